@@ -1,0 +1,68 @@
+"""Budgets: how many DEEPTHINK calls an episode may make, and what happens at the end of them.
+
+LONDI-B's state is (s, x) with x_0 = n and x_{t+1} = x_t - g_t (arXiv 2402.12061). An
+unlimited budget is a budget like any other, so that nobody else has to ask.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from londi.errors import InvalidConfig
+
+BudgetMode = Literal["mask", "penalty"]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A cap on the DEEPTHINK calls of one episode.
+
+    Attributes:
+        calls: n, a whole number >= 0; None for no cap.
+        mode: ``"mask"`` makes g = 1 impossible at x = 0; ``"penalty"`` (the paper's) allows
+            it, so that the agent can explore, and punishes every call beyond n.
+        penalty: the punishment of one such call, in units of reward.
+    """
+
+    calls: int | None = None
+    mode: BudgetMode = "mask"
+    penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.calls is not None and (
+            isinstance(self.calls, bool) or not isinstance(self.calls, int) or self.calls < 0
+        ):
+            raise InvalidConfig(f"budget: expected a whole number >= 0 or none, got {self.calls!r}")
+        if self.mode not in ("mask", "penalty"):
+            raise InvalidConfig(f"budget_mode: expected mask or penalty, got {self.mode!r}")
+        if not (math.isfinite(self.penalty) and self.penalty >= 0):
+            raise InvalidConfig(f"overspend_penalty: expected a number >= 0, got {self.penalty!r}")
+
+    def remaining(self, spent: np.ndarray) -> np.ndarray:
+        """x for `spent` calls `[B]`: float, negative once overspent, inf without a cap."""
+        if self.calls is None:
+            return np.full(spent.shape, np.inf)
+        return self.calls - spent.astype(float)
+
+    def allowed(self, spent: np.ndarray) -> np.ndarray:
+        """Which choices are possible, bool `[B, 2]` for (QUICK, DEEPTHINK)."""
+        allowed = np.ones((*spent.shape, 2), dtype=bool)
+        if self.mode == "mask":
+            allowed[..., 1] = self.remaining(spent) > 0
+        return allowed
+
+    def overspends(self, spent: np.ndarray, choice: np.ndarray) -> np.ndarray:
+        """Whether `choice` `[B]` calls DEEPTHINK beyond the budget, bool `[B]`."""
+        over: np.ndarray = (choice == 1) & (self.remaining(spent) <= 0)
+        return over
+
+    def feature(self, spent: np.ndarray) -> np.ndarray:
+        """What the Switcher sees of x: the share left, float32 `[B]` in [-1, 1]; 1 uncapped."""
+        if self.calls is None:
+            return np.ones(spent.shape, np.float32)
+        share = self.remaining(spent) / max(1, self.calls)
+        return np.clip(share, -1.0, 1.0).astype(np.float32)

@@ -1,0 +1,190 @@
+"""Episodes in which an expert said at every step what to do, and their place on disk.
+
+An expert may be asked while something else acts: a noisy copy of itself, or the model in
+training (DAgger, arXiv 1011.0686). This file knows environments and models as callables, and
+nothing of training.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from londi.envs import make_env
+from londi.errors import InvalidConfig
+from londi.prompts import History, Prompt
+
+Act = Callable[[Sequence[Prompt]], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """One labelled episode of T steps.
+
+    Attributes:
+        goal: the mission.
+        actions: the possible actions.
+        observations: T observations.
+        taken: the T actions that were done.
+        labels: the T actions of the expert.
+        success: whether the episode ended in success.
+    """
+
+    goal: str
+    actions: tuple[str, ...]
+    observations: tuple[str, ...]
+    taken: tuple[str, ...]
+    labels: tuple[str, ...]
+    success: bool
+
+    def examples(self, history: int) -> Iterator[tuple[Prompt, str]]:
+        """Each step as (prompt with at most `history` observations, the expert's action)."""
+        for t, label in enumerate(self.labels):
+            first = max(0, t - history + 1)
+            observed, past = self.observations[first : t + 1], self.taken[first:t]
+            yield Prompt(self.goal, self.actions, observed, past), label
+
+
+def collect_expert(
+    env: str, seeds: range, noise: Sequence[float], workers: int = 1
+) -> list[Demonstration]:
+    """Episodes of the expert, some of its actions replaced by random ones.
+
+    Args:
+        env: environment name; its expert must be known (`info["expert"]`).
+        seeds: one episode a seed.
+        noise: chances of a random action; each episode draws one of them.
+        workers: processes to share the work.
+    """
+    if workers <= 1:
+        return _expert_episodes(env, seeds, tuple(noise))
+    parts = [seeds[k::workers] for k in range(workers)]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        made = list(pool.map(_expert_episodes, [env] * workers, parts, [tuple(noise)] * workers))
+    # Back into the order of the seeds, so that the result does not depend on `workers`.
+    return [made[i % workers][i // workers] for i in range(len(seeds))]
+
+
+def _expert_episodes(env: str, seeds: range, noise: tuple[float, ...]) -> list[Demonstration]:
+    return list(collect(env, seeds, act=None, noise=noise, parallel=1))
+
+
+def collect(
+    env: str,
+    seeds: Sequence[int],
+    act: Act | None,
+    noise: Sequence[float] = (0.0,),
+    parallel: int = 64,
+) -> Iterator[Demonstration]:
+    """Episodes labelled by the expert while `act` (or the expert itself) plays.
+
+    Args:
+        env: environment name.
+        seeds: one episode a seed.
+        act: chooses the actions of a batch of prompts; None lets the expert play.
+        noise: chances of a random action; each episode draws one of them.
+        parallel: episodes played side by side, each `act` answering all of them at once.
+    """
+    waiting = iter(seeds)
+    slots = [_Slot(env, noise) for _ in range(min(parallel, len(seeds)))]
+    live = [slot for slot in slots if slot.start(next(waiting, None))]
+    while live:
+        if act is None:
+            chosen: Sequence[str | None] = [None] * len(live)
+        else:
+            chosen = act([slot.prompt() for slot in live])
+        for slot, action in zip(live, chosen, strict=True):
+            if slot.step(action):
+                yield slot.demonstration()
+                slot.start(next(waiting, None))
+        live = [slot for slot in live if slot.live]
+    for slot in slots:
+        slot.close()
+
+
+class _Slot:
+    """One environment that plays one episode after the other."""
+
+    def __init__(self, env: str, noise: Sequence[float]) -> None:
+        self._env = make_env(env, expert=True)
+        self._noise = noise
+
+    def start(self, seed: int | None) -> bool:
+        self.live = seed is not None
+        if not self.live:
+            return False
+        self._rng = np.random.default_rng(seed)
+        self._chance = float(self._rng.choice(np.asarray(self._noise)))
+        observation, self._info = self._env.reset(seed=seed)
+        if "expert" not in self._info:
+            raise InvalidConfig(f"{self._env.spec and self._env.spec.id} has no expert to imitate")
+        self._history = History(self._info["goal"], observation)
+        self._seen, self._taken, self._labels = [observation], list[str](), list[str]()
+        return True
+
+    def prompt(self) -> Prompt:
+        return self._history.prompt(self._info["actions"], self._info["expert"])
+
+    def step(self, action: str | None) -> bool:
+        """Do `action` (None: what the expert says); True once the episode is over."""
+        label: str | None = self._info["expert"]
+        if label is None:  # the expert has given up: what follows would have no label
+            self._seen.pop()
+            return True
+        actions = self._info["actions"]
+        if self._rng.random() < self._chance:
+            action = str(actions[self._rng.integers(len(actions))])
+        action = label if action is None else action
+        observation, _, terminated, truncated, self._info = self._env.step(action)
+        self._history.add(action, observation)
+        self._taken.append(action)
+        self._labels.append(label)
+        if not (terminated or truncated):
+            self._seen.append(observation)
+        return terminated or truncated
+
+    def demonstration(self) -> Demonstration:
+        return Demonstration(
+            self._info["goal"],
+            tuple(self._info["actions"]),
+            tuple(self._seen),
+            tuple(self._taken),
+            tuple(self._labels),
+            bool(self._info["success"]),
+        )
+
+    def close(self) -> None:
+        self._env.close()
+
+
+def save_demonstrations(file: Path, episodes: Sequence[Demonstration]) -> None:
+    """Write episodes as gzipped JSON lines, whole or not at all."""
+    part = file.with_suffix(".part")
+    with gzip.open(part, "wt", compresslevel=1, encoding="utf-8") as out:
+        for episode in episodes:
+            out.write(json.dumps(asdict(episode)) + "\n")
+    part.replace(file)
+
+
+def load_demonstrations(file: Path) -> list[Demonstration]:
+    """Read what `save_demonstrations` wrote."""
+    with gzip.open(file, "rt", encoding="utf-8") as lines:
+        rows = map(json.loads, lines)
+        return [
+            Demonstration(
+                row["goal"],
+                tuple(row["actions"]),
+                tuple(row["observations"]),
+                tuple(row["taken"]),
+                tuple(row["labels"]),
+                row["success"],
+            )
+            for row in rows
+        ]

@@ -1,0 +1,227 @@
+"""How a text state becomes the vector that the Switcher sees.
+
+An encoder is two things: features `[B, size]` of a batch of prompts, made once and stored in
+the replay buffer, and a trunk, the part of the network that reads them. Frozen encoders make
+rich features for a plain trunk; the paper's Transformer makes token ids for a trunk that is
+trained. This file knows no environment and no cost.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from londi.errors import InvalidConfig, MissingExtra, UnknownName
+from londi.models.base import LanguageModel
+from londi.prompts import Prompt
+from londi.types import Reply
+
+
+class Encoder(ABC):
+    """Features of prompts, and a network that reads them.
+
+    Attributes:
+        size: features of a prompt.
+        reads_quick: whether the features come from QUICK's replies, so that QUICK has to be
+            asked at every step.
+        spec: how `make_encoder` can make it again.
+    """
+
+    size: int
+    reads_quick = False
+    spec: str
+
+    @abstractmethod
+    def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:
+        """float32 `[len(prompts), size]`; `replies` is empty unless `reads_quick`."""
+
+    def trunk(self, extras: int, width: int) -> nn.Module:
+        """A new network from `[B, size + extras]` to `[B, width]`."""
+        return FeatureTrunk(self.size, extras, width)
+
+
+class FeatureTrunk(nn.Module):
+    """Normalise the features, append what else is observed, two hidden layers."""
+
+    def __init__(self, size: int, extras: int, width: int) -> None:
+        super().__init__()
+        self._size = size
+        self.norm = nn.LayerNorm(size) if size > 1 else nn.Identity()
+        self.layers = nn.Sequential(
+            nn.Linear(size + extras, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()
+        )
+
+    def forward(self, observation: Tensor) -> Tensor:
+        features, extras = observation[:, : self._size], observation[:, self._size :]
+        out: Tensor = self.layers(torch.cat([self.norm(features), extras], 1))
+        return out
+
+
+class NoEncoder(Encoder):
+    """Sees nothing of the text: for Switchers that do not look."""
+
+    size = 0
+    spec = "none"
+
+    def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:
+        return np.zeros((len(prompts), 0), np.float32)
+
+
+class ConfidenceEncoder(Encoder):
+    """QUICK's probability of its own choice: for the threshold on its uncertainty."""
+
+    size = 1
+    reads_quick = True
+    spec = "confidence"
+
+    def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:
+        return np.array([[reply.confidence] for reply in replies], np.float32)
+
+
+class QuickEncoder(Encoder):
+    """QUICK's own mean-pooled encoder states and its confidence, both frozen.
+
+    They fall out of the call that QUICK makes anyhow where it acts, so that the Switcher's own
+    decision is a small network's.
+
+    Args:
+        size: width of QUICK's encoder.
+    """
+
+    reads_quick = True
+    spec = "quick"
+
+    def __init__(self, size: int) -> None:
+        self.size = size + 1
+
+    def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:
+        rows = np.empty((len(replies), self.size), np.float32)
+        for row, reply in zip(rows, replies, strict=True):
+            row[:-1] = reply.embedding
+            row[-1] = reply.confidence
+        return rows
+
+
+class TokenEncoder(Encoder):
+    """The paper's: a small Transformer and MLP over token ids, trained end to end.
+
+    Args:
+        tokenizer: a Hugging Face tokenizer.
+        length: tokens kept; of a longer prompt the last ones.
+        width: of the Transformer.
+        layers: of the Transformer.
+    """
+
+    spec = "transformer"
+
+    def __init__(self, tokenizer: Any, length: int = 128, width: int = 64, layers: int = 2) -> None:
+        self._tokenizer = tokenizer
+        self._width = width
+        self._layers = layers
+        self.size = length
+
+    def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:
+        rows = np.zeros((len(prompts), self.size), np.float32)
+        ids = self._tokenizer([prompt.text() for prompt in prompts])["input_ids"]
+        for row, tokens in zip(rows, ids, strict=True):
+            kept = tokens[-self.size :]
+            row[: len(kept)] = np.asarray(kept) + 1  # 0 is padding
+        return rows
+
+    def trunk(self, extras: int, width: int) -> nn.Module:
+        return TokenTrunk(
+            len(self._tokenizer) + 1, self.size, extras, self._width, self._layers, width
+        )
+
+
+class TokenTrunk(nn.Module):
+    """Transformer encoder over token ids (0 is padding), mean-pooled, then an MLP."""
+
+    def __init__(
+        self, vocabulary: int, length: int, extras: int, inner: int, layers: int, width: int
+    ) -> None:
+        super().__init__()
+        self._length = length
+        self.tokens = nn.Embedding(vocabulary, inner)
+        self.positions = nn.Parameter(torch.randn(length, inner) * 0.02)
+        layer = nn.TransformerEncoderLayer(
+            inner, 4, 4 * inner, dropout=0.0, batch_first=True, norm_first=True
+        )
+        self.encoder = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        self.head = nn.Sequential(
+            nn.Linear(inner + extras, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()
+        )
+
+    def forward(self, observation: Tensor) -> Tensor:
+        ids, extras = observation[:, : self._length].long(), observation[:, self._length :]
+        ids = ids[:, : max(1, int((ids > 0).sum(1).max()))]  # no work on common padding
+        padding = ids == 0
+        # An all-padding row (an observation that is not there) must not turn into NaN.
+        padding = padding & ~padding.all(1, keepdim=True)
+        states = self.encoder(
+            self.tokens(ids) + self.positions[: ids.shape[1]], src_key_padding_mask=padding
+        )
+        weights = (~padding).unsqueeze(-1).to(states.dtype)
+        pooled = (states * weights).sum(1) / weights.sum(1)
+        out: Tensor = self.head(torch.cat([pooled, extras], 1))
+        return out
+
+
+class SentenceEncoder(Encoder):
+    """Any sentence-transformers model, frozen.
+
+    Args:
+        name: name or path of the model.
+
+    Raises:
+        MissingExtra: if sentence-transformers is not installed.
+    """
+
+    def __init__(self, name: str, device: str = "cpu") -> None:
+        try:
+            from sentence_transformers import SentenceTransformer
+        except ImportError as error:
+            raise MissingExtra("sentence-transformers", "sentence") from error
+        self._model = SentenceTransformer(name, device=device)
+        self.size = int(self._model.get_embedding_dimension() or 0)
+        self.spec = f"sentence:{name}"
+
+    def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:
+        texts = [prompt.text() for prompt in prompts]
+        rows: np.ndarray = self._model.encode(texts, show_progress_bar=False)
+        return rows.astype(np.float32)
+
+
+ENCODERS = ("quick", "transformer", "sentence:<model>")
+"""What a learned Switcher's encoder may be called."""
+
+
+def make_encoder(spec: str, quick: LanguageModel) -> Encoder:
+    """The encoder that `spec` names, for a Switcher in front of `quick`.
+
+    Raises:
+        UnknownName: if `spec` names none.
+        InvalidConfig: if it needs what `quick` does not have.
+    """
+    if spec == "none":
+        return NoEncoder()
+    if spec == "confidence":
+        return ConfidenceEncoder()
+    if spec.startswith("sentence:"):
+        return SentenceEncoder(spec.removeprefix("sentence:"))
+    if spec not in ENCODERS:
+        raise UnknownName("encoder", spec, ENCODERS)
+    inner = getattr(quick, "inner", quick)
+    if spec == "transformer" and hasattr(inner, "tokenizer"):
+        return TokenEncoder(inner.tokenizer)
+    if spec == "quick" and hasattr(inner, "embedding_size"):
+        return QuickEncoder(inner.embedding_size)
+    raise InvalidConfig(
+        f"encoder {spec!r} needs a language model with an encoder as QUICK, got {quick.name!r};"
+        f" use 'sentence:<model>'"
+    )

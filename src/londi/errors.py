@@ -1,0 +1,57 @@
+"""The exceptions that londi raises for what a user can get wrong.
+
+    LondiError
+    ├── UnknownName        a name that nothing answers to; carries the nearest valid one
+    ├── InvalidConfig      a value of the wrong type or outside its range; names the key
+    ├── ModelError         a language model that cannot be loaded or used
+    ├── MissingExtra       an optional dependency that is not installed; names the extra
+    └── OutputExists       a folder that would have been overwritten
+
+Each message is one line: what was expected, what came, and the nearest valid name. The
+command line prints it and exits with code 2. This file knows nothing of the rest.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LondiError(Exception):
+    """Base of all errors that londi raises on purpose."""
+
+
+class UnknownName(LondiError, LookupError):
+    """A name that is not among the known ones.
+
+    Args:
+        kind: what was to be named, such as ``"environment"``.
+        name: what came.
+        known: the valid names; the nearest is suggested.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        known = list(known)
+        lowered = {candidate.lower(): candidate for candidate in known}
+        near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.3)
+        hint = f"; did you mean {lowered[near[0]]!r}?" if near else ""
+        super().__init__(f"unknown {kind} {name!r}{hint}")
+
+
+class InvalidConfig(LondiError, ValueError):
+    """A setting of the wrong type or outside its range."""
+
+
+class ModelError(LondiError):
+    """A language model that is missing, is not a model, or cannot be used safely."""
+
+
+class MissingExtra(LondiError, ImportError):
+    """An optional dependency that is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed; run: pip install 'londi[{extra}]'")
+
+
+class OutputExists(LondiError, FileExistsError):
+    """An output folder that exists and was not to be overwritten."""

@@ -1,0 +1,322 @@
+"""`londi finetune`: train a seq2seq language model to act, by imitation of an expert.
+
+Rounds of gathering and training: the first round's episodes are the expert's (with noise),
+the later ones are played by the model itself and labelled by the expert (DAgger,
+arXiv 1011.0686). The model is made from scratch with a tokenizer learned from the prompts, or
+started from any Hugging Face seq2seq checkpoint. This file knows nothing of switching.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+
+from londi.checkpoint import has_state, load_state, save_state
+from londi.config import FinetuneConfig
+from londi.demonstrations import (
+    Demonstration,
+    collect,
+    collect_expert,
+    load_demonstrations,
+    save_demonstrations,
+)
+from londi.models.seq2seq import Seq2SeqModel
+
+IGNORED = -100  # the label that the loss leaves out
+HELD_OUT_SEEDS = 900_000_000  # evaluation episodes start here, far from every training seed
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a caller may show while training goes on.
+
+    `success` is the share of the round's episodes, played by the expert with noise in round 0
+    and by the model as it then was in the later ones, that ended well.
+    """
+
+    round: int
+    step: int
+    steps: int
+    loss: float
+    examples_per_second: float
+    success: float
+
+
+def learn_tokenizer(
+    texts: Sequence[str], phrases: Sequence[str], vocabulary: int
+) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer in which frequent phrases become single tokens.
+
+    Args:
+        texts: what to learn from.
+        phrases: regular expressions of the pieces that may become one token; what none of
+            them matches is cut into words.
+        vocabulary: the most tokens to learn, bytes included.
+    """
+    pattern = "|".join([*phrases, r" ?\w+", r"[^\w]+"])
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(pattern), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=["<pad>", "</s>", "<unk>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    end = tokenizer.token_to_id("</s>")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", end)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    )
+
+
+def new_model(config: FinetuneConfig, tokenizer: PreTrainedTokenizerFast) -> Any:
+    """A T5 with random weights of the configured shape."""
+    return T5ForConditionalGeneration(
+        T5Config(
+            vocab_size=len(tokenizer),
+            d_model=config.d_model,
+            d_kv=config.d_model // config.heads,
+            d_ff=config.d_ff,
+            num_layers=config.layers,
+            num_decoder_layers=config.decoder_layers,
+            num_heads=config.heads,
+            dropout_rate=config.dropout,
+            decoder_start_token_id=tokenizer.pad_token_id,  # type: ignore[call-arg]
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+
+
+class Examples:
+    """Tokenised (prompt, action) pairs, served in shuffled batches of similar length."""
+
+    POOL = 50  # batches whose examples are sorted by length together
+
+    def __init__(self) -> None:
+        self._prompts: list[np.ndarray] = []
+        self._labels: list[np.ndarray] = []
+
+    def __len__(self) -> int:
+        return len(self._prompts)
+
+    def add(self, tokenizer: Any, episodes: Sequence[Demonstration], history: int) -> None:
+        """Tokenise and keep every step of `episodes`."""
+        pairs = [
+            (prompt.text(), label)
+            for episode in episodes
+            for prompt, label in episode.examples(history)
+        ]
+        for start in range(0, len(pairs), 10_000):
+            texts, labels = zip(*pairs[start : start + 10_000], strict=True)
+            self._prompts += [
+                np.array(ids, np.int32) for ids in tokenizer(list(texts))["input_ids"]
+            ]
+            self._labels += [
+                np.array(ids, np.int32) for ids in tokenizer(list(labels))["input_ids"]
+            ]
+
+    def batches(
+        self, size: int, rng: np.random.Generator, pad: int
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """Endless batches: input ids `[B, L]`, mask `[B, L]`, labels `[B, T]`."""
+        while True:
+            order = rng.permutation(len(self))
+            for start in range(0, len(order), size * self.POOL):
+                pool = order[start : start + size * self.POOL]
+                pool = pool[np.argsort([len(self._prompts[i]) for i in pool], kind="stable")]
+                starts = rng.permutation(range(0, len(pool), size))
+                for first in starts:
+                    rows = pool[first : first + size]
+                    ids = _pad([self._prompts[i] for i in rows], pad)
+                    yield (
+                        ids,
+                        (ids != pad).long(),
+                        _pad([self._labels[i] for i in rows], IGNORED),
+                    )
+
+
+def _pad(rows: Sequence[np.ndarray], value: int) -> torch.Tensor:
+    out = np.full((len(rows), max(map(len, rows))), value, dtype=np.int64)
+    for k, row in enumerate(rows):
+        out[k, : len(row)] = row
+    return torch.from_numpy(out)
+
+
+def finetune(
+    config: FinetuneConfig, out: Path, on_progress: Callable[[Progress], None] = lambda _: None
+) -> dict[str, Any]:
+    """Train a model as `config` says and leave it in `out/model`.
+
+    Interrupted, it goes on from the last checkpoint in `out` when called again with the same
+    configuration.
+
+    Returns:
+        the figures that go into the model card: success on held-out episodes and more.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(config.seed)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    started = time.time()
+
+    bot = _round_file(out, 0)
+    if not bot.is_file():
+        seeds = range(config.seed * 10_000_000, config.seed * 10_000_000 + config.episodes)
+        save_demonstrations(
+            bot, collect_expert(config.env, seeds, config.noise, workers=config.workers)
+        )
+    episodes = load_demonstrations(bot)
+    lm = _start(config, episodes)
+    parameters = list(lm.model.parameters())
+    optimizer = torch.optim.AdamW(
+        parameters, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warm_then_linear(config))
+    step = 0
+    saved = out / "checkpoint"
+    if has_state(saved):
+        state = load_state(saved)
+        lm.model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        step = int(state["step"])
+
+    examples = Examples()
+    examples.add(lm.tokenizer, episodes, config.history)
+    success = float(np.mean([e.success for e in episodes]))
+    del episodes
+    for number in range(config.rounds + 1):
+        last = config.steps * (number + 1) // (config.rounds + 1)
+        if number > 0:
+            file = _round_file(out, number)
+            if not file.is_file():
+                lm.model.eval()
+                first = config.seed * 10_000_000 + number * 1_000_000
+                save_demonstrations(file, list(_own_states(lm, config, first)))
+            own = load_demonstrations(file)
+            success = float(np.mean([e.success for e in own]))
+            examples.add(lm.tokenizer, own, config.history)
+        if step >= last:
+            continue
+        lm.model.train()
+        # Seeded by the step, so that a resumed run draws as an uninterrupted one from there on.
+        rng = np.random.default_rng([config.seed, step])
+        batches = examples.batches(config.batch_size, rng, lm.tokenizer.pad_token_id)
+        mark, mean = time.perf_counter(), 0.0
+        while step < last:
+            ids, mask, labels = (t.to(lm.model.device) for t in next(batches))
+            loss = lm.model(input_ids=ids, attention_mask=mask, labels=labels).loss
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            schedule.step()
+            step += 1
+            mean += float(loss.detach())
+            if step % config.report_every == 0 or step == last:
+                now = time.perf_counter()
+                count = (step - 1) % config.report_every + 1
+                speed = count * config.batch_size / (now - mark)
+                on_progress(Progress(number, step, config.steps, mean / count, speed, success))
+                mark, mean = now, 0.0
+            if step % config.save_every == 0 or step == last:
+                save_state(
+                    saved,
+                    {
+                        "model": lm.model.state_dict(),
+                        "optimizer": optimizer.state_dict(),
+                        "schedule": schedule.state_dict(),
+                        "step": step,
+                    },
+                )
+    lm.model.eval()
+    lm.save(out / "model", getattr(torch, config.save_dtype))
+    figures = {
+        **_figures(Seq2SeqModel.load(str(out / "model")), config),
+        "parameters": sum(p.numel() for p in parameters),
+        "examples": len(examples),
+        "seconds": round(time.time() - started, 1),
+    }
+    (out / "model" / "README.md").write_text(model_card(config, figures))
+    (out / "model" / "recipe.json").write_text(
+        json.dumps({"config": asdict(config), "figures": figures}, indent=1) + "\n"
+    )
+    return figures
+
+
+def _round_file(out: Path, number: int) -> Path:
+    return out / f"demonstrations-{number}.jsonl.gz"
+
+
+def _start(config: FinetuneConfig, episodes: Sequence[Demonstration]) -> Seq2SeqModel:
+    if config.base:
+        lm = Seq2SeqModel.load(config.base, device=config.device)
+        lm.history = config.history
+        return lm
+    sample = episodes[: config.tokenizer_episodes]
+    texts = [p.text() for episode in sample for p, _ in episode.examples(config.history)]
+    texts += sorted({label for episode in sample for label in episode.labels})
+    tokenizer = learn_tokenizer(texts, config.phrases, config.vocabulary)
+    model = new_model(config, tokenizer).to(config.device)
+    return Seq2SeqModel(model, tokenizer, "new", history=config.history)
+
+
+def _warm_then_linear(config: FinetuneConfig) -> Callable[[int], float]:
+    def factor(step: int) -> float:
+        warm = min(1.0, (step + 1) / config.warmup)
+        return warm * max(0.0, 1.0 - step / config.steps)
+
+    return factor
+
+
+def _own_states(lm: Seq2SeqModel, config: FinetuneConfig, first: int) -> Iterator[Demonstration]:
+    seeds = range(first, first + config.round_episodes)
+    yield from collect(config.env, seeds, lambda ps: [r.action for r in lm.act(ps)])
+
+
+def _figures(lm: Seq2SeqModel, config: FinetuneConfig) -> dict[str, Any]:
+    """Success and agreement with the expert on held-out episodes that the model plays itself."""
+    seeds = range(HELD_OUT_SEEDS, HELD_OUT_SEEDS + config.evaluation_episodes)
+    played = list(collect(config.env, seeds, lambda ps: [r.action for r in lm.act(ps)]))
+    pairs = [(label, taken) for e in played for label, taken in zip(e.labels, e.taken, strict=True)]
+    return {
+        "episodes": len(played),
+        "success": round(float(np.mean([e.success for e in played])), 4),
+        "steps": round(len(pairs) / len(played), 2),
+        "agreement": round(float(np.mean([a == b for a, b in pairs])), 4),
+    }
+
+
+def model_card(config: FinetuneConfig, figures: dict[str, Any]) -> str:
+    """A model card in the form that model hubs read."""
+    rows = "\n".join(f"| {key} | {value} |" for key, value in figures.items())
+    settings = "\n".join(f"- `{key}`: {value}" for key, value in asdict(config).items())
+    return (
+        f"---\nlicense: mit\nlibrary_name: transformers\ntags: [londi, imitation]\n---\n"
+        f"# A player for {config.env}\n\n"
+        f"A seq2seq model trained by `londi finetune` to name the next action, by imitation of\n"
+        f"the environment's expert and by DAgger on its own states. It reads the last\n"
+        f"{config.history} observation(s) of a prompt. It knows this environment only.\n\n"
+        f"## Figures\n\nGreedy play on held-out episodes (seeds from {HELD_OUT_SEEDS}).\n\n"
+        f"| figure | value |\n|---|---|\n{rows}\n\n"
+        f"## Recipe\n\n{settings}\n"
+    )

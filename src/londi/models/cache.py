@@ -1,0 +1,137 @@
+"""A content-addressed cache of language-model answers that lasts across runs.
+
+Greedy models are deterministic, so (model fingerprint, prompt) decides the answer. What was
+answered in this process is kept in memory and written to one SQLite file at `commit`, never
+in between: a killed run leaves the file as of its last checkpoint, which is what a resumed run
+needs to repeat itself. This file knows nothing of switching.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from londi.errors import LondiError, ModelError
+from londi.models.base import LanguageModel
+from londi.prompts import Prompt
+from londi.types import Reply, Usage
+
+
+@dataclass
+class CacheStats:
+    """How often an answer was already known."""
+
+    hits: int = 0
+    misses: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Hits over look-ups; 0.0 before the first."""
+        return self.hits / max(1, self.hits + self.misses)
+
+
+class AnswerStore:
+    """Answers by key, in memory and in one SQLite file.
+
+    Args:
+        file: the SQLite file; None keeps answers in memory only.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.stats = CacheStats()
+        self._known: dict[bytes, bytes] = {}
+        self._new: dict[bytes, bytes] = {}
+        self._db: sqlite3.Connection | None = None
+        if file is not None:
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                self._db = sqlite3.connect(file, timeout=60)
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute(
+                    "CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, value BLOB)"
+                    " WITHOUT ROWID"
+                )
+            except (OSError, sqlite3.Error) as error:
+                raise LondiError(f"cannot use the answer cache {str(file)!r}: {error}") from error
+
+    def get(self, key: bytes) -> bytes | None:
+        value = self._known.get(key)
+        if value is None and self._db is not None:
+            row = self._db.execute("SELECT value FROM answers WHERE key = ?", (key,)).fetchone()
+            if row is not None:
+                value = self._known[key] = row[0]
+        if value is None:
+            self.stats.misses += 1
+        else:
+            self.stats.hits += 1
+        return value
+
+    def put(self, key: bytes, value: bytes) -> None:
+        self._known[key] = value
+        if self._db is not None:
+            self._new[key] = value
+
+    def commit(self) -> None:
+        """Write to the file what was learned since the last commit."""
+        if self._db is None or not self._new:
+            return
+        with self._db:
+            self._db.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?)", self._new.items())
+        self._new.clear()
+
+    def close(self) -> None:
+        """Commit and let go of the file."""
+        self.commit()
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+
+class CachedModel:
+    """A language model that never answers the same prompt twice.
+
+    A hit is charged the seconds and operations that the answer took when it was made.
+    """
+
+    def __init__(self, model: LanguageModel, store: AnswerStore) -> None:
+        if model.fingerprint is None:
+            raise ModelError(f"model {model.name!r} is not deterministic and cannot be cached")
+        self.inner = model
+        self.name = model.name
+        self._store = store
+        self._salt = model.fingerprint.encode()
+
+    @property
+    def fingerprint(self) -> str | None:
+        return self.inner.fingerprint
+
+    def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
+        """One reply a prompt, in order; equal prompts of one batch are asked once."""
+        keys = [hashlib.sha256(self._salt + p.text().encode()).digest() for p in prompts]
+        found: dict[bytes, bytes | None] = {key: self._store.get(key) for key in keys}
+        missing = {k: p for k, p in zip(keys, prompts, strict=True) if found[k] is None}
+        for key, reply in zip(missing, self.inner.act(list(missing.values())), strict=True):
+            raw = found[key] = _raw(reply)
+            self._store.put(key, raw)
+        return [_reply(found[key] or b"") for key in keys]
+
+
+def _raw(reply: Reply) -> bytes:
+    """One line of JSON, then the embedding as it lies in memory."""
+    u = reply.usage
+    fields = (reply.action, reply.logprob, reply.confidence, u.calls, u.tokens, u.seconds, u.flops)
+    vector = b"" if reply.embedding is None else reply.embedding.astype(np.float32).tobytes()
+    return json.dumps(fields).encode() + b"\n" + vector
+
+
+def _reply(raw: bytes) -> Reply:
+    line, _, vector = raw.partition(b"\n")
+    action, logprob, confidence, *usage = json.loads(line)
+    embedding = np.frombuffer(vector, np.float32) if vector else None
+    return Reply(action, logprob, confidence, Usage(*usage), embedding)

@@ -1,0 +1,83 @@
+"""The small records that pass between the parts of londi: numbers and text, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What language-model work was spent.
+
+    Attributes:
+        calls: prompts answered.
+        tokens: prompt tokens read.
+        seconds: wall seconds inside the model; an answer from the cache is charged what it
+            took when it was made, so that methods stay comparable.
+        flops: floating-point operations, two for each multiply-add.
+    """
+
+    calls: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    flops: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.calls + other.calls,
+            self.tokens + other.tokens,
+            self.seconds + other.seconds,
+            self.flops + other.flops,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A language model's answer to one prompt.
+
+    Attributes:
+        action: the action text.
+        logprob: its log-probability under the model, summed over its tokens.
+        confidence: its probability among the candidates (1.0 where there are none).
+        usage: what the answer took.
+        embedding: the model's mean-pooled encoder states, float32 `[d]`, where it has any.
+    """
+
+    action: str
+    logprob: float
+    confidence: float
+    usage: Usage
+    embedding: np.ndarray | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of one episode, as evaluation writes it down.
+
+    Attributes:
+        episode: the seed of the episode.
+        t: steps before this one.
+        choice: g, 1 where DEEPTHINK acted.
+        action: the action text.
+        reward: the task's own reward.
+        terminated: the task ended here.
+        truncated: the episode was cut off here.
+        success: it ended well.
+        remaining: DEEPTHINK calls left before this step; inf without a cap.
+        overspent: this call was beyond the budget.
+        usage: the language-model work of this step.
+    """
+
+    episode: int
+    t: int
+    choice: int
+    action: str
+    reward: float
+    terminated: bool
+    truncated: bool
+    success: bool
+    remaining: float
+    overspent: bool
+    usage: Usage

@@ -1,0 +1,79 @@
+"""What several test files share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from londi.config import FinetuneConfig
+from londi.demonstrations import Demonstration, collect_expert
+from londi.finetune import learn_tokenizer, new_model
+from londi.models.seq2seq import Seq2SeqModel
+
+TINY = FinetuneConfig(
+    env="londi/BabyAIText-GoToObjS4-v0",
+    d_model=16,
+    d_ff=32,
+    heads=2,
+    layers=2,
+    decoder_layers=1,
+    vocabulary=300,
+    tokenizer_episodes=4,
+    episodes=12,
+    rounds=1,
+    round_episodes=4,
+    steps=30,
+    batch_size=8,
+    warmup=3,
+    learning_rate=1e-2,
+    evaluation_episodes=4,
+    workers=1,
+    report_every=5,
+    save_every=10,
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> FinetuneConfig:
+    """Settings of a training that takes about a second."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def demonstrations() -> list[Demonstration]:
+    """A few noisy episodes of the expert."""
+    return collect_expert(TINY.env, range(6), (0.3,))
+
+
+@pytest.fixture(scope="session")
+def make_lm(
+    demonstrations: list[Demonstration], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Seq2SeqModel]:
+    """Make a tiny T5 with random weights, saved and loaded again; takes `Seq2SeqModel.load`'s
+    settings, `weights` (a seed) and `config` (changes to `TINY`)."""
+    texts = [p.text() for e in demonstrations for p, _ in e.examples(3)]
+    folders: dict[Any, Path] = {}
+
+    def make(
+        weights: int = 0, config: dict[str, Any] | None = None, **settings: Any
+    ) -> Seq2SeqModel:
+        key = (weights, repr(config))
+        if key not in folders:
+            made = replace(TINY, **(config or {}))
+            # Without phrases the candidates are of different lengths in tokens.
+            tokenizer = learn_tokenizer(texts, (), made.vocabulary)
+            torch.manual_seed(weights)
+            model = new_model(made, tokenizer)
+            for parameter in model.parameters():
+                # Far enough from uniform that a mistake shows.
+                torch.nn.init.normal_(parameter, std=0.3)
+            folders[key] = tmp_path_factory.mktemp("t5")
+            Seq2SeqModel(model, tokenizer, "tiny").save(folders[key])
+        return Seq2SeqModel.load(str(folders[key]), **settings)
+
+    return make

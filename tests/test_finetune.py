@@ -1,0 +1,154 @@
+"""`londi finetune` from end to end, on a model of a few thousand weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from londi.config import FinetuneConfig
+from londi.finetune import Progress, finetune
+from londi.models import load_model
+from londi.models.seq2seq import Seq2SeqModel
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    return load_file(out / "model" / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def trained(
+    tiny_config: FinetuneConfig, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[Progress], dict[str, object]]:
+    """The folder, the progress and the figures of a short training."""
+    out = tmp_path_factory.mktemp("finetune") / "deep" / "er"
+    progress: list[Progress] = []
+    figures = finetune(tiny_config, out, progress.append)
+    return out, progress, figures
+
+
+Trained = tuple[Path, list[Progress], dict[str, object]]
+
+
+def test_it_leaves_a_model_that_plays(trained: Trained) -> None:
+    out, _, figures = trained
+    lm = load_model(str(out / "model"))
+    assert isinstance(lm, Seq2SeqModel)
+    assert lm.history == 3
+    assert figures["parameters"] == sum(p.numel() for p in lm.model.parameters())
+
+
+def test_it_leaves_a_card_and_a_recipe(trained: Trained, tiny_config: FinetuneConfig) -> None:
+    out, _, figures = trained
+    card = (out / "model" / "README.md").read_text()
+    assert card.startswith("---\nlicense: mit\n")
+    assert f"# A player for {tiny_config.env}" in card
+    for key, value in figures.items():
+        assert f"| {key} | {value} |" in card
+    recipe = json.loads((out / "model" / "recipe.json").read_text())
+    assert recipe["figures"] == figures
+    assert recipe["config"]["learning_rate"] == tiny_config.learning_rate
+
+
+def test_the_figures_are_of_held_out_play(trained: Trained, tiny_config: FinetuneConfig) -> None:
+    figures = trained[2]
+    assert figures["episodes"] == tiny_config.evaluation_episodes
+    assert 0 <= figures["success"] <= 1  # type: ignore[operator]
+    assert 0 <= figures["agreement"] <= 1  # type: ignore[operator]
+
+
+def test_the_loss_falls(trained: Trained, tiny_config: FinetuneConfig) -> None:
+    progress = trained[1]
+    assert [p.step for p in progress] == [5, 10, 15, 20, 25, 30]
+    assert [p.round for p in progress] == [0, 0, 0, 1, 1, 1]
+    assert progress[-1].loss < 0.7 * progress[0].loss
+    assert all(p.steps == tiny_config.steps and p.examples_per_second > 0 for p in progress)
+
+
+def test_the_same_seed_gives_the_same_weights(
+    trained: Trained, tiny_config: FinetuneConfig, tmp_path: Path
+) -> None:
+    finetune(tiny_config, tmp_path / "again")
+    finetune(replace(tiny_config, seed=1), tmp_path / "other")
+    first, again, other = (
+        weights(trained[0]),
+        weights(tmp_path / "again"),
+        weights(tmp_path / "other"),
+    )
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert any(
+        first[key].shape != other[key].shape or not torch.equal(first[key], other[key])
+        for key in first
+    )
+
+
+class Stop(Exception):
+    """The user's Ctrl-C."""
+
+
+@pytest.mark.parametrize("after", [10, 25])
+def test_an_interrupted_training_goes_on(
+    tiny_config: FinetuneConfig, tmp_path: Path, after: int
+) -> None:
+    steps: list[int] = []
+
+    def stop(progress: Progress) -> None:
+        steps.append(progress.step)
+        if progress.step > after:
+            raise Stop
+
+    with pytest.raises(Stop):
+        finetune(tiny_config, tmp_path / "run", stop)
+    assert not (tmp_path / "run" / "model").exists()
+    resumed: list[Progress] = []
+    finetune(tiny_config, tmp_path / "run", resumed.append)
+    # From the last checkpoint, every ten steps, and not from the start.
+    assert resumed[0].step == after // 10 * 10 + 5
+    assert resumed[-1].step == tiny_config.steps
+    assert load_model(str(tmp_path / "run" / "model")).fingerprint
+
+
+def test_a_kill_in_the_second_round_changes_nothing(
+    trained: Trained, tiny_config: FinetuneConfig, tmp_path: Path
+) -> None:
+    # A round starts from a checkpoint, so weights, optimizer and schedule have to come back.
+    def stop(progress: Progress) -> None:
+        if progress.step == 20:
+            raise Stop
+
+    with pytest.raises(Stop):
+        finetune(tiny_config, tmp_path, stop)
+    finetune(tiny_config, tmp_path)
+    first, resumed = weights(trained[0]), weights(tmp_path)
+    assert all(torch.equal(first[key], resumed[key]) for key in first)
+
+
+def test_called_again_when_done_it_trains_no_more(
+    trained: Trained, tiny_config: FinetuneConfig
+) -> None:
+    out = trained[0]
+    before = weights(out)
+    calls: list[Progress] = []
+    finetune(tiny_config, out, calls.append)
+    assert calls == []
+    assert all(torch.equal(before[key], value) for key, value in weights(out).items())
+
+
+def test_it_can_start_from_a_model(
+    trained: Trained, tiny_config: FinetuneConfig, tmp_path: Path
+) -> None:
+    base = str(trained[0] / "model")
+    config = replace(tiny_config, base=base, history=1, steps=4, rounds=0, learning_rate=1e-5)
+    finetune(config, tmp_path / "on")
+    lm = load_model(str(tmp_path / "on" / "model"))
+    assert isinstance(lm, Seq2SeqModel)
+    assert lm.history == 1
+    old, new = weights(trained[0]), weights(tmp_path / "on")
+    assert old.keys() == new.keys()
+    for key in old:
+        torch.testing.assert_close(old[key], new[key], atol=1e-3, rtol=0)
+    assert any(not torch.equal(old[key], new[key]) for key in old)
