@@ -7,6 +7,147 @@ This file knows no environment, no model and no training.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Literal
+
+from londi.errors import InvalidConfig
+
+BABYAI_MIX = "londi/BabyAIText-MixedTrainLocal-v0"
+
+
+def check(config: Any, **ranges: tuple[float, float]) -> None:
+    """Raise InvalidConfig unless each named field of `config` is a number in its closed range."""
+    for name, (low, high) in ranges.items():
+        value = getattr(config, name)
+        if not (isfinite(value) and low <= value <= high):
+            wanted = f">= {low:g}" if high == float("inf") else f"from {low:g} to {high:g}"
+            kind = "a whole number" if isinstance(value, int) else "a number"
+            raise InvalidConfig(f"{name}: expected {kind} {wanted}, got {value!r}")
+
+
+INF = float("inf")
+
+
+@dataclass(frozen=True)
+class PairConfig:
+    """Which environment, which two language models, and how they are run."""
+
+    env: str = BABYAI_MIX
+    """Text environment by its Gymnasium name; `londi envs` lists londi's own."""
+    quick: str = "builtin:babyai-quick"
+    """QUICK: `random`, `expert`, `builtin:<name>`, or a Hugging Face seq2seq model by name or
+    path; `londi models` lists what ships."""
+    deepthink: str = "builtin:babyai-deepthink"
+    """DEEPTHINK, named in the same way."""
+    choose: Literal["score", "generate"] = "score"
+    """How a language model names an action: by scoring the possible ones, or by generating."""
+    device: str = "cpu"
+    """Where the language models run, such as cpu, cuda or cuda:1."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Number format of the language models' weights and arithmetic."""
+    lm_batch_size: int = 64
+    """Most prompts in one forward pass of a language model."""
+    cache: str = "~/.cache/londi/answers.sqlite"
+    """File of language-model answers, shared by all runs; `off` asks the models every time."""
+
+    def __post_init__(self) -> None:
+        check(self, lm_batch_size=(1, INF))
+
+
+@dataclass(frozen=True)
+class TrainConfig(PairConfig):
+    """Train a Switcher by soft actor-critic: LONDI, or LONDI-B where there is a budget."""
+
+    cost: float = 0.1
+    """c: price of one DEEPTHINK call, in units of reward."""
+    budget: int | Literal["none"] = "none"
+    """n: most DEEPTHINK calls of an episode; `none` for no cap."""
+    budget_mode: Literal["mask", "penalty"] = "mask"
+    """`mask` makes a call beyond the budget impossible; `penalty` allows and punishes it."""
+    overspend_penalty: float = 1.0
+    """Punishment of one call beyond the budget in `penalty` mode, in units of reward."""
+    seed: int = 0
+    """Seed of weights, episodes, choices and batches."""
+    encoder: str = "quick"
+    """What the Switcher reads: `quick` (QUICK's own encoder states), `transformer` (the
+    paper's, trained end to end) or `sentence:<model>` (sentence-transformers)."""
+    width: int = 128
+    """Width of the hidden layers of actor and critics."""
+    steps: int = 40_000
+    """Environment steps in all."""
+    num_envs: int = 16
+    """Environments played side by side."""
+    warmup: int = 2_000
+    """Steps of uniformly random choices before the actor chooses and anything is learned."""
+    steps_per_update: int = 4
+    """Environment steps to each gradient step."""
+    batch_size: int = 256
+    """Transitions in a gradient step."""
+    capacity: int = 100_000
+    """Most transitions in the replay buffer."""
+    gamma: float = 0.99
+    """Discount of a step."""
+    tau: float = 0.01
+    """Share of the critics that moves into their slow copies at each gradient step."""
+    learning_rate: float = 1e-3
+    """Adam's learning rate, for actor, critics and temperature."""
+    target_entropy: float = 0.2
+    """Entropy that the temperature aims at, as a share of log 2. The choice against the
+    Switcher's judgement keeps about this probability: 0.89 -> 0.31, 0.5 -> 0.11, 0.3 -> 0.05,
+    0.2 -> 0.03, 0.1 -> 0.013."""
+    report_every: int = 500
+    """Steps between two reports of progress."""
+    checkpoint_every: int = 4_000
+    """Steps between two checkpoints, from which an interrupted run goes on."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(
+            self,
+            cost=(0, INF),
+            overspend_penalty=(0, INF),
+            seed=(0, 299),
+            width=(1, INF),
+            steps=(1, INF),
+            num_envs=(1, INF),
+            warmup=(0, INF),
+            steps_per_update=(1, INF),
+            batch_size=(1, INF),
+            capacity=(1, INF),
+            gamma=(0, 1),
+            tau=(1e-6, 1),
+            learning_rate=(0, INF),
+            target_entropy=(1e-3, 0.999),
+            report_every=(1, INF),
+            checkpoint_every=(1, INF),
+        )
+        if self.budget != "none" and self.budget < 0:
+            raise InvalidConfig(
+                f"budget: expected a whole number >= 0 or none, got {self.budget!r}"
+            )
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Play held-out episodes with QUICK, DEEPTHINK, the baselines and the learned Switcher."""
+
+    episodes: int = 500
+    """Held-out episodes, the same for every method."""
+    validation_episodes: int = 100
+    """Other episodes, on which the threshold is set to the Switcher's call rate."""
+    env: str = ""
+    """Environment to play instead of the one that the Switcher was trained on."""
+    sampled: bool = False
+    """Draw the Switcher's choices from its policy, as in training, instead of the likelier one."""
+    num_envs: int = 32
+    """Environments played side by side."""
+    seed: int = 0
+    """Seed of random choices and of the bootstrap."""
+
+    def __post_init__(self) -> None:
+        check(
+            self, episodes=(1, INF), validation_episodes=(1, INF), num_envs=(1, INF), seed=(0, INF)
+        )
 
 
 @dataclass(frozen=True)
@@ -33,18 +174,19 @@ class FinetuneConfig:
     """Decoder layers of a new model."""
     dropout: float = 0.0
     """Dropout of a new model."""
-    vocabulary: int = 1024
+    vocabulary: int = 4096
     """Most tokens of a new model's tokenizer."""
     phrases: tuple[str, ...] = (
         r"Possible action of the agent: [^\n]*? \n Goal of the agent: ",
         r" \n Observation \d: ",
         r", \n Action \d: ",
-        r"(?:, )?You (?:see|carry) a(?: (?:wall|red|green|blue|purple|yellow|grey)\b)?",
-        r" \d+ steps? (?:forward|left|right)(?: and \d+ steps? forward)?",
+        r"(?:, )?You (?:see|carry) a (?:wall|(?:(?:open|closed|locked) )?\w+ (?:ball|box|key|door))"
+        r"(?: \d+ steps? (?:forward|left|right)(?: and \d+ steps? forward)?)?",
+        r" (?:the|a) (?:\w+ )?(?:ball|box|key|door)",
         r"turn left|turn right|go forward|pick up",
     )
     """Regular expressions of the phrases that a new tokenizer may make one token."""
-    tokenizer_episodes: int = 1000
+    tokenizer_episodes: int = 4000
     """Episodes that a new tokenizer is learned from."""
     episodes: int = 20_000
     """Episodes of the expert in the first round."""
@@ -54,11 +196,18 @@ class FinetuneConfig:
     """Further rounds, played by the model and labelled by the expert (DAgger)."""
     round_episodes: int = 5_000
     """Episodes of each further round."""
-    steps: int = 12_000
+    round_expert_share: float = 0.2
+    """Share of the steps of a further round at which the expert acts, so that no episode in
+    which the model is stuck fills up with one state."""
+    steps: int = 40_000
     """Gradient steps in all, shared equally by the rounds."""
     batch_size: int = 64
     """Examples in a gradient step."""
-    learning_rate: float = 1e-3
+    optimizer: Literal["adamw", "muon"] = "muon"
+    """`muon` trains the matrices between layers by Muon and the rest by AdamW."""
+    arithmetic: Literal["float32", "bfloat16"] = "bfloat16"
+    """Number format of the forward pass in training; weights stay float32."""
+    learning_rate: float = 2e-3
     """Peak learning rate; it falls linearly to zero."""
     warmup: int = 200
     """Steps over which the learning rate rises."""

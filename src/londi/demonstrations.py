@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from londi.envs import make_env
+from londi.envs.episode import TextEpisode
 from londi.errors import InvalidConfig
-from londi.prompts import History, Prompt
+from londi.prompts import Prompt
 
 Act = Callable[[Sequence[Prompt]], Sequence[str]]
 
@@ -81,6 +82,7 @@ def collect(
     seeds: Sequence[int],
     act: Act | None,
     noise: Sequence[float] = (0.0,),
+    expert_share: float = 0.0,
     parallel: int = 64,
 ) -> Iterator[Demonstration]:
     """Episodes labelled by the expert while `act` (or the expert itself) plays.
@@ -90,10 +92,12 @@ def collect(
         seeds: one episode a seed.
         act: chooses the actions of a batch of prompts; None lets the expert play.
         noise: chances of a random action; each episode draws one of them.
+        expert_share: chance that the expert's action is done in place of that of `act`, so that an
+            episode in which `act` is stuck goes on.
         parallel: episodes played side by side, each `act` answering all of them at once.
     """
     waiting = iter(seeds)
-    slots = [_Slot(env, noise) for _ in range(min(parallel, len(seeds)))]
+    slots = [_Slot(env, noise, expert_share) for _ in range(min(parallel, len(seeds)))]
     live = [slot for slot in slots if slot.start(next(waiting, None))]
     while live:
         if act is None:
@@ -110,58 +114,56 @@ def collect(
 
 
 class _Slot:
-    """One environment that plays one episode after the other."""
+    """One environment that plays one labelled episode after the other."""
 
-    def __init__(self, env: str, noise: Sequence[float]) -> None:
-        self._env = make_env(env, expert=True)
+    def __init__(self, env: str, noise: Sequence[float], expert_share: float) -> None:
+        self._episode = TextEpisode(make_env(env, expert=True))
         self._noise = noise
+        self._expert_share = expert_share
 
     def start(self, seed: int | None) -> bool:
         self.live = seed is not None
-        if not self.live:
+        if seed is None:
             return False
         self._rng = np.random.default_rng(seed)
         self._chance = float(self._rng.choice(np.asarray(self._noise)))
-        observation, self._info = self._env.reset(seed=seed)
-        if "expert" not in self._info:
-            raise InvalidConfig(f"{self._env.spec and self._env.spec.id} has no expert to imitate")
-        self._history = History(self._info["goal"], observation)
-        self._seen, self._taken, self._labels = [observation], list[str](), list[str]()
+        self._episode.start(seed)
+        if "expert" not in self._episode.info:
+            raise InvalidConfig(f"env: {self._episode.name} has no expert to imitate")
+        self._labels = list[str]()
+        self._success = False
         return True
 
     def prompt(self) -> Prompt:
-        return self._history.prompt(self._info["actions"], self._info["expert"])
+        return self._episode.prompt()
 
     def step(self, action: str | None) -> bool:
         """Do `action` (None: what the expert says); True once the episode is over."""
-        label: str | None = self._info["expert"]
+        label: str | None = self._episode.info["expert"]
         if label is None:  # the expert has given up: what follows would have no label
-            self._seen.pop()
             return True
-        actions = self._info["actions"]
+        actions = self._episode.info["actions"]
         if self._rng.random() < self._chance:
             action = str(actions[self._rng.integers(len(actions))])
-        action = label if action is None else action
-        observation, _, terminated, truncated, self._info = self._env.step(action)
-        self._history.add(action, observation)
-        self._taken.append(action)
+        elif self._rng.random() < self._expert_share:
+            action = label
         self._labels.append(label)
-        if not (terminated or truncated):
-            self._seen.append(observation)
-        return terminated or truncated
+        outcome = self._episode.step(label if action is None else action)
+        self._success = outcome.success
+        return outcome.ended
 
     def demonstration(self) -> Demonstration:
         return Demonstration(
-            self._info["goal"],
-            tuple(self._info["actions"]),
-            tuple(self._seen),
-            tuple(self._taken),
+            self._episode.info["goal"],
+            tuple(self._episode.info["actions"]),
+            tuple(self._episode.observations[: len(self._labels)]),
+            tuple(self._episode.taken),
             tuple(self._labels),
-            bool(self._info["success"]),
+            self._success,
         )
 
     def close(self) -> None:
-        self._env.close()
+        self._episode.close()
 
 
 def save_demonstrations(file: Path, episodes: Sequence[Demonstration]) -> None:

@@ -17,9 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from londi.errors import InvalidConfig, MissingExtra, UnknownName
-from londi.models.base import LanguageModel
+from londi.models.base import LanguageModel, unwrap
 from londi.prompts import Prompt
 from londi.types import Reply
+
+EXTRAS = 2
+"""Numbers of an observation behind the features: the share of the budget left, and c."""
 
 
 class Encoder(ABC):
@@ -201,12 +204,12 @@ ENCODERS = ("quick", "transformer", "sentence:<model>")
 """What a learned Switcher's encoder may be called."""
 
 
-def make_encoder(spec: str, quick: LanguageModel) -> Encoder:
-    """The encoder that `spec` names, for a Switcher in front of `quick`.
+def make_encoder(spec: str, quick: LanguageModel, deepthink: LanguageModel) -> Encoder:
+    """The encoder that `spec` names, for a Switcher between `quick` and `deepthink`.
 
     Raises:
         UnknownName: if `spec` names none.
-        InvalidConfig: if it needs what `quick` does not have.
+        InvalidConfig: if it needs what these models do not have.
     """
     if spec == "none":
         return NoEncoder()
@@ -216,12 +219,18 @@ def make_encoder(spec: str, quick: LanguageModel) -> Encoder:
         return SentenceEncoder(spec.removeprefix("sentence:"))
     if spec not in ENCODERS:
         raise UnknownName("encoder", spec, ENCODERS)
-    inner = getattr(quick, "inner", quick)
-    if spec == "transformer" and hasattr(inner, "tokenizer"):
-        return TokenEncoder(inner.tokenizer)
-    if spec == "quick" and hasattr(inner, "embedding_size"):
-        return QuickEncoder(inner.embedding_size)
+    inner: list[Any] = [unwrap(quick), unwrap(deepthink)]
+    if spec == "quick":
+        if hasattr(inner[0], "embedding_size"):
+            return QuickEncoder(inner[0].embedding_size)
+        raise InvalidConfig(
+            f"encoder: 'quick' needs a language model with an encoder as QUICK, got"
+            f" {quick.name!r}; use 'transformer' or 'sentence:<model>'"
+        )
+    for model in inner:
+        if hasattr(model, "tokenizer"):
+            return TokenEncoder(model.tokenizer)
     raise InvalidConfig(
-        f"encoder {spec!r} needs a language model with an encoder as QUICK, got {quick.name!r};"
-        f" use 'sentence:<model>'"
+        f"encoder: 'transformer' needs a language model with a tokenizer, got {quick.name!r}"
+        f" and {deepthink.name!r}; use 'sentence:<model>'"
     )

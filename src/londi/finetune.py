@@ -29,10 +29,13 @@ from londi.demonstrations import (
     load_demonstrations,
     save_demonstrations,
 )
+from londi.envs import make_env
+from londi.episodes import HELD_OUT, demonstration_seeds, held_out_seeds
 from londi.models.seq2seq import Seq2SeqModel
+from londi.runs import create_run
 
 IGNORED = -100  # the label that the loss leaves out
-HELD_OUT_SEEDS = 900_000_000  # evaluation episodes start here, far from every training seed
+CHECKPOINT, MODEL = "checkpoint", "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,43 +165,59 @@ def _pad(rows: Sequence[np.ndarray], value: int) -> torch.Tensor:
 
 
 def finetune(
-    config: FinetuneConfig, out: Path, on_progress: Callable[[Progress], None] = lambda _: None
-) -> dict[str, Any]:
-    """Train a model as `config` says and leave it in `out/model`.
+    config: FinetuneConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Any] | None:
+    """Train a model as `config` says and leave it in `folder/model`.
 
-    Interrupted, it goes on from the last checkpoint in `out` when called again with the same
-    configuration.
+    Args:
+        config: the settings.
+        folder: the folder of the run.
+        resume: go on from the last checkpoint of an interrupted run with this configuration.
+        overwrite: replace an earlier run.
+        on_progress: told of every report.
+        should_stop: asked after every step; if true, a checkpoint is left and training ends.
 
     Returns:
-        the figures that go into the model card: success on held-out episodes and more.
+        The figures of the model card, success on held-out episodes among them; None if it was
+        stopped.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    make_env(config.env).close()  # an unknown name is refused before anything is written
+    if not resume:
+        create_run(folder, config, overwrite)
     torch.manual_seed(config.seed)
     if config.threads:
         torch.set_num_threads(config.threads)
-    started = time.time()
+    started = time.perf_counter()
 
-    bot = _round_file(out, 0)
+    bot = _round_file(folder, 0)
     if not bot.is_file():
-        seeds = range(config.seed * 10_000_000, config.seed * 10_000_000 + config.episodes)
+        seeds = demonstration_seeds(config.seed, 0, config.episodes)
         save_demonstrations(
             bot, collect_expert(config.env, seeds, config.noise, workers=config.workers)
         )
     episodes = load_demonstrations(bot)
     lm = _start(config, episodes)
-    parameters = list(lm.model.parameters())
-    optimizer = torch.optim.AdamW(
-        parameters, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warm_then_linear(config))
-    step = 0
-    saved = out / "checkpoint"
+    optimizers = make_optimizers(lm.model, config)
+    schedules = [
+        torch.optim.lr_scheduler.LambdaLR(optimizer, _warm_then_linear(config))
+        for optimizer in optimizers
+    ]
+    step, spent = 0, 0.0
+    saved = folder / CHECKPOINT
     if has_state(saved):
         state = load_state(saved)
         lm.model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
-        step = int(state["step"])
+        for part, loaded in zip(optimizers, state["optimizers"], strict=True):
+            part.load_state_dict(loaded)
+        for schedule, loaded in zip(schedules, state["schedules"], strict=True):
+            schedule.load_state_dict(loaded)
+        step, spent = int(state["step"]), state["seconds"]
 
     examples = Examples()
     examples.add(lm.tokenizer, episodes, config.history)
@@ -207,11 +226,10 @@ def finetune(
     for number in range(config.rounds + 1):
         last = config.steps * (number + 1) // (config.rounds + 1)
         if number > 0:
-            file = _round_file(out, number)
+            file = _round_file(folder, number)
             if not file.is_file():
                 lm.model.eval()
-                first = config.seed * 10_000_000 + number * 1_000_000
-                save_demonstrations(file, list(_own_states(lm, config, first)))
+                save_demonstrations(file, list(_own_states(lm, config, number)))
             own = load_demonstrations(file)
             success = float(np.mean([e.success for e in own]))
             examples.add(lm.tokenizer, own, config.history)
@@ -223,44 +241,84 @@ def finetune(
         batches = examples.batches(config.batch_size, rng, lm.tokenizer.pad_token_id)
         mark, mean = time.perf_counter(), 0.0
         while step < last:
-            ids, mask, labels = (t.to(lm.model.device) for t in next(batches))
-            loss = lm.model(input_ids=ids, attention_mask=mask, labels=labels).loss
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-            schedule.step()
+            mean += _learn(lm.model, optimizers, schedules, next(batches), config)
             step += 1
-            mean += float(loss.detach())
             if step % config.report_every == 0 or step == last:
                 now = time.perf_counter()
                 count = (step - 1) % config.report_every + 1
                 speed = count * config.batch_size / (now - mark)
                 on_progress(Progress(number, step, config.steps, mean / count, speed, success))
                 mark, mean = now, 0.0
-            if step % config.save_every == 0 or step == last:
+            stopped = should_stop()
+            if stopped or step % config.save_every == 0 or step == last:
                 save_state(
                     saved,
                     {
                         "model": lm.model.state_dict(),
-                        "optimizer": optimizer.state_dict(),
-                        "schedule": schedule.state_dict(),
+                        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+                        "schedules": [schedule.state_dict() for schedule in schedules],
                         "step": step,
+                        "seconds": spent + time.perf_counter() - started,
                     },
                 )
+            if stopped:
+                return None
     lm.model.eval()
-    lm.save(out / "model", getattr(torch, config.save_dtype))
+    lm.save(folder / MODEL, getattr(torch, config.save_dtype))
     figures = {
-        **_figures(Seq2SeqModel.load(str(out / "model")), config),
-        "parameters": sum(p.numel() for p in parameters),
+        **_figures(Seq2SeqModel.load(str(folder / MODEL)), config),
+        "parameters": sum(p.numel() for p in lm.model.parameters()),
         "examples": len(examples),
-        "seconds": round(time.time() - started, 1),
+        "seconds": round(spent + time.perf_counter() - started, 1),
     }
-    (out / "model" / "README.md").write_text(model_card(config, figures))
-    (out / "model" / "recipe.json").write_text(
-        json.dumps({"config": asdict(config), "figures": figures}, indent=1) + "\n"
-    )
+    (folder / MODEL / "README.md").write_text(model_card(config, figures), encoding="utf-8")
+    recipe = json.dumps({"config": asdict(config), "figures": figures}, indent=1) + "\n"
+    (folder / MODEL / "recipe.json").write_text(recipe, encoding="utf-8")
     return figures
+
+
+def make_optimizers(model: torch.nn.Module, config: FinetuneConfig) -> list[torch.optim.Optimizer]:
+    """AdamW for all weights, or Muon for the matrices between layers and AdamW for the rest."""
+    hidden = [
+        weight
+        for name, weight in model.named_parameters()
+        if config.optimizer == "muon"
+        and weight.ndim == 2
+        and not any(part in name for part in ("shared", "embed", "lm_head", "relative"))
+    ]
+    chosen = set(map(id, hidden))
+    rest = [weight for weight in model.parameters() if id(weight) not in chosen]
+    rate, decay = config.learning_rate, config.weight_decay
+    made: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.98), weight_decay=decay, fused=True)
+    ]
+    if hidden:
+        # Scaled to AdamW's step size, so that one learning rate serves both.
+        made.append(
+            torch.optim.Muon(hidden, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+        )
+    return made
+
+
+def _learn(
+    model: Any,
+    optimizers: Sequence[torch.optim.Optimizer],
+    schedules: Sequence[torch.optim.lr_scheduler.LRScheduler],
+    batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    config: FinetuneConfig,
+) -> float:
+    """One step of gradient; returns the loss."""
+    ids, mask, labels = (tensor.to(model.device) for tensor in batch)
+    low = getattr(torch, config.arithmetic)
+    with torch.autocast(model.device.type, low, enabled=config.arithmetic != "float32"):
+        loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimizer, schedule in zip(optimizers, schedules, strict=True):
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+    return float(loss.detach())
 
 
 def _round_file(out: Path, number: int) -> Path:
@@ -288,14 +346,19 @@ def _warm_then_linear(config: FinetuneConfig) -> Callable[[int], float]:
     return factor
 
 
-def _own_states(lm: Seq2SeqModel, config: FinetuneConfig, first: int) -> Iterator[Demonstration]:
-    seeds = range(first, first + config.round_episodes)
-    yield from collect(config.env, seeds, lambda ps: [r.action for r in lm.act(ps)])
+def _own_states(lm: Seq2SeqModel, config: FinetuneConfig, number: int) -> Iterator[Demonstration]:
+    seeds = demonstration_seeds(config.seed, number, config.round_episodes)
+    yield from collect(
+        config.env,
+        seeds,
+        lambda prompts: [reply.action for reply in lm.act(prompts)],
+        expert_share=config.round_expert_share,
+    )
 
 
 def _figures(lm: Seq2SeqModel, config: FinetuneConfig) -> dict[str, Any]:
     """Success and agreement with the expert on held-out episodes that the model plays itself."""
-    seeds = range(HELD_OUT_SEEDS, HELD_OUT_SEEDS + config.evaluation_episodes)
+    seeds = held_out_seeds(config.evaluation_episodes)
     played = list(collect(config.env, seeds, lambda ps: [r.action for r in lm.act(ps)]))
     pairs = [(label, taken) for e in played for label, taken in zip(e.labels, e.taken, strict=True)]
     return {
@@ -316,7 +379,7 @@ def model_card(config: FinetuneConfig, figures: dict[str, Any]) -> str:
         f"A seq2seq model trained by `londi finetune` to name the next action, by imitation of\n"
         f"the environment's expert and by DAgger on its own states. It reads the last\n"
         f"{config.history} observation(s) of a prompt. It knows this environment only.\n\n"
-        f"## Figures\n\nGreedy play on held-out episodes (seeds from {HELD_OUT_SEEDS}).\n\n"
+        f"## Figures\n\nGreedy play on held-out episodes (seeds from {HELD_OUT}).\n\n"
         f"| figure | value |\n|---|---|\n{rows}\n\n"
         f"## Recipe\n\n{settings}\n"
     )

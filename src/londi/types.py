@@ -54,20 +54,22 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of one episode, as evaluation writes it down.
+    """One step of one episode, as the switching environment reports it.
 
     Attributes:
         episode: the seed of the episode.
         t: steps before this one.
         choice: g, 1 where DEEPTHINK acted.
         action: the action text.
-        reward: the task's own reward.
+        reward: the task's own reward, no cost taken off.
         terminated: the task ended here.
         truncated: the episode was cut off here.
         success: it ended well.
-        remaining: DEEPTHINK calls left before this step; inf without a cap.
+        remaining: x, DEEPTHINK calls left before this step; inf without a cap.
         overspent: this call was beyond the budget.
-        usage: the language-model work of this step.
+        quick: QUICK's work for this step; also where it was only asked for what the Switcher
+            sees and DEEPTHINK acted.
+        deepthink: DEEPTHINK's work for this step.
     """
 
     episode: int
@@ -80,4 +82,10 @@ class Step:
     success: bool
     remaining: float
     overspent: bool
-    usage: Usage
+    quick: Usage
+    deepthink: Usage
+
+    @property
+    def ended(self) -> bool:
+        """Whether the episode is over after this step."""
+        return self.terminated or self.truncated

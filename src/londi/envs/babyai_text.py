@@ -15,8 +15,15 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from minigrid.core.constants import IDX_TO_COLOR, IDX_TO_OBJECT, OBJECT_TO_IDX
+from minigrid.envs.babyai.core.verifier import (
+    AfterInstr,
+    BeforeInstr,
+    GoToInstr,
+    Instr,
+    PickupInstr,
+)
 from minigrid.minigrid_env import MiniGridEnv
-from minigrid.utils.baby_ai_bot import BabyAIBot, DisappearedBoxError
+from minigrid.utils.baby_ai_bot import BabyAIBot, DisappearedBoxError, DropSubgoal
 
 ACTIONS = ("turn left", "turn right", "go forward", "pick up", "drop", "toggle")
 """The actions in minigrid's order, so that an index is a minigrid action."""
@@ -70,6 +77,23 @@ def _steps(count: int, side: str) -> str:
     return f"{count} step{'s' if count > 1 else ''} {side}"
 
 
+class Expert(BabyAIBot):
+    """minigrid's bot, but one that goes on carrying what a later "go to" leaves it free to carry.
+
+    The bot drops whatever it has picked up, in case it must carry something else. Nothing that
+    is seen later then tells that the first half of "pick up A, then go to B" is done, and no
+    reader of a few observations could follow its advice.
+    """
+
+    def _process_instr(self, instr: Instr) -> None:
+        super()._process_instr(instr)  # type: ignore[no-untyped-call]
+        if isinstance(instr, (BeforeInstr, AfterInstr)):
+            parts = instr.instr_a, instr.instr_b
+            first, second = parts if isinstance(instr, BeforeInstr) else parts[::-1]
+            if isinstance(first, PickupInstr) and isinstance(second, GoToInstr):
+                self.stack = [goal for goal in self.stack if not isinstance(goal, DropSubgoal)]
+
+
 class BabyAIText(gym.Env[str, str]):
     """A BabyAI level that is read and acted on in words.
 
@@ -80,8 +104,8 @@ class BabyAIText(gym.Env[str, str]):
 
     Args:
         level: the minigrid environment, already made.
-        expert: ask minigrid's `BabyAIBot` at every step what it would do. The bot follows
-            whatever is done, so its advice holds on any trajectory.
+        expert: ask `Expert` at every step what it would do. It follows whatever is done, so
+            its advice holds on any trajectory.
         render_mode: None or ``"rgb_array"``.
     """
 
@@ -92,7 +116,7 @@ class BabyAIText(gym.Env[str, str]):
     ) -> None:
         self._level = level
         self._expert = expert
-        self._bot: BabyAIBot | None = None
+        self._bot: Expert | None = None
         self.render_mode = render_mode
         self.observation_space = spaces.Text(max_length=8192, min_length=0, charset=_CHARSET)
         self.action_space = spaces.Text(max_length=64, min_length=0, charset=_CHARSET)
@@ -103,7 +127,7 @@ class BabyAIText(gym.Env[str, str]):
         super().reset(seed=seed)
         observation, _ = self._level.reset(seed=seed)
         if self._expert:
-            self._bot = BabyAIBot(self._level)
+            self._bot = Expert(self._level)  # type: ignore[no-untyped-call]
         return self._read(observation), self._info(None)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
@@ -136,7 +160,7 @@ class BabyAIText(gym.Env[str, str]):
         if self._bot is None:
             return None
         try:
-            action = int(self._bot.replan(taken))
+            action = int(self._bot.replan(taken))  # type: ignore[no-untyped-call]
         except (DisappearedBoxError, AssertionError, IndexError):
             # The bot cannot plan from here: a box was opened, or a mission became impossible.
             self._bot = None

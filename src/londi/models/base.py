@@ -28,3 +28,10 @@ class LanguageModel(Protocol):
     def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
         """One reply a prompt, in order."""
         ...
+
+
+def unwrap(model: LanguageModel) -> LanguageModel:
+    """The model itself, without the cache or stop-watch that it is wrapped in."""
+    while hasattr(model, "inner"):
+        model = model.inner
+    return model

@@ -1,0 +1,389 @@
+"""The command line: the only file that reads arguments, prints or exits.
+
+Every verb has a typed configuration (`londi.config`), whose fields are options here and keys in
+a YAML file alike. What a user gets wrong is answered in one line, with exit code 2.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from argparse import ArgumentError
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
+
+from londi.config import EvaluateConfig, FinetuneConfig, TrainConfig
+from londi.errors import LondiError, OutputExists, UnknownName
+
+if TYPE_CHECKING:
+    from londi.metrics import Result
+    from londi.pair import Pair
+    from londi.switcher import Switcher
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+DEMO = TrainConfig(steps=24_000)
+DEMO_EVALUATION = EvaluateConfig(episodes=200, validation_episodes=50)
+
+
+class Interrupt:
+    """Ctrl-C as a question that a training asks between two steps; the second one kills."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def __enter__(self) -> Callable[[], bool]:
+        self._previous = signal.signal(signal.SIGINT, self._note)
+        return lambda: self._asked
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._previous)
+
+    def _note(self, *_: object) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+
+
+def parser() -> ArgumentParser:
+    """The parser of `londi` and of its verbs."""
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    main = _parser(
+        "londi",
+        "Learn when to call the large language model: LONDI (arXiv 2402.12061).",
+    )
+    verbs = main.add_subcommands(dest="verb", metavar="VERB")
+
+    demo = _parser("londi demo", "Train and compare on the built-in default, in a few minutes.")
+    demo.add_argument("--out", type=str, default="runs/demo", help="Folder of the run.")
+    demo.add_argument("--seed", type=int, default=0, help="Seed of the training.")
+    demo.add_argument("--cache", type=str, default="off", help="As in `londi train`.")
+    _overwrite(demo)
+    verbs.add_subcommand("demo", demo, help="train and compare on the built-in default")
+
+    train = _parser("londi train", "Train a Switcher between two language models.")
+    _configured(train, TrainConfig)
+    _out(train)
+    verbs.add_subcommand("train", train, help="train a Switcher")
+
+    evaluate = _parser(
+        "londi evaluate",
+        "Play held-out episodes with QUICK, DEEPTHINK, the baselines and trained Switchers. "
+        "Several runs that differ in their seed only are also summed up together.",
+    )
+    evaluate.add_argument("runs", nargs="+", type=str, help="Folders of `londi train`.")
+    evaluate.add_argument(
+        "--out", type=str, default="", help="Folder for the figures of several runs together."
+    )
+    _overwrite(evaluate)
+    evaluate.add_class_arguments(EvaluateConfig)
+    verbs.add_subcommand("evaluate", evaluate, help="compare on held-out episodes")
+
+    finetune = _parser(
+        "londi finetune", "Train a seq2seq language model by imitation of an expert."
+    )
+    _configured(finetune, FinetuneConfig)
+    _out(finetune)
+    verbs.add_subcommand("finetune", finetune, help="train a language model by imitation")
+
+    envs = _parser("londi envs", "List the environments that can be named.")
+    verbs.add_subcommand("envs", envs, help="list environments")
+    models = _parser("londi models", "List the language models that can be named.")
+    verbs.add_subcommand("models", models, help="list language models")
+    return main
+
+
+def _parser(prog: str, description: str) -> ArgumentParser:
+    return ArgumentParser(prog=prog, description=description, exit_on_error=False)
+
+
+def _configured(parser: ArgumentParser, config: type) -> None:
+    parser.add_argument("--config", action="config", help="YAML file with any of these settings.")
+    parser.add_class_arguments(config, fail_untyped=True)
+
+
+def _out(parser: ArgumentParser) -> None:
+    parser.add_argument("--out", type=str, default="", help="Folder of the new run.")
+    parser.add_argument("--resume", type=str, default="", help="Folder of a run to go on with.")
+    _overwrite(parser)
+
+
+def _overwrite(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--overwrite", action="store_true", help="Replace what an earlier run left there."
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run a verb; exit code 0, 2 for what the user got wrong, 130 after Ctrl-C."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _run(arguments)
+    except LondiError as error:
+        code = _complain(str(error))
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    main = parser()
+    if not arguments:
+        main.print_help()
+        return 0
+    try:
+        given = main.parse_args(arguments)
+    except ArgumentError as error:
+        raise LondiError(_one_line(str(error), arguments)) from error
+    verb: str = given.verb
+    code: int = globals()[f"_{verb}"](given[verb])
+    return code
+
+
+def _complain(message: str) -> int:
+    print(f"londi: error: {message}", file=sys.stderr)
+    return 2
+
+
+def _one_line(message: str, arguments: Sequence[str]) -> str:
+    """What the parser says, in one line, with the nearest valid name where one is unknown."""
+    message = re.sub(r"\s+", " ", message).strip()
+    configs = {"train": TrainConfig, "finetune": FinetuneConfig, "evaluate": EvaluateConfig}
+    kind = configs.get(arguments[0], TrainConfig)
+    options = [field.name for field in fields(kind)] + ["out", "resume", "overwrite", "config"]
+    if unknown := re.search(r"nrecognized arguments: (?:--)?([^\s=]+)", message):
+        flags = [f"--{name}" for name in options]
+        return str(UnknownName("option", f"--{unknown[1]}", flags))
+    if unknown := re.search(r"(?:Option|Key) '([\w.]+)' is not accepted", message):
+        return str(UnknownName("key", unknown[1].split(".")[-1], options))
+    if unknown := re.search(r"invalid choice: '?([^\s']+)'? \(choose from (.*?)\)", message):
+        return str(UnknownName("verb", unknown[1], re.findall(r"\w+", unknown[2])))
+    message = re.sub(r"^Parser key \"(?:\w+\.)*(\w+)\":", r"\1:", message)
+    return re.sub(r"<class '(\w+)'>", r"\1", message)
+
+
+def _config_of(given: Namespace, kind: Callable[..., Any]) -> Any:
+    values = given.as_dict()
+    return kind(**{f.name: values[f.name] for f in fields(kind)})  # type: ignore[arg-type]
+
+
+def _run_of(given: Namespace, kind: Any) -> tuple[Any, Path]:
+    """The configuration and the folder of a run that is new, or is to be gone on with."""
+    from londi.runs import read_run
+
+    if given.resume:
+        if given.out:
+            raise LondiError("expected --out or --resume, got both")
+        folder = Path(given.resume)
+        return read_run(folder, kind), folder
+    if not given.out:
+        raise LondiError("expected --out DIR for a new run, or --resume DIR")
+    return _config_of(given, kind), Path(given.out)
+
+
+def _train(given: Namespace) -> int:
+    config, folder = _run_of(given, TrainConfig)
+    return _train_run(config, folder, bool(given.resume), given.overwrite)
+
+
+def _train_run(config: TrainConfig, folder: Path, resume: bool, overwrite: bool) -> int:
+    from londi.train import train
+
+    with Interrupt() as interrupted, _Bar("training", config.steps) as bar:
+        done = train(
+            config,
+            folder,
+            resume=resume,
+            overwrite=overwrite,
+            on_progress=lambda p: bar.show(
+                p.step,
+                f"return {p.return_mean:.3f}  success {p.success_rate:.2f}"
+                f"  call rate {p.call_rate:.2f}  {p.step / p.seconds:.0f} steps/s",
+            ),
+            should_stop=interrupted,
+        )
+    if not done:
+        print(f"interrupted; go on with: londi train --resume {folder}", file=sys.stderr)
+        return INTERRUPTED
+    print(f"trained Switcher in {folder}")
+    return 0
+
+
+def _evaluate(given: Namespace) -> int:
+    config = _config_of(given, EvaluateConfig)
+    folders = [Path(run) for run in given.runs]
+    if len(folders) > 1 and not given.out:
+        raise LondiError("several runs: expected --out DIR for their figures together")
+    together = Path(given.out) if given.out else folders[0]
+    _evaluate_runs(folders, together, config, given.overwrite)
+    return 0
+
+
+def _evaluate_runs(
+    folders: Sequence[Path], together: Path, config: EvaluateConfig, overwrite: bool
+) -> None:
+    from londi.evaluate import METHODS, RESULTS, evaluate, results, write_results, write_steps
+    from londi.plot import PLOT, plot
+    from londi.runs import read_run
+    from londi.switcher import CHECKPOINT
+
+    taken = [f for f in {*folders, together} if (f / RESULTS).exists()]
+    if taken and not overwrite:
+        raise OutputExists(f"{str(taken[0] / RESULTS)!r} exists; give --overwrite to replace it")
+    trainings = [read_run(folder, TrainConfig) for folder in folders]
+    if len({replace(training, seed=0) for training in trainings}) > 1:
+        raise LondiError("several runs: expected configurations that differ in their seed only")
+    for folder in folders:
+        if not (folder / CHECKPOINT).exists():
+            raise LondiError(f"no checkpoint in {str(folder)!r}; train it first")
+    evaluations = []
+    for folder, training in zip(folders, trainings, strict=True):
+        load = partial(_load_switcher, folder, not config.sampled)
+        with _Bar("evaluating", len(METHODS) * config.episodes) as bar:
+            evaluation = evaluate(training, load, config, bar.show)
+        write_steps(folder, evaluation)
+        write_results(folder, results([evaluation]))
+        evaluations.append(evaluation)
+    together.mkdir(parents=True, exist_ok=True)
+    found = results(evaluations)
+    write_results(together, found)
+    plot(found, together / PLOT)
+    _print_table(found)
+    print(f"figures in {together / RESULTS}, picture in {together / PLOT}")
+
+
+def _load_switcher(folder: Path, greedy: bool, pair: Pair) -> Switcher:
+    from londi.switcher import Switcher
+
+    return Switcher.load(folder, pair.quick, pair.deepthink, greedy)
+
+
+def _demo(given: Namespace) -> int:
+    folder = Path(given.out)
+    config = replace(DEMO, seed=given.seed, cache=given.cache)
+    code = _train_run(config, folder, resume=False, overwrite=given.overwrite)
+    if code == 0:
+        _evaluate_runs([folder], folder, DEMO_EVALUATION, given.overwrite)
+    return code
+
+
+def _finetune(given: Namespace) -> int:
+    from londi.finetune import finetune
+
+    config, folder = _run_of(given, FinetuneConfig)
+    with Interrupt() as interrupted, _Bar("training", config.steps) as bar:
+        figures = finetune(
+            config,
+            folder,
+            resume=bool(given.resume),
+            overwrite=given.overwrite,
+            on_progress=lambda p: bar.show(
+                p.step,
+                f"round {p.round}  loss {p.loss:.4f}  {p.examples_per_second:.0f} examples/s"
+                f"  success while gathering {p.success:.2f}",
+            ),
+            should_stop=interrupted,
+        )
+    if figures is None:
+        print(f"interrupted; go on with: londi finetune --resume {folder}", file=sys.stderr)
+        return INTERRUPTED
+    print(f"model in {folder / 'model'}: " + ", ".join(f"{k} {v}" for k, v in figures.items()))
+    return 0
+
+
+def _envs(given: Namespace) -> int:
+    from londi.envs import environment_names
+
+    print("\n".join(environment_names()))
+    return 0
+
+
+def _models(given: Namespace) -> int:
+    from londi.models import builtin_models
+
+    for name, text in (
+        *((name, "ships with londi") for name in builtin_models()),
+        ("random", "any possible action, each as likely"),
+        ("expert", "the environment's own expert, where it has one"),
+        ("<path or hub name>", "any Hugging Face seq2seq model with safetensors weights"),
+    ):
+        print(f"{name:<28}{text}")
+    return 0
+
+
+class _Bar:
+    """A live bar on a terminal; plain lines, now and then, elsewhere."""
+
+    def __init__(self, what: str, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._console = Console(stderr=True)
+        self._live = self._console.is_terminal
+        self._what, self._total, self._shown = what, total, 0
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}  {task.fields[text]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._live,
+        )
+
+    def __enter__(self) -> _Bar:
+        self._bar.start()
+        self._task = self._bar.add_task(self._what, total=self._total, text="starting")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, done: int, text: str) -> None:
+        """Move to `done`, and say `text`."""
+        self._bar.update(self._task, completed=done, text=text)
+        # A log wants a score of lines, not one for every tick.
+        if not self._live and (done - self._shown >= self._total / 20 or done >= self._total):
+            self._shown = done
+            print(f"{self._what} {done}/{self._total}  {text}", file=sys.stderr, flush=True)
+
+
+def _print_table(results: Sequence[Result]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    first = results[0]
+    table = Table(
+        title=f"{first.env}, c = {first.cost:g}, {first.episodes} held-out episodes,"
+        f" training seed {', '.join(map(str, first.seed))}"
+    )
+    table.add_column("method")
+    for head in (
+        "return", "95% interval", "success", "call rate", "LM ms/episode", "cost saved", "PGR"
+    ):  # fmt: skip
+        table.add_column(head, justify="right")
+    for r in results:
+        table.add_row(
+            r.method,
+            f"{r.return_mean:.3f}",
+            f"{r.return_ci[0]:.3f} .. {r.return_ci[1]:.3f}",
+            f"{r.success_rate:.3f}",
+            f"{r.call_rate:.3f}",
+            f"{1000 * r.lm_seconds:.1f}",
+            f"{r.cost_saved:.0%}",
+            "-" if r.pgr is None else f"{r.pgr:.2f}",
+        )
+    # Wide enough for a line a method, also where the output is a file.
+    console = Console()
+    console.width = max(console.width, 110)
+    console.print(table)

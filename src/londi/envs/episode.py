@@ -1,0 +1,81 @@
+"""A text environment seen as the prompts of one episode after the other.
+
+It joins an environment and its history, and can take up an episode again by doing its actions
+anew. This file knows no model and nothing of switching.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+
+from londi.prompts import History, Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one action led to; `reward` is the task's own."""
+
+    reward: float
+    terminated: bool
+    truncated: bool
+    success: bool
+
+    @property
+    def ended(self) -> bool:
+        """Whether the episode is over."""
+        return self.terminated or self.truncated
+
+
+class TextEpisode:
+    """Plays episodes of `env`, each known by its seed.
+
+    Attributes:
+        seed: of the episode that is being played.
+        observations: what was seen in it so far.
+        taken: the actions done in it so far, in order.
+        info: what the environment said last.
+    """
+
+    def __init__(self, env: gym.Env[str, str]) -> None:
+        self._env = env
+
+    def start(self, seed: int) -> None:
+        """Begin the episode of that seed."""
+        self.seed = seed
+        observation, self.info = self._env.reset(seed=seed)
+        self._history = History(self.info["goal"], observation)
+        self.observations = [observation]
+        self.taken: list[str] = []
+
+    def step(self, action: str) -> Outcome:
+        """Do `action`, any text."""
+        observation, reward, terminated, truncated, self.info = self._env.step(action)
+        self._history.add(action, observation)
+        self.observations.append(observation)
+        self.taken.append(action)
+        success = bool(self.info.get("success", terminated and float(reward) > 0))
+        return Outcome(float(reward), bool(terminated), bool(truncated), success)
+
+    def resume(self, seed: int, taken: Sequence[str]) -> None:
+        """Begin the episode of that seed and do `taken` again: environments are deterministic."""
+        self.start(seed)
+        for action in taken:
+            self.step(action)
+
+    def prompt(self) -> Prompt:
+        """The state now, with what the environment's expert would do, if it says so."""
+        return self._history.prompt(self.info["actions"], self.info.get("expert"))
+
+    @property
+    def name(self) -> str:
+        """What the environment is called."""
+        spec: Any = self._env.spec
+        return str(spec.id if spec else self._env)
+
+    def close(self) -> None:
+        """Let go of the environment."""
+        self._env.close()

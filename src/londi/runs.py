@@ -1,0 +1,76 @@
+"""The folder of a run: made new, with its configuration beside everything else.
+
+This file knows where a configuration lies, and nothing of what a run does.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from londi.errors import InvalidConfig, LondiError, OutputExists, UnknownName
+
+CONFIG = "config.yaml"
+
+Config = TypeVar("Config")
+
+
+def create_run(folder: Path, config: Any, overwrite: bool = False) -> None:
+    """Make the folder of a run and write `config` into it.
+
+    Args:
+        folder: where to; an empty folder will do.
+        config: a dataclass.
+        overwrite: remove an earlier run that is there.
+
+    Raises:
+        OutputExists: if there is anything in `folder` and it may not go, or is no run.
+        LondiError: if the folder cannot be made.
+    """
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            if not overwrite:
+                raise OutputExists(f"{str(folder)!r} exists; give another --out, or --overwrite")
+            if not (folder / CONFIG).is_file():
+                raise OutputExists(f"{str(folder)!r} exists and is no run of londi; it is left")
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(_plain(asdict(config)), sort_keys=False, allow_unicode=True)
+        part = folder / (CONFIG + ".part")
+        part.write_text(text, encoding="utf-8")
+        part.replace(folder / CONFIG)
+    except OutputExists:
+        raise
+    except OSError as error:
+        raise LondiError(f"cannot write to {str(folder)!r}: {error.strerror}") from error
+
+
+def read_run(folder: Path, kind: type[Config]) -> Config:
+    """The configuration of the run in `folder`, which was of this `kind`.
+
+    Raises:
+        LondiError: if there is none, or it is of another kind.
+    """
+    file = folder / CONFIG
+    if not file.is_file():
+        raise LondiError(f"no run in {str(folder)!r}: it has no {CONFIG}")
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise InvalidConfig(f"{str(file)!r} is not YAML") from error
+    if not isinstance(values, dict):
+        raise InvalidConfig(f"{str(file)!r}: expected keys with values")
+    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    for key in values:
+        if key not in known:
+            raise UnknownName(f"key in {str(file)!r}:", str(key), known)
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Tuples as lists, which YAML has."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}

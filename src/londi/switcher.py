@@ -1,0 +1,124 @@
+"""Who decides whether DEEPTHINK is called: the learned Switcher and the baselines, one interface.
+
+A Switcher sees an observation (the features of a prompt, the share of the budget left, the
+cost c) and says with what probability it would call. This file knows no environment, no
+language model and no training.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from londi.checkpoint import has_state, load_state
+from londi.encoder import EXTRAS, make_encoder
+from londi.errors import InvalidConfig, LondiError
+from londi.models.base import LanguageModel
+from londi.sac import Actor, masked_policy
+
+Array = npt.NDArray[Any]
+
+CHECKPOINT = "checkpoint"
+"""The folder, in that of a run, where its state is."""
+
+
+class Switcher(ABC):
+    """A policy g(s) in {0, 1}.
+
+    Attributes:
+        encoder: the spec of the encoder whose features it reads (`londi.encoder.make_encoder`).
+    """
+
+    encoder: str
+
+    @staticmethod
+    def load(
+        folder: Path | str, quick: LanguageModel, deepthink: LanguageModel, greedy: bool = True
+    ) -> LearnedSwitcher:
+        """The Switcher that a run of `londi train` left in `folder`, for these two models.
+
+        Raises:
+            LondiError: if there is no checkpoint in `folder`, or its weights do not fit the
+                encoder that these models give.
+        """
+        saved = Path(folder) / CHECKPOINT
+        if not has_state(saved):
+            raise LondiError(f"no checkpoint in {str(folder)!r}; expected the folder of a run")
+        state = load_state(saved)["switcher"]
+        encoder = make_encoder(state["encoder"], quick, deepthink)
+        actor = Actor(encoder.trunk(EXTRAS, state["width"]), state["width"])
+        try:
+            actor.load_state_dict(state["actor"])
+        except RuntimeError as error:
+            raise LondiError(
+                f"the Switcher in {str(folder)!r} was trained in front of other models"
+            ) from error
+        return LearnedSwitcher(actor, state["encoder"], greedy)
+
+    @abstractmethod
+    def call_probability(self, observation: Array, allowed: Array) -> Array:
+        """P(g = 1) `[B]`, at observations `[B, D]`; 0 where `allowed` `[B, 2]` forbids it."""
+
+    def decide(
+        self, observation: Array, allowed: Array, rng: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """The choices g `[B]`, and the probability `[B]` that each one had."""
+        call = self.call_probability(observation, allowed)
+        choice = (rng.random(len(call)) < call).astype(np.int64)
+        return choice, np.where(choice == 1, call, 1.0 - call)
+
+
+class ConstantSwitcher(Switcher):
+    """Calls DEEPTHINK with one fixed probability, whatever it sees.
+
+    0 is always-QUICK, 1 is always-DEEPTHINK, anything between is random switching.
+    """
+
+    encoder = "none"
+
+    def __init__(self, probability: float) -> None:
+        if not 0 <= probability <= 1:
+            raise InvalidConfig(f"probability: expected a number in [0, 1], got {probability!r}")
+        self.probability = probability
+
+    def call_probability(self, observation: Array, allowed: Array) -> Array:
+        return np.where(allowed[:, 1], self.probability, 0.0)
+
+
+class ThresholdSwitcher(Switcher):
+    """Calls DEEPTHINK where QUICK's probability of its own choice is below a threshold."""
+
+    encoder = "confidence"
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+
+    def call_probability(self, observation: Array, allowed: Array) -> Array:
+        return np.where(allowed[:, 1] & (observation[:, 0] < self.threshold), 1.0, 0.0)
+
+
+class LearnedSwitcher(Switcher):
+    """The actor of a trained Switcher.
+
+    Args:
+        actor: logits `[B, 2]` from observations `[B, D]`.
+        encoder: the spec of the encoder it was trained with.
+        greedy: take the likelier choice; otherwise sample, as in training.
+    """
+
+    def __init__(self, actor: Actor, encoder: str, greedy: bool = True) -> None:
+        self.actor = actor.eval().requires_grad_(False)
+        self.encoder = encoder
+        self.greedy = greedy
+
+    def call_probability(self, observation: Array, allowed: Array) -> Array:
+        with torch.inference_mode():
+            logits = self.actor(torch.from_numpy(observation))
+            policy = masked_policy(logits, torch.from_numpy(allowed))
+        call = policy.probability[:, 1].numpy()
+        return (call > 0.5).astype(float) if self.greedy else call.astype(float)

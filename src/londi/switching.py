@@ -1,0 +1,299 @@
+"""The switching-control problem as a standard Gymnasium vector environment.
+
+The action is binary: 0 lets QUICK act, 1 lets DEEPTHINK act and costs c (LONDI, arXiv
+2402.12061; with a budget, LONDI-B). A step parts the batch by the action, asks each model once
+for all of its part, and steps the text environments; so any reinforcement-learning library can
+train a Switcher. This file does not know how choices are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import count, islice
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from londi.budget import Budget
+from londi.encoder import EXTRAS, Encoder, make_encoder
+from londi.envs import make_env
+from londi.envs.episode import TextEpisode
+from londi.errors import InvalidConfig
+from londi.models.base import LanguageModel
+from londi.prompts import Prompt
+from londi.types import Reply, Step, Usage
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(slots=True)
+class _View:
+    """A state as the Switcher sees it.
+
+    Attributes:
+        prompt: the text.
+        spent: DEEPTHINK calls made before it in its episode.
+        features: the encoder's numbers, `[encoder.size]`; None before they are made.
+        reply: what QUICK would do, where it has been asked.
+    """
+
+    prompt: Prompt
+    spent: int
+    features: Array | None = None
+    reply: Reply | None = None
+
+
+@dataclass(slots=True)
+class _Slot:
+    """One place of the vector: its episode, and the state that it is in (None: out of episodes)."""
+
+    episode: TextEpisode
+    view: _View | None = None
+
+
+class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
+    """Two language models in many copies of one text environment, and who acts at each step.
+
+    Observation `[num_envs, D]`, float32: the encoder's features of the prompt, then the share
+    of the budget left (`Budget.feature`), then c. Action `[num_envs]`: g. Reward: the task's
+    own, less c for each DEEPTHINK call and the penalty for each one beyond the budget. In
+    `mask` mode a call without budget is not made, whatever the action says.
+
+    An ended episode is followed by the next at once (`AutoresetMode.SAME_STEP`). `info` holds:
+
+    - `steps`: a `Step` a slot (None where the slot had nothing left to play);
+    - `action_mask` `[num_envs, 2]`: the choices that are possible now;
+    - `final_obs`, `final_action_mask`: those at the end of the step, before a new episode took
+      the slot; zeros behind a terminated one, from which nothing is bootstrapped;
+    - `live` `[num_envs]`: false once a slot has run out of episodes.
+
+    Args:
+        env: a Gymnasium name, or a callable that makes the text environment.
+        quick: the small model.
+        deepthink: the large model.
+        cost: c, in units of reward, >= 0.
+        budget: the cap on DEEPTHINK calls.
+        encoder: what the observation shows of a prompt; QUICK's own encoder states by default.
+        num_envs: copies of the environment.
+
+    Raises:
+        UnknownName: if no environment has that name.
+        InvalidConfig: if the cost is negative or no number, or the encoder does not fit QUICK.
+    """
+
+    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
+
+    def __init__(
+        self,
+        env: str | Callable[[], gym.Env[str, str]],
+        quick: LanguageModel,
+        deepthink: LanguageModel,
+        *,
+        cost: float = 0.1,
+        budget: Budget | None = None,
+        encoder: Encoder | None = None,
+        num_envs: int = 8,
+    ) -> None:
+        if not (np.isfinite(cost) and cost >= 0):
+            raise InvalidConfig(f"cost: expected a number >= 0, got {cost!r}")
+        if num_envs < 1:
+            raise InvalidConfig(f"num_envs: expected a whole number >= 1, got {num_envs!r}")
+        self.quick = quick
+        self.deepthink = deepthink
+        self.cost = cost
+        self.budget = budget or Budget()
+        self.encoder = encoder or make_encoder("quick", quick, deepthink)
+        self.num_envs = num_envs
+        name = env
+        make = env if callable(env) else lambda: make_env(str(name))
+        self._slots = [_Slot(TextEpisode(make())) for _ in range(num_envs)]
+        size = self.encoder.size + EXTRAS
+        self.single_observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float32)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.single_action_space = spaces.Discrete(2)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._episodes: Iterator[int] = iter(())
+        self._begun = 0
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Array, dict[str, Any]]:
+        """Begin anew in every slot.
+
+        Args:
+            seed: the first episode; later ones count on from it. Random by default.
+            options: `{"episodes": seeds}` names the episodes instead, each played once, in
+                the order in which slots come free; with a finite list slots run out.
+
+        Raises:
+            InvalidConfig: if `seed` is a list: episodes are not tied to slots.
+        """
+        if isinstance(seed, list):
+            raise InvalidConfig("seed: expected one whole number; name episodes in options")
+        episodes: Iterable[int] | None = (options or {}).get("episodes")
+        if episodes is None:
+            first = int(np.random.default_rng().integers(1 << 30)) if seed is None else seed
+            episodes = count(first)
+        self._episodes, self._begun = iter(episodes), 0
+        for slot in self._slots:
+            slot.view = self._begin(slot)
+        self._look([slot.view for slot in self._slots])
+        return self._observe(self._views), self._info()
+
+    def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
+        """Let QUICK act where `actions` `[num_envs]` is 0 and DEEPTHINK where it is 1."""
+        live = self._live()
+        spent = _spent(self._views)
+        choice = np.where(live & self.budget.allowed(spent)[:, 1], np.asarray(actions), 0)
+        overspent = self.budget.overspends(spent, choice)
+        remaining = self.budget.remaining(spent)
+        replies = self._ask(choice)
+
+        steps: list[Step | None] = [None] * self.num_envs
+        finals: list[_View | None] = [None] * self.num_envs
+        for i, slot in enumerate(self._slots):
+            if slot.view is None:
+                continue
+            quick, deepthink = replies[i]
+            action = (deepthink or quick or _SILENCE).action
+            outcome = slot.episode.step(action)
+            steps[i] = Step(
+                episode=slot.episode.seed,
+                t=len(slot.episode.taken) - 1,
+                choice=int(choice[i]),
+                action=action,
+                reward=outcome.reward,
+                terminated=outcome.terminated,
+                truncated=outcome.truncated,
+                success=outcome.success,
+                remaining=float(remaining[i]),
+                overspent=bool(overspent[i]),
+                quick=quick.usage if quick else Usage(),
+                deepthink=deepthink.usage if deepthink else Usage(),
+            )
+            if not outcome.terminated:
+                finals[i] = _View(slot.episode.prompt(), slot.view.spent + int(choice[i]))
+            slot.view = self._begin(slot) if outcome.ended else finals[i]
+        ended = np.array([step is not None and step.ended for step in steps])
+        # One batch for QUICK: where episodes go on or were cut off, and where new ones begin.
+        self._look([*finals, *(self._slots[i].view for i in np.flatnonzero(ended))])
+
+        reward = np.array([step.reward if step else 0.0 for step in steps])
+        reward -= self.cost * choice + self.budget.penalty * overspent
+        info = self._info() | {
+            "steps": tuple(steps),
+            "final_obs": self._observe(finals),
+            "final_action_mask": self.budget.allowed(_spent(finals)),
+        }
+        terminated = np.array([step is not None and step.terminated for step in steps])
+        truncated = np.array([step is not None and step.truncated for step in steps])
+        return self._observe(self._views), reward, terminated, truncated, info
+
+    def state(self) -> dict[str, Any]:
+        """All that a resumed run needs, short of the order of the episodes."""
+        return {"begun": self._begun, "slots": [_slot_state(slot) for slot in self._slots]}
+
+    def load_state(
+        self, state: dict[str, Any], episodes: Iterable[int]
+    ) -> tuple[Array, dict[str, Any]]:
+        """Take up what `state` returned, as `reset` would; `episodes` are those of that reset.
+
+        The episodes' actions are done again; no language model is asked.
+        """
+        self._begun = state["begun"]
+        self._episodes = islice(episodes, self._begun, None)
+        for slot, saved in zip(self._slots, state["slots"], strict=True):
+            slot.view = None
+            if saved is not None:
+                slot.episode.resume(saved["seed"], saved["taken"])
+                reply = saved["reply"] and Reply(
+                    **saved["reply"] | {"usage": Usage(**saved["reply"]["usage"])}
+                )
+                slot.view = _View(slot.episode.prompt(), saved["spent"], saved["features"], reply)
+        return self._observe(self._views), self._info()
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Close the text environments; `VectorEnv.close` calls this."""
+        for slot in self._slots:
+            slot.episode.close()
+
+    @property
+    def _views(self) -> list[_View | None]:
+        return [slot.view for slot in self._slots]
+
+    def _live(self) -> npt.NDArray[np.bool_]:
+        return np.array([slot.view is not None for slot in self._slots])
+
+    def _begin(self, slot: _Slot) -> _View | None:
+        """Start the next episode there; None if none is left."""
+        seed = next(self._episodes, None)
+        if seed is None:
+            return None
+        self._begun += 1
+        slot.episode.start(seed)
+        return _View(slot.episode.prompt(), 0)
+
+    def _look(self, views: Sequence[_View | None]) -> None:
+        """Make the features of these views, asking QUICK where the encoder reads its replies."""
+        seen = [view for view in views if view is not None]
+        if not seen:
+            return
+        prompts = [view.prompt for view in seen]
+        replies = self.quick.act(prompts) if self.encoder.reads_quick else []
+        features = self.encoder.encode(prompts, replies)
+        for i, view in enumerate(seen):
+            view.features = features[i]
+            view.reply = replies[i] if replies else None
+
+    def _ask(self, choice: Array) -> list[tuple[Reply | None, Reply | None]]:
+        """The replies of (QUICK, DEEPTHINK) in each slot, each model asked once for all."""
+        views = self._views
+        quick = {i: view.reply for i, view in enumerate(views) if view and view.reply}
+        silent = [i for i, view in enumerate(views) if view and not choice[i] and i not in quick]
+        quick |= _act(self.quick, views, silent)
+        deepthink = _act(self.deepthink, views, [int(i) for i in np.flatnonzero(choice)])
+        return [(quick.get(i), deepthink.get(i)) for i in range(self.num_envs)]
+
+    def _observe(self, views: Sequence[_View | None]) -> Array:
+        rows = np.zeros((len(views), self.encoder.size + EXTRAS), np.float32)
+        share = self.budget.feature(_spent(views))
+        for i, view in enumerate(views):
+            if view is not None:
+                rows[i, :-EXTRAS] = view.features
+                rows[i, -EXTRAS:] = share[i], self.cost
+        return rows
+
+    def _info(self) -> dict[str, Any]:
+        return {"action_mask": self.budget.allowed(_spent(self._views)), "live": self._live()}
+
+
+_SILENCE = Reply("", 0.0, 0.0, Usage())
+
+
+def _act(model: LanguageModel, views: Sequence[_View | None], rows: list[int]) -> dict[int, Reply]:
+    """What `model` replies in these `rows`, by row; not asked where there are none."""
+    prompts = [view.prompt for view in (views[i] for i in rows) if view]
+    return dict(zip(rows, model.act(prompts), strict=True)) if rows else {}
+
+
+def _spent(views: Sequence[_View | None]) -> Array:
+    """DEEPTHINK calls made so far `[len(views)]`; 0 where there is nothing."""
+    return np.array([view.spent if view else 0 for view in views])
+
+
+def _slot_state(slot: _Slot) -> dict[str, Any] | None:
+    if slot.view is None:
+        return None
+    return {
+        "seed": slot.episode.seed,
+        "taken": list(slot.episode.taken),
+        "spent": slot.view.spent,
+        "features": slot.view.features,
+        "reply": slot.view.reply and asdict(slot.view.reply),
+    }

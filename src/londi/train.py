@@ -1,0 +1,305 @@
+"""`londi train`: train a Switcher by discrete soft actor-critic on the switching problem.
+
+The loop is plain: choose, step, store, learn. A run leaves checkpoints from which it goes on
+after any interruption, with the same result as one that was not interrupted. This file does
+not know what a text environment or a language model does.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from math import log
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from londi.budget import Budget
+from londi.checkpoint import has_state, load_state, save_state
+from londi.config import TrainConfig
+from londi.encoder import EXTRAS, make_encoder
+from londi.episodes import switching_seeds
+from londi.pair import load_pair
+from londi.replay import ReplayBuffer
+from londi.runs import create_run
+from londi.sac import SAC, AutoAlpha, Losses
+from londi.switcher import CHECKPOINT
+from londi.switching import SwitchingVectorEnv
+from londi.types import Step
+
+PROGRESS = "progress.jsonl"
+"""The file, in the folder of a run, with one `Progress` a line."""
+
+RECENT = 100  # episodes that a report looks back on
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a training is, and how it does.
+
+    Attributes:
+        step, steps: environment steps done, and to be done.
+        seconds: wall seconds of training so far, over all resumptions.
+        lm_seconds: those of them that were spent inside the two language models.
+        episodes: episodes ended so far.
+        return_mean: mean return of the last episodes, no cost taken off.
+        success_rate: their share of successes.
+        call_rate: share of the steps in them at which DEEPTHINK acted.
+        overspent: calls beyond the budget in them, per episode.
+        critic_loss, actor_loss, alpha, entropy, q_mean: of the last update; see `sac.Losses`.
+        hit_rate: share of the look-ups that the answer cache knew.
+    """
+
+    step: int
+    steps: int
+    seconds: float
+    lm_seconds: float
+    episodes: int
+    return_mean: float
+    success_rate: float
+    call_rate: float
+    overspent: float
+    critic_loss: float
+    actor_loss: float
+    alpha: float
+    entropy: float
+    q_mean: float
+    hit_rate: float
+
+
+class Recent:
+    """The last episodes that ended, of all slots together."""
+
+    def __init__(self, slots: int) -> None:
+        self.ended = 0
+        self._open: list[list[float]] = [[0.0] * 4 for _ in range(slots)]
+        self._rows: deque[list[float]] = deque(maxlen=RECENT)
+
+    def add(self, steps: tuple[Step, ...]) -> None:
+        """Take in one step of every slot."""
+        for slot, step in enumerate(steps):
+            row = self._open[slot]
+            for k, value in enumerate((step.reward, 1.0, step.choice, step.overspent)):
+                row[k] += value
+            if step.ended:
+                self._rows.append([*row, float(step.success)])
+                self._open[slot] = [0.0] * 4
+                self.ended += 1
+
+    def means(self) -> dict[str, float]:
+        """Figures of `Progress`; zeros before the first episode has ended."""
+        rows = np.array(self._rows or [[0.0, 1.0, 0.0, 0.0, 0.0]])
+        return {
+            "return_mean": float(rows[:, 0].mean()),
+            "success_rate": float(rows[:, 4].mean()),
+            "call_rate": float(rows[:, 2].sum() / rows[:, 1].sum()),
+            "overspent": float(rows[:, 3].mean()),
+        }
+
+    def state(self) -> dict[str, Any]:
+        """All that a resumed run needs."""
+        return {"ended": self.ended, "open": self._open, "rows": list(self._rows)}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up what `state` returned."""
+        self.ended, self._open = state["ended"], state["open"]
+        self._rows = deque(state["rows"], maxlen=RECENT)
+
+
+def make_learner(config: TrainConfig, make_trunk: Callable[[], torch.nn.Module]) -> SAC:
+    """The SAC learner that `config` asks for; its weights are drawn from `config.seed`."""
+    torch.manual_seed(config.seed)
+    rate = config.learning_rate
+    # The scale of rewards is 1, so an alpha of 1 would drown them for a long while.
+    alpha = AutoAlpha(config.target_entropy * log(2), lr=rate, initial=0.1)
+    return SAC(
+        make_trunk,
+        config.width,
+        alpha,
+        gamma=config.gamma,
+        tau=config.tau,
+        actor_lr=rate,
+        critic_lr=rate,
+    )
+
+
+def train(
+    config: TrainConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Train a Switcher as `config` says, and leave it in `folder`.
+
+    Args:
+        config: the settings.
+        folder: the folder of the run.
+        resume: go on from the last checkpoint of an interrupted run with this configuration; a
+            run that has ended is left as it is.
+        overwrite: replace an earlier run.
+        on_progress: told of every report.
+        should_stop: asked after every step; if true, a checkpoint is left and training ends.
+
+    Returns:
+        Whether all steps are done.
+
+    Raises:
+        LondiError: if a model or the environment cannot be had, or the folder is taken; nothing
+            is written then.
+    """
+    pair = load_pair(config, config.seed)
+    encoder = make_encoder(config.encoder, pair.quick, pair.deepthink)
+    budget = Budget(
+        None if config.budget == "none" else config.budget,
+        config.budget_mode,
+        config.overspend_penalty,
+    )
+    env = SwitchingVectorEnv(
+        pair.make,
+        pair.quick,
+        pair.deepthink,
+        cost=config.cost,
+        budget=budget,
+        encoder=encoder,
+        num_envs=config.num_envs,
+    )
+    learner = make_learner(config, lambda: encoder.trunk(EXTRAS, config.width))
+    buffer = ReplayBuffer(config.capacity, encoder.size + EXTRAS)
+    rng = np.random.default_rng(config.seed)
+    recent = Recent(config.num_envs)
+    losses = Losses(0.0, 0.0, 0.0, 0.0, 0.0)
+    step = 0
+    spent = lm_spent = 0.0  # seconds before this process
+    saved = folder / CHECKPOINT
+    if not resume:
+        create_run(folder, config, overwrite)
+
+    def switcher() -> dict[str, Any]:
+        return {
+            "encoder": config.encoder,
+            "width": config.width,
+            "actor": learner.actor.state_dict(),
+        }
+
+    if has_state(saved):
+        state = load_state(saved)
+        if state["step"] >= config.steps:
+            return True
+        step, spent, lm_spent = state["step"], state["seconds"], state["lm_seconds"]
+        learner.load_state_dict(state["learner"])
+        buffer.load_state(state["buffer"])
+        rng.bit_generator.state = state["rng"]
+        recent.load_state(state["recent"])
+        losses = Losses(**state["losses"])
+        pair.load_state(state["models"])
+        observation, info = env.load_state(state["env"], switching_seeds(config.seed))
+    else:
+        observation, info = env.reset(options={"episodes": switching_seeds(config.seed)})
+    _keep_progress(folder / PROGRESS, step)
+
+    start = time.perf_counter()
+    while step < config.steps:
+        allowed = info["action_mask"]
+        if step < config.warmup:
+            choice = rng.integers(2, size=config.num_envs)
+        else:
+            policy = learner.policy(torch.from_numpy(observation), torch.from_numpy(allowed))
+            choice = (rng.random(config.num_envs) < policy[:, 1].numpy()).astype(np.int64)
+        following, _, terminated, _, info = env.step(choice)
+        steps: tuple[Step, ...] = info["steps"]
+        buffer.add(
+            observation,
+            np.array([s.choice for s in steps]),
+            np.array([s.reward for s in steps]),
+            info["final_obs"],
+            terminated,
+            allowed,
+            info["final_action_mask"],
+            np.array([s.overspent for s in steps]),
+        )
+        recent.add(steps)
+        observation = following
+        before, step = step, step + config.num_envs
+
+        if before >= config.warmup:
+            for _ in range(_crossed(before, step, config.steps_per_update)):
+                losses = learner.update(
+                    buffer.sample(config.batch_size, config.cost, budget.penalty, rng)
+                )
+        done = step >= config.steps
+        if done or _crossed(before, step, config.report_every):
+            seconds = spent + time.perf_counter() - start
+            progress = Progress(
+                step=step,
+                steps=config.steps,
+                seconds=seconds,
+                lm_seconds=lm_spent + pair.seconds,
+                episodes=recent.ended,
+                **recent.means(),
+                critic_loss=losses.critic,
+                actor_loss=losses.actor,
+                alpha=learner.alpha.value,
+                entropy=losses.entropy,
+                q_mean=losses.q_mean,
+                hit_rate=pair.hit_rate,
+            )
+            with open(folder / PROGRESS, "a", encoding="utf-8") as out:
+                out.write(json.dumps(asdict(progress)) + "\n")
+            on_progress(progress)
+        stopped = not done and should_stop()
+        if stopped or (not done and _crossed(before, step, config.checkpoint_every)):
+            save_state(
+                saved,
+                {
+                    "switcher": switcher(),
+                    "step": step,
+                    "seconds": spent + time.perf_counter() - start,
+                    "lm_seconds": lm_spent + pair.seconds,
+                    "learner": learner.state_dict(),
+                    "buffer": buffer.state(),
+                    "rng": rng.bit_generator.state,
+                    "recent": recent.state(),
+                    "losses": asdict(losses),
+                    "models": pair.state(),
+                    "env": env.state(),
+                },
+            )
+            pair.commit()
+        if stopped:
+            break
+    else:
+        # What a resumed run would need goes with the last checkpoint: this one is to be kept.
+        save_state(saved, {"switcher": switcher(), "step": step})
+    env.close()
+    pair.close()
+    return step >= config.steps
+
+
+def _crossed(before: int, after: int, every: int) -> int:
+    """How many multiples of `every` lie in (before, after]."""
+    return after // every - before // every
+
+
+def _keep_progress(file: Path, step: int) -> None:
+    """Drop the reports after `step`, which a resumed run makes again."""
+    if not file.is_file():
+        return
+    kept = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:  # a kill cut the line short
+            break
+        if row["step"] <= step:
+            kept.append(line + "\n")
+    part = file.with_suffix(".part")
+    part.write_text("".join(kept), encoding="utf-8")
+    part.replace(file)
