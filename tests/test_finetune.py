@@ -10,8 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from londi.checkpoint import load_state
 from londi.config import FinetuneConfig
-from londi.finetune import Progress, finetune
+from londi.errors import OutputExists, UnknownName
+from londi.finetune import Progress, finetune, learn_tokenizer, make_optimizers, new_model
 from londi.models import load_model
 from londi.models.seq2seq import Seq2SeqModel
 
@@ -27,7 +29,7 @@ def trained(
     """The folder, the progress and the figures of a short training."""
     out = tmp_path_factory.mktemp("finetune") / "deep" / "er"
     progress: list[Progress] = []
-    figures = finetune(tiny_config, out, progress.append)
+    figures = finetune(tiny_config, out, on_progress=progress.append)
     return out, progress, figures
 
 
@@ -86,56 +88,70 @@ def test_the_same_seed_gives_the_same_weights(
     )
 
 
-class Stop(Exception):
-    """The user's Ctrl-C."""
+class Killed(Exception):
+    """As a kill would, it leaves nothing behind but the last checkpoint."""
 
 
-@pytest.mark.parametrize("after", [10, 25])
-def test_an_interrupted_training_goes_on(
-    tiny_config: FinetuneConfig, tmp_path: Path, after: int
+@pytest.mark.parametrize(("after", "checkpoint"), [(10, 10), (15, 15), (25, 20)])
+def test_a_killed_training_goes_on_and_ends_the_same(
+    trained: Trained, tiny_config: FinetuneConfig, tmp_path: Path, after: int, checkpoint: int
 ) -> None:
-    steps: list[int] = []
-
-    def stop(progress: Progress) -> None:
-        steps.append(progress.step)
+    def die(progress: Progress) -> None:
         if progress.step > after:
-            raise Stop
+            raise Killed
 
-    with pytest.raises(Stop):
-        finetune(tiny_config, tmp_path / "run", stop)
+    with pytest.raises(Killed):
+        finetune(tiny_config, tmp_path / "run", on_progress=die)
     assert not (tmp_path / "run" / "model").exists()
     resumed: list[Progress] = []
-    finetune(tiny_config, tmp_path / "run", resumed.append)
-    # From the last checkpoint, every ten steps, and not from the start.
-    assert resumed[0].step == after // 10 * 10 + 5
+    finetune(tiny_config, tmp_path / "run", resume=True, on_progress=resumed.append)
+    # From the last checkpoint, every ten steps and at the end of a round, not from the start.
+    assert resumed[0].step == checkpoint + 5
     assert resumed[-1].step == tiny_config.steps
-    assert load_model(str(tmp_path / "run" / "model")).fingerprint
+    first, second = weights(trained[0]), weights(tmp_path / "run")
+    assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_a_kill_in_the_second_round_changes_nothing(
+def test_a_stopped_training_loses_no_step(
     trained: Trained, tiny_config: FinetuneConfig, tmp_path: Path
 ) -> None:
-    # A round starts from a checkpoint, so weights, optimizer and schedule have to come back.
-    def stop(progress: Progress) -> None:
-        if progress.step == 20:
-            raise Stop
-
-    with pytest.raises(Stop):
-        finetune(tiny_config, tmp_path, stop)
-    finetune(tiny_config, tmp_path)
-    first, resumed = weights(trained[0]), weights(tmp_path)
-    assert all(torch.equal(first[key], resumed[key]) for key in first)
+    asked = iter(range(1000))
+    out = tmp_path / "run"
+    assert finetune(tiny_config, out, should_stop=lambda: next(asked) == 6) is None
+    assert int(load_state(out / "checkpoint")["step"]) == 7
+    finetune(tiny_config, out, resume=True)
+    first, second = weights(trained[0]), weights(out)
+    assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_called_again_when_done_it_trains_no_more(
-    trained: Trained, tiny_config: FinetuneConfig
-) -> None:
+def test_a_run_is_not_overwritten_unasked(trained: Trained, tiny_config: FinetuneConfig) -> None:
+    with pytest.raises(OutputExists):
+        finetune(tiny_config, trained[0])
+
+
+def test_an_unknown_environment_leaves_nothing(tiny_config: FinetuneConfig, tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="did you mean"):
+        finetune(replace(tiny_config, env="londi/BabyAIText-GoToObjS44-v0"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_resumed_when_done_it_trains_no_more(trained: Trained, tiny_config: FinetuneConfig) -> None:
     out = trained[0]
     before = weights(out)
     calls: list[Progress] = []
-    finetune(tiny_config, out, calls.append)
+    finetune(tiny_config, out, resume=True, on_progress=calls.append)
     assert calls == []
     assert all(torch.equal(before[key], value) for key, value in weights(out).items())
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_every_weight_has_one_optimizer(tiny_config: FinetuneConfig, optimizer: str) -> None:
+    tokenizer = learn_tokenizer(["go to the red ball"], (), 300)
+    model = new_model(tiny_config, tokenizer)
+    made = make_optimizers(model, replace(tiny_config, optimizer=optimizer))
+    held = [id(w) for o in made for group in o.param_groups for w in group["params"]]
+    assert sorted(held) == sorted(map(id, model.parameters()))
+    assert len(made) == (2 if optimizer == "muon" else 1)
 
 
 def test_it_can_start_from_a_model(

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+from transformers.models.t5.modeling_t5 import T5Attention
 
 from londi.checkpoint import has_state, load_state, save_state
 from londi.config import FinetuneConfig
@@ -91,8 +93,14 @@ def learn_tokenizer(
 
 
 def new_model(config: FinetuneConfig, tokenizer: PreTrainedTokenizerFast) -> Any:
-    """A T5 with random weights of the configured shape."""
-    return T5ForConditionalGeneration(
+    """A T5 of the configured shape whose random weights already tell like from unlike.
+
+    A model this small would spend most of its training on finding out which of the things that
+    it sees is the one that the goal names. So a phrase starts as the sum of its words, and
+    attention starts as a measure of likeness (keys equal to queries; the idea is that of
+    mimetic initialisation, arXiv 2305.09828).
+    """
+    model = T5ForConditionalGeneration(
         T5Config(
             vocab_size=len(tokenizer),
             d_model=config.d_model,
@@ -107,6 +115,20 @@ def new_model(config: FinetuneConfig, tokenizer: PreTrainedTokenizerFast) -> Any
             eos_token_id=tokenizer.eos_token_id,
         )
     )
+    with torch.no_grad():
+        words: dict[str, torch.Tensor] = {}
+        for row in range(len(tokenizer)):
+            text = str(tokenizer.decode([row])).replace(",", " ")
+            parts = text.split() or [str(tokenizer.convert_ids_to_tokens(row))]
+            for part in parts:
+                words.setdefault(part, torch.randn(config.d_model))
+            meaning = torch.stack([words[part] for part in parts]).sum(0)
+            model.shared.weight[row] = meaning / len(parts) ** 0.5
+        for module in model.modules():
+            if isinstance(module, T5Attention):
+                # T5 scales queries at the start instead of their products with the keys.
+                module.q.weight.copy_(module.k.weight / module.key_value_proj_dim**0.5)
+    return model
 
 
 class Examples:
@@ -224,7 +246,7 @@ def finetune(
     success = float(np.mean([e.success for e in episodes]))
     del episodes
     for number in range(config.rounds + 1):
-        last = config.steps * (number + 1) // (config.rounds + 1)
+        first, last = (config.steps * k // (config.rounds + 1) for k in (number, number + 1))
         if number > 0:
             file = _round_file(folder, number)
             if not file.is_file():
@@ -236,9 +258,10 @@ def finetune(
         if step >= last:
             continue
         lm.model.train()
-        # Seeded by the step, so that a resumed run draws as an uninterrupted one from there on.
-        rng = np.random.default_rng([config.seed, step])
+        rng = np.random.default_rng([config.seed, first])
         batches = examples.batches(config.batch_size, rng, lm.tokenizer.pad_token_id)
+        # A resumed run passes over what it has learned from, and ends as an uninterrupted one.
+        batches = islice(batches, step - first, None)
         mark, mean = time.perf_counter(), 0.0
         while step < last:
             mean += _learn(lm.model, optimizers, schedules, next(batches), config)

@@ -1,0 +1,97 @@
+"""A text environment and players whose right answers are known, for tests of switching.
+
+The world is a short corridor. In each state a text says whether it is easy or hard; a right
+action leads on, a wrong one ends the episode with nothing. QUICK knows what to do where it is
+easy, DEEPTHINK everywhere: so a call is worth its price exactly where it is hard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+
+from londi.prompts import Prompt
+from londi.types import Reply, Usage
+
+LENGTH = 4
+ACTIONS = ("left", "right")
+
+
+class Corridor(gym.Env[str, str]):
+    """`LENGTH` right actions lead to a reward of 1; each state is easy or hard by the seed.
+
+    Args:
+        limit: steps after which an episode is truncated; none by default.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self.observation_space = spaces.Text(64)
+        self.action_space = spaces.Text(64)
+        self._limit = limit
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        super().reset(seed=seed)
+        self._hard = self.np_random.integers(2, size=LENGTH)
+        self._right = self.np_random.integers(2, size=LENGTH)
+        self._at = 0
+        return self._text(), self._info()
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        right = action == ACTIONS[self._right[self._at]]
+        self._at += right
+        done = self._at == LENGTH
+        truncated = self._limit is not None and self._at >= self._limit
+        info = self._info() | {"success": bool(done)}
+        return self._text(), float(done), bool(done or not right), truncated, info
+
+    def _text(self) -> str:
+        if self._at == LENGTH:
+            return "the end"
+        hard = "hard" if self._hard[self._at] else "easy"
+        return f"{hard}: the door on the {ACTIONS[self._right[self._at]]} at {self._at}"
+
+    def _info(self) -> dict[str, Any]:
+        return {"goal": "walk", "actions": ACTIONS, "success": False}
+
+
+class Scripted:
+    """Reads the right action from the text, where it can; counts the prompts it was asked.
+
+    Args:
+        name: what it is called.
+        knows: the words that begin the texts which it can read.
+    """
+
+    def __init__(self, name: str, knows: Sequence[str]) -> None:
+        self.name = name
+        self.fingerprint = name
+        self.knows = tuple(knows)
+        self.asked: list[int] = []
+
+    def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
+        self.asked.append(len(prompts))
+        return [self._reply(prompt.observations[-1]) for prompt in prompts]
+
+    def _reply(self, text: str) -> Reply:
+        able = text.startswith(self.knows)
+        right = "left" if "left" in text else "right"
+        wrong = "right" if right == "left" else "left"
+        vector = np.array([able, text.startswith("hard"), len(text)], np.float32)
+        usage = Usage(1, len(text.split()), 0.001, 10.0 if self.name == "quick" else 1000.0)
+        return Reply(right if able else wrong, -0.1, 0.9 if able else 0.6, usage, vector)
+
+    embedding_size = 3
+
+
+def quick() -> Scripted:
+    return Scripted("quick", ["easy"])
+
+
+def deepthink() -> Scripted:
+    return Scripted("deepthink", ["easy", "hard", "the end"])
