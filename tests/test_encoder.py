@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from math import log
 
 import numpy as np
 import pytest
@@ -80,12 +81,21 @@ def test_the_confidence_is_quicks_own(prompts: list[Prompt]) -> None:
     assert encoder.size == 1 and encoder.reads_quick
 
 
-def test_quicks_features_are_its_states_and_then_its_confidence(prompts: list[Prompt]) -> None:
+def test_quicks_features_are_its_states_and_then_the_log_odds_of_its_choice(
+    prompts: list[Prompt],
+) -> None:
     encoder = QuickEncoder(3)
     features = encoder.encode(prompts[:2], [reply(0.75, [1, 2, 3]), reply(0.5, [-4, 5, 0])])
     assert features.dtype == np.float32
-    assert features.tolist() == [[1, 2, 3, 0.75], [-4, 5, 0, 0.5]]
+    assert features[:, :3].tolist() == [[1, 2, 3], [-4, 5, 0]]
+    assert features[:, 3].tolist() == pytest.approx([log(3), 0.0])  # 3 to 1, and even
     assert encoder.size == 4 and encoder.reads_quick
+
+
+@pytest.mark.parametrize(("sure", "odds"), [(1.0, 9999), (0.99999, 9999), (0.0, 1 / 9999)])
+def test_certainty_is_bounded(prompts: list[Prompt], sure: float, odds: float) -> None:
+    features = QuickEncoder(1).encode(prompts[:1], [reply(sure, [0])])
+    assert features[0, 1] == pytest.approx(log(odds), rel=1e-5)
 
 
 def test_states_of_another_width_are_refused(prompts: list[Prompt]) -> None:
@@ -101,7 +111,8 @@ def test_quicks_features_of_a_real_model(make_lm: MakeLM, prompts: list[Prompt])
     for row, made in zip(features, replies, strict=True):
         assert made.embedding is not None
         np.testing.assert_array_equal(row[:16], made.embedding)
-        assert row[16] == np.float32(made.confidence)
+        sure = min(made.confidence, 0.9999)
+        assert row[16] == pytest.approx(log(sure) - log(1 - sure), abs=1e-4)
     assert len(np.unique(features, axis=0)) == 6
 
 

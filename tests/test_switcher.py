@@ -136,6 +136,20 @@ def test_the_same_generator_makes_the_same_choices(name: str) -> None:
     np.testing.assert_array_equal(first, second)
 
 
+class Lowest(np.random.Generator):
+    """Draws the smallest number that a generator can give, and that comes once in 2**53."""
+
+    def random(self, size: int) -> np.ndarray:  # type: ignore[override]
+        return np.zeros(size)
+
+
+@pytest.mark.parametrize("name", SWITCHERS)
+def test_not_even_the_smallest_draw_makes_a_forbidden_call(name: str) -> None:
+    rng = Lowest(np.random.PCG64(0))
+    choice, propensity = SWITCHERS[name].decide(seen(3), may(False, False, False), rng)
+    assert not choice.any() and (propensity == 1).all()
+
+
 # One by one.
 
 

@@ -135,12 +135,13 @@ def test_an_observation_shows_features_budget_and_cost() -> None:
 def test_an_ended_episode_is_followed_by_the_next_seed_and_a_full_budget() -> None:
     env = make(Budget(4), num_envs=2)
     env.reset(options={"episodes": [7, 8, 9, 10]})
-    steps = play(env, lambda _: np.ones(2), LENGTH)
+    steps = play(env, lambda _: np.ones(2), LENGTH - 1)
     assert {step.episode for step in steps} == {7, 8}
-    observation, _, _, _, info = env.step(np.zeros(2))
+    observation, *_ = env.step(np.ones(2))
+    assert observation[:, -2].tolist() == [1.0, 1.0]
+    *_, info = env.step(np.zeros(2))
     assert [step.episode for step in info["steps"]] == [9, 10]
     assert [step.t for step in info["steps"]] == [0, 0]
-    assert observation[:, -2].tolist() == [1.0, 1.0]
     env.close()
 
 
@@ -282,8 +283,8 @@ class StableBaselines(VecEnv):
     """`SwitchingVectorEnv` in the form that Stable-Baselines3 reads."""
 
     def __init__(self, env: SwitchingVectorEnv) -> None:
-        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.env = env
+        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
     def reset(self) -> Any:
         return self.env.reset(seed=0)[0]

@@ -251,7 +251,7 @@ def _evaluate_runs(
     for folder, training in zip(folders, trainings, strict=True):
         load = partial(_load_switcher, folder, not config.sampled)
         with _Bar("evaluating", len(METHODS) * config.episodes) as bar:
-            evaluation = evaluate(training, load, config, bar.show)
+            evaluation = evaluate(training, load, config, on_episode=bar.show)
         write_steps(folder, evaluation)
         write_results(folder, results([evaluation]))
         evaluations.append(evaluation)

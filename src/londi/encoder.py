@@ -8,6 +8,7 @@ trained. This file knows no environment and no cost.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -87,7 +88,7 @@ class ConfidenceEncoder(Encoder):
 
 
 class QuickEncoder(Encoder):
-    """QUICK's own mean-pooled encoder states and its confidence, both frozen.
+    """QUICK's own mean-pooled encoder states and the log-odds of its choice, both frozen.
 
     They fall out of the call that QUICK makes anyhow where it acts, so that the Switcher's own
     decision is a small network's.
@@ -106,8 +107,14 @@ class QuickEncoder(Encoder):
         rows = np.empty((len(replies), self.size), np.float32)
         for row, reply in zip(rows, replies, strict=True):
             row[:-1] = reply.embedding
-            row[-1] = reply.confidence
+            row[-1] = _log_odds(reply.confidence)
         return rows
+
+
+def _log_odds(confidence: float) -> float:
+    """Of the size of the other features, and sharp near 1, where a model's confidences crowd."""
+    clear = min(max(confidence, 1e-4), 1 - 1e-4)
+    return math.log(clear / (1 - clear))
 
 
 class TokenEncoder(Encoder):

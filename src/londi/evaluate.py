@@ -142,6 +142,8 @@ def evaluate(
     training: TrainConfig,
     switcher: Callable[[Pair], Switcher],
     config: EvaluateConfig,
+    *,
+    pair: Pair | None = None,
     on_episode: Callable[[int, str], None] = lambda done, method: None,
 ) -> Evaluation:
     """Play held-out episodes with every method.
@@ -154,10 +156,11 @@ def evaluate(
         training: the configuration that the Switcher was trained with.
         switcher: makes the trained Switcher, given the loaded models.
         config: the settings of the evaluation.
+        pair: models and environment in place of those that `training` names.
         on_episode: told of each held-out episode: how many are done, and the method.
     """
     training = replace(training, env=config.env or training.env)
-    pair = load_pair(training, config.seed)
+    pair = pair or load_pair(training, config.seed)
     budget = Budget(
         None if training.budget == "none" else training.budget,
         training.budget_mode,

@@ -6,7 +6,7 @@ This file knows which models there are and how they are wrapped, not what they a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +20,35 @@ from londi.models.meter import MeteredModel
 from londi.models.scripted import ExpertModel, RandomModel
 
 
-@dataclass
 class Pair:
-    """The two models of a run.
+    """The two models of a run, and the environment that they play.
+
+    Args:
+        quick: the small model.
+        deepthink: the large model.
+        make: makes one copy of the environment.
+        store: the cache; None asks the models every time.
 
     Attributes:
         quick, deepthink: the models, each behind a stop-watch and, where its answers can be
             kept, behind the cache.
-        store: the cache; None where it is off.
-        make: makes the environment, with its expert's advice where a model needs it.
     """
 
-    quick: LanguageModel
-    deepthink: LanguageModel
-    store: AnswerStore | None
-    make: Callable[[], gym.Env[str, str]]
-    _meters: tuple[MeteredModel, MeteredModel]
+    def __init__(
+        self,
+        quick: LanguageModel,
+        deepthink: LanguageModel,
+        make: Callable[[], gym.Env[str, str]],
+        store: AnswerStore | None = None,
+    ) -> None:
+        self._meters = MeteredModel(quick), MeteredModel(deepthink)
+        self.quick, self.deepthink = (self._cached(meter, store) for meter in self._meters)
+        self.make = make
+        self._store = store
+
+    @staticmethod
+    def _cached(meter: MeteredModel, store: AnswerStore | None) -> LanguageModel:
+        return CachedModel(meter, store) if store and meter.fingerprint is not None else meter
 
     @property
     def seconds(self) -> float:
@@ -45,17 +58,17 @@ class Pair:
     @property
     def hit_rate(self) -> float:
         """Share of the cache's look-ups that were answered by it; 0.0 where it is off."""
-        return self.store.stats.rate if self.store else 0.0
+        return self._store.stats.rate if self._store else 0.0
 
     def commit(self) -> None:
         """Write to the cache's file what was learned since the last commit."""
-        if self.store:
-            self.store.commit()
+        if self._store:
+            self._store.commit()
 
     def close(self) -> None:
         """Commit, and let go of the cache's file."""
-        if self.store:
-            self.store.close()
+        if self._store:
+            self._store.close()
 
     def state(self) -> list[Any]:
         """What a resumed run needs of models that draw."""
@@ -82,29 +95,19 @@ def load_pair(config: PairConfig, seed: int) -> Pair:
         LondiError: if a model or the environment cannot be had.
     """
     make_env(config.env).close()  # an unknown name is refused before anything is spent
-    store = None if config.cache == "off" else AnswerStore(Path(config.cache).expanduser())
-    meters = tuple(
-        MeteredModel(
-            load_model(
-                name,
-                seed=seed + k,
-                device=config.device,
-                dtype=config.dtype,
-                batch_size=config.lm_batch_size,
-                choose=config.choose,
-            )
+    quick, deepthink = (
+        load_model(
+            name,
+            seed=seed + k,
+            device=config.device,
+            dtype=config.dtype,
+            batch_size=config.lm_batch_size,
+            choose=config.choose,
         )
         for k, name in enumerate((config.quick, config.deepthink))
     )
-    models = [
-        CachedModel(meter, store) if store and meter.fingerprint is not None else meter
-        for meter in meters
-    ]
-    expert = any(isinstance(meter.inner, ExpertModel) for meter in meters)
-    return Pair(
-        models[0],
-        models[1],
-        store,
-        lambda: make_env(config.env, **({"expert": True} if expert else {})),
-        (meters[0], meters[1]),
-    )
+    # Its advice is asked for only where somebody heeds it: it takes time.
+    advice = isinstance(quick, ExpertModel) or isinstance(deepthink, ExpertModel)
+    make = partial(make_env, config.env, **({"expert": True} if advice else {}))
+    store = None if config.cache == "off" else AnswerStore(Path(config.cache).expanduser())
+    return Pair(quick, deepthink, make, store)

@@ -24,7 +24,7 @@ from londi.checkpoint import has_state, load_state, save_state
 from londi.config import TrainConfig
 from londi.encoder import EXTRAS, make_encoder
 from londi.episodes import switching_seeds
-from londi.pair import load_pair
+from londi.pair import Pair, load_pair
 from londi.replay import ReplayBuffer
 from londi.runs import create_run
 from londi.sac import SAC, AutoAlpha, Losses
@@ -132,6 +132,7 @@ def train(
     config: TrainConfig,
     folder: Path,
     *,
+    pair: Pair | None = None,
     resume: bool = False,
     overwrite: bool = False,
     on_progress: Callable[[Progress], None] = lambda _: None,
@@ -142,6 +143,7 @@ def train(
     Args:
         config: the settings.
         folder: the folder of the run.
+        pair: models and environment in place of those that `config` names.
         resume: go on from the last checkpoint of an interrupted run with this configuration; a
             run that has ended is left as it is.
         overwrite: replace an earlier run.
@@ -155,7 +157,7 @@ def train(
         LondiError: if a model or the environment cannot be had, or the folder is taken; nothing
             is written then.
     """
-    pair = load_pair(config, config.seed)
+    pair = pair or load_pair(config, config.seed)
     encoder = make_encoder(config.encoder, pair.quick, pair.deepthink)
     budget = Budget(
         None if config.budget == "none" else config.budget,

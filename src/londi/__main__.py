@@ -1,0 +1,5 @@
+"""`python -m londi`, the same as the command `londi`."""
+
+from londi.cli import main
+
+main()

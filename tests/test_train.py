@@ -1,0 +1,233 @@
+"""`londi train` on a corridor whose right answer is known, and its interruptions."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from londi import Switcher, TrainConfig
+from londi.checkpoint import load_state
+from londi.config import EvaluateConfig
+from londi.errors import LondiError, OutputExists
+from londi.evaluate import METHODS, evaluate, results
+from londi.models.seq2seq import Seq2SeqModel
+from londi.pair import Pair
+from londi.runs import read_run
+from londi.train import PROGRESS, Progress, train
+from playthings import Corridor, deepthink, quick
+
+TOY = TrainConfig(
+    env="the corridor",
+    quick="quick",
+    deepthink="deepthink",
+    cache="off",
+    cost=0.1,
+    width=32,
+    steps=4_000,
+    num_envs=8,
+    warmup=400,
+    batch_size=64,
+    learning_rate=3e-3,
+    report_every=400,
+    checkpoint_every=800,
+)
+SHORT = replace(TOY, steps=800, warmup=160, report_every=160, checkpoint_every=320)
+
+
+def toy() -> Pair:
+    return Pair(quick(), deepthink(), Corridor)
+
+
+def actor(folder: Path) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = load_state(folder / "checkpoint")["switcher"]["actor"]
+    return found
+
+
+def same(first: Path, second: Path) -> bool:
+    a, b = actor(first), actor(second)
+    return all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short training that was not interrupted."""
+    folder = tmp_path_factory.mktemp("train") / "short"
+    assert train(SHORT, folder, pair=toy())
+    return folder
+
+
+def test_it_learns_to_call_where_it_is_hard(tmp_path: Path) -> None:
+    reports: list[Progress] = []
+    train(TOY, tmp_path / "run", pair=toy(), on_progress=reports.append)
+    pair = toy()
+    switcher = Switcher.load(tmp_path / "run", pair.quick, pair.deepthink)
+    # [QUICK can do it, it is hard, a constant, log-odds of QUICK's choice], budget left, cost
+    easy = [1, 0, 0.5, np.log(9), 1, 0.1]
+    hard = [0, 1, 0.5, np.log(1.5), 1, 0.1]
+    allowed = np.ones((2, 2), bool)
+    call = switcher.call_probability(np.array([easy, hard], np.float32), allowed)
+    assert call.tolist() == [0.0, 1.0]
+
+    evaluation = evaluate(
+        TOY, lambda _: switcher, EvaluateConfig(episodes=60, validation_episodes=20), pair=pair
+    )
+    by_method = {r.method: r for r in results([evaluation])}
+    assert tuple(by_method) == METHODS
+    # Half of the states are hard, so calling there alone is right everywhere at half the price.
+    assert by_method["deepthink"].return_mean == by_method["londi"].return_mean == 1.0
+    assert by_method["londi"].call_rate == pytest.approx(0.5, abs=0.1)
+    assert by_method["londi"].call_rate == by_method["threshold"].call_rate
+    assert by_method["random"].return_mean < 0.5
+    # QUICK is sure of what it can do and of nothing else: here the threshold is right as well.
+    assert by_method["threshold"].return_mean == 1.0
+    assert [report.step for report in reports] == list(range(400, 4001, 400))
+    assert reports[-1].return_mean > 0.9
+
+
+@pytest.mark.parametrize(("cost", "rate"), [(5.0, 0.0), (0.0, 1.0)])
+def test_a_price_beyond_all_reward_ends_all_calls_and_none_allows_them(
+    cost: float, rate: float, tmp_path: Path
+) -> None:
+    reports: list[Progress] = []
+    config = replace(TOY, cost=cost, steps=3_000)
+    train(config, tmp_path / "run", pair=toy(), on_progress=reports.append)
+    if rate:
+        assert reports[-1].return_mean > 0.9
+    else:
+        assert reports[-1].call_rate < 0.1
+
+
+@pytest.mark.parametrize("mode", ["mask", "penalty"])
+def test_a_budget_is_kept(mode: Any, tmp_path: Path) -> None:
+    reports: list[Progress] = []
+    config = replace(TOY, budget=1, budget_mode=mode, cost=0.0, overspend_penalty=3.0)
+    train(config, tmp_path / "run", pair=toy(), on_progress=reports.append)
+    if mode == "mask":
+        assert all(report.overspent == 0 for report in reports)
+    else:
+        assert reports[-1].overspent < 0.2 < max(report.overspent for report in reports)
+
+
+def test_the_same_seed_gives_the_same_switcher(short: Path, tmp_path: Path) -> None:
+    train(SHORT, tmp_path / "again", pair=toy())
+    train(replace(SHORT, seed=1), tmp_path / "other", pair=toy())
+    assert same(short, tmp_path / "again")
+    assert not same(short, tmp_path / "other")
+
+
+@pytest.mark.parametrize("after", [1, 41, 60, 99])
+def test_a_stopped_run_goes_on_and_ends_the_same(short: Path, tmp_path: Path, after: int) -> None:
+    run = tmp_path / "run"
+    asked = iter(range(1, 1000))
+    assert not train(SHORT, run, pair=toy(), should_stop=lambda: next(asked) == after)
+    assert load_state(run / "checkpoint")["step"] == after * 8
+    assert train(SHORT, run, pair=toy(), resume=True)
+    assert same(short, run)
+    first, second = (
+        [json.loads(line) for line in (folder / PROGRESS).read_text().splitlines()]
+        for folder in (short, run)
+    )
+    for a, b in zip(first, second, strict=True):
+        for clock in ("seconds", "lm_seconds"):
+            a.pop(clock), b.pop(clock)
+        assert a == b
+
+
+class Killed(Exception):
+    """As a kill would, it leaves nothing behind but the last checkpoint."""
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(short: Path, tmp_path: Path) -> None:
+    def die(progress: Progress) -> None:
+        if progress.step == 640:
+            raise Killed
+
+    run = tmp_path / "run"
+    with pytest.raises(Killed):
+        train(SHORT, run, pair=toy(), on_progress=die)
+    assert load_state(run / "checkpoint")["step"] == 320
+    assert train(SHORT, run, pair=toy(), resume=True)
+    assert same(short, run)
+
+
+def test_a_run_killed_outright_resumes_and_ends_the_same(
+    make_lm: Callable[..., Seq2SeqModel], tmp_path: Path
+) -> None:
+    # The real command, the real environment, a real model, and SIGKILL once it is under way.
+    def londi(*arguments: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "londi", "train", *arguments], stderr=subprocess.DEVNULL
+        )
+
+    config = tmp_path / "run.yaml"
+    config.write_text(
+        f"env: londi/BabyAIText-GoToObjS4-v0\nquick: {make_lm().name}\ndeepthink: expert\n"
+        "cache: 'off'\nsteps: 400\nwarmup: 40\nnum_envs: 4\nbatch_size: 8\nwidth: 16\n"
+        "report_every: 40\ncheckpoint_every: 40\n"
+    )
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert londi("--config", str(config), "--out", str(whole)).wait(timeout=120) == 0
+    process = londi("--config", str(config), "--out", str(cut))
+    while not (cut / "checkpoint").is_dir():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert load_state(cut / "checkpoint")["step"] < 400
+    assert londi("--resume", str(cut)).wait(timeout=120) == 0
+    assert load_state(cut / "checkpoint")["step"] == 400
+    assert same(whole, cut)
+
+
+def test_a_run_that_has_ended_is_left_as_it_is(short: Path) -> None:
+    before = (short / PROGRESS).read_text()
+    reports: list[Progress] = []
+    assert train(SHORT, short, pair=toy(), resume=True, on_progress=reports.append)
+    assert reports == []
+    assert (short / PROGRESS).read_text() == before
+
+
+def test_the_configuration_lies_beside_the_weights(short: Path) -> None:
+    assert read_run(short, TrainConfig) == SHORT
+
+
+def test_a_run_is_not_overwritten_unasked(short: Path, tmp_path: Path) -> None:
+    before = actor(short)
+    with pytest.raises(OutputExists, match="--overwrite"):
+        train(SHORT, short, pair=toy())
+    assert all(torch.equal(before[key], value) for key, value in actor(short).items())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"env": "londi/BabyAIText-GoToLocl-v0"},
+        {"quick": "builtin:babyai-quik"},
+        {"encoder": "quik"},
+        {"encoder": "quick"},
+    ],
+)
+def test_what_cannot_be_trained_leaves_nothing(wrong: dict[str, Any], tmp_path: Path) -> None:
+    config = TrainConfig(
+        env="londi/BabyAIText-GoToLocal-v0", quick="random", deepthink="expert", cache="off"
+    )
+    with pytest.raises(LondiError):
+        train(replace(config, **wrong), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_time_inside_the_models_is_part_of_the_whole(short: Path) -> None:
+    rows = [json.loads(line) for line in (short / PROGRESS).read_text().splitlines()]
+    for earlier, later in itertools.pairwise(rows):
+        assert 0 < earlier["lm_seconds"] < later["lm_seconds"] < later["seconds"]
