@@ -27,6 +27,7 @@ LEVELS = {
     "models": 1,
     "checkpoint": 1,
     "runs": 1,
+    "settings": 1,
     "pair": 2,
     "sac": 2,
     "demonstrations": 2,

@@ -7,7 +7,6 @@ a YAML file alike. What a user gets wrong is answered in one line, with exit cod
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 from argparse import ArgumentError
@@ -21,6 +20,7 @@ from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
 from londi.config import EvaluateConfig, FinetuneConfig, TrainConfig
 from londi.errors import LondiError, OutputExists, UnknownName
+from londi.settings import explain, setting_names
 
 if TYPE_CHECKING:
     from londi.metrics import Result
@@ -29,6 +29,15 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
+
+VERBS: dict[str, type | None] = {
+    "demo": None,
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+    "finetune": FinetuneConfig,
+    "envs": None,
+    "models": None,
+}
 
 DEMO = TrainConfig(steps=24_000)
 DEMO_EVALUATION = EvaluateConfig(episodes=200, validation_episodes=50)
@@ -145,7 +154,7 @@ def _run(arguments: list[str]) -> int:
     try:
         given = main.parse_args(arguments)
     except ArgumentError as error:
-        raise LondiError(_one_line(str(error), arguments)) from error
+        raise _misused(str(error), arguments[0]) from error
     verb: str = given.verb
     code: int = globals()[f"_{verb}"](given[verb])
     return code
@@ -156,21 +165,13 @@ def _complain(message: str) -> int:
     return 2
 
 
-def _one_line(message: str, arguments: Sequence[str]) -> str:
+def _misused(message: str, verb: str) -> LondiError:
     """What the parser says, in one line, with the nearest valid name where one is unknown."""
-    message = re.sub(r"\s+", " ", message).strip()
-    configs = {"train": TrainConfig, "finetune": FinetuneConfig, "evaluate": EvaluateConfig}
-    kind = configs.get(arguments[0], TrainConfig)
-    options = [field.name for field in fields(kind)] + ["out", "resume", "overwrite", "config"]
-    if unknown := re.search(r"nrecognized arguments: (?:--)?([^\s=]+)", message):
-        flags = [f"--{name}" for name in options]
-        return str(UnknownName("option", f"--{unknown[1]}", flags))
-    if unknown := re.search(r"(?:Option|Key) '([\w.]+)' is not accepted", message):
-        return str(UnknownName("key", unknown[1].split(".")[-1], options))
-    if unknown := re.search(r"invalid choice: '?([^\s']+)'? \(choose from (.*?)\)", message):
-        return str(UnknownName("verb", unknown[1], re.findall(r"\w+", unknown[2])))
-    message = re.sub(r"^Parser key \"(?:\w+\.)*(\w+)\":", r"\1:", message)
-    return re.sub(r"<class '(\w+)'>", r"\1", message)
+    if verb not in VERBS and not verb.startswith("-"):
+        return UnknownName("verb", verb, VERBS)
+    kind = VERBS.get(verb)
+    names = setting_names(kind) if kind else ["seed", "cache"]
+    return explain(message, [*names, "out", "resume", "overwrite", "config", "help"])
 
 
 def _config_of(given: Namespace, kind: Callable[..., Any]) -> Any:

@@ -108,7 +108,7 @@ class TrainConfig(PairConfig):
             overspend_penalty=(0, INF),
             seed=(0, 299),
             width=(1, INF),
-            steps=(1, INF),
+            steps=(1, 1_000_000),  # no more episodes than `londi.episodes` has for a seed
             num_envs=(1, INF),
             warmup=(0, INF),
             steps_per_update=(1, INF),
@@ -227,3 +227,28 @@ class FinetuneConfig:
     """Steps between two lines of progress."""
     save_every: int = 500
     """Steps between two checkpoints."""
+
+    def __post_init__(self) -> None:
+        # The seeds of demonstrations are laid out for these (`londi.episodes`).
+        check(self, seed=(0, 48), rounds=(0, 9))
+        check(self, episodes=(1, 1_000_000), round_episodes=(1, 1_000_000))
+        for name in (
+            "history",
+            "d_model",
+            "d_ff",
+            "heads",
+            "layers",
+            "decoder_layers",
+            "vocabulary",
+            "tokenizer_episodes",
+            "steps",
+            "batch_size",
+            "warmup",
+            "evaluation_episodes",
+            "workers",
+            "report_every",
+            "save_every",
+        ):
+            check(self, **{name: (1, INF)})
+        check(self, threads=(0, INF), learning_rate=(0, INF), weight_decay=(0, INF))
+        check(self, dropout=(0, 1), round_expert_share=(0, 1))

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from londi.errors import InvalidConfig, MissingExtra, UnknownName
+from londi.errors import InvalidConfig, MissingExtra, ModelError, UnknownName
 from londi.models.base import LanguageModel, unwrap
 from londi.prompts import Prompt
 from londi.types import Reply
@@ -190,14 +190,19 @@ class SentenceEncoder(Encoder):
 
     Raises:
         MissingExtra: if sentence-transformers is not installed.
+        ModelError: if there is no such model.
     """
 
-    def __init__(self, name: str, device: str = "cpu") -> None:
+    def __init__(self, name: str) -> None:
         try:
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
             raise MissingExtra("sentence-transformers", "sentence") from error
-        self._model = SentenceTransformer(name, device=device)
+        try:
+            self._model = SentenceTransformer(name)
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split()) or "no reason given"
+            raise ModelError(f"cannot load a sentence model from {name!r}: {reason}") from error
         self.size = int(self._model.get_embedding_dimension() or 0)
         self.spec = f"sentence:{name}"
 

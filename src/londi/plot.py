@@ -48,7 +48,8 @@ def plot(results: Sequence[Result], file: Path) -> None:
         axes.errorbar(
             result.call_rate,
             result.return_mean,
-            yerr=[[result.return_mean - low], [high - result.return_mean]],
+            # Never below zero: the mean and a bound may differ by rounding alone.
+            yerr=[[max(0.0, result.return_mean - low)], [max(0.0, high - result.return_mean)]],
             color=color,
             marker=marker,
             markersize=7,

@@ -6,13 +6,14 @@ This file knows where a configuration lies, and nothing of what a run does.
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
-from londi.errors import InvalidConfig, LondiError, OutputExists, UnknownName
+from londi.errors import LondiError, OutputExists
+from londi.settings import read_config
 
 CONFIG = "config.yaml"
 
@@ -46,7 +47,7 @@ def create_run(folder: Path, config: Any, overwrite: bool = False) -> None:
     except OutputExists:
         raise
     except OSError as error:
-        raise LondiError(f"cannot write to {str(folder)!r}: {error.strerror}") from error
+        raise LondiError(f"cannot write to {str(folder)!r}: {error.strerror or error}") from error
 
 
 def read_run(folder: Path, kind: type[Config]) -> Config:
@@ -58,17 +59,7 @@ def read_run(folder: Path, kind: type[Config]) -> Config:
     file = folder / CONFIG
     if not file.is_file():
         raise LondiError(f"no run in {str(folder)!r}: it has no {CONFIG}")
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InvalidConfig(f"{str(file)!r} is not YAML") from error
-    if not isinstance(values, dict):
-        raise InvalidConfig(f"{str(file)!r}: expected keys with values")
-    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    for key in values:
-        if key not in known:
-            raise UnknownName(f"key in {str(file)!r}:", str(key), known)
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    return read_config(file, kind)
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

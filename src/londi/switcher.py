@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import SafetensorError
 
 from londi.checkpoint import has_state, load_state
 from londi.encoder import EXTRAS, make_encoder
@@ -49,7 +50,12 @@ class Switcher(ABC):
         saved = Path(folder) / CHECKPOINT
         if not has_state(saved):
             raise LondiError(f"no checkpoint in {str(folder)!r}; expected the folder of a run")
-        state = load_state(saved)["switcher"]
+        try:
+            state = load_state(saved)["switcher"]
+        except (KeyError, ValueError, OSError, SafetensorError) as error:
+            raise LondiError(
+                f"the checkpoint in {str(folder)!r} is damaged or of no Switcher"
+            ) from error
         encoder = make_encoder(state["encoder"], quick, deepthink)
         actor = Actor(encoder.trunk(EXTRAS, state["width"]), state["width"])
         try:

@@ -48,6 +48,7 @@ class AnswerStore:
         self._known: dict[bytes, bytes] = {}
         self._new: dict[bytes, bytes] = {}
         self._db: sqlite3.Connection | None = None
+        self._file = file
         if file is not None:
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)
@@ -58,12 +59,17 @@ class AnswerStore:
                     " WITHOUT ROWID"
                 )
             except (OSError, sqlite3.Error) as error:
-                raise LondiError(f"cannot use the answer cache {str(file)!r}: {error}") from error
+                if self._db is not None:
+                    self._db.close()
+                raise _unusable(file, error) from error
 
     def get(self, key: bytes) -> bytes | None:
         value = self._known.get(key)
         if value is None and self._db is not None:
-            row = self._db.execute("SELECT value FROM answers WHERE key = ?", (key,)).fetchone()
+            try:
+                row = self._db.execute("SELECT value FROM answers WHERE key = ?", (key,)).fetchone()
+            except sqlite3.Error as error:
+                raise _unusable(self._file, error) from error
             if row is not None:
                 value = self._known[key] = row[0]
         if value is None:
@@ -81,8 +87,13 @@ class AnswerStore:
         """Write to the file what was learned since the last commit."""
         if self._db is None or not self._new:
             return
-        with self._db:
-            self._db.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?)", self._new.items())
+        try:
+            with self._db:
+                self._db.executemany(
+                    "INSERT OR IGNORE INTO answers VALUES (?, ?)", self._new.items()
+                )
+        except sqlite3.Error as error:
+            raise _unusable(self._file, error) from error
         self._new.clear()
 
     def close(self) -> None:
@@ -91,6 +102,10 @@ class AnswerStore:
         if self._db is not None:
             self._db.close()
             self._db = None
+
+
+def _unusable(file: Path | None, error: Exception) -> LondiError:
+    return LondiError(f"cannot use the answer cache {str(file)!r}: {error}; try --cache off")
 
 
 class CachedModel:
@@ -105,7 +120,7 @@ class CachedModel:
         self.inner = model
         self.name = model.name
         self._store = store
-        self._salt = model.fingerprint.encode()
+        self._salt = model.fingerprint
 
     @property
     def fingerprint(self) -> str | None:
@@ -113,19 +128,26 @@ class CachedModel:
 
     def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
         """One reply a prompt, in order; equal prompts of one batch are asked once."""
-        keys = [hashlib.sha256(self._salt + p.text().encode()).digest() for p in prompts]
+        keys = [self._key(prompt) for prompt in prompts]
         found: dict[bytes, bytes | None] = {key: self._store.get(key) for key in keys}
         missing = {k: p for k, p in zip(keys, prompts, strict=True) if found[k] is None}
-        for key, reply in zip(missing, self.inner.act(list(missing.values())), strict=True):
+        replies = self.inner.act(list(missing.values())) if missing else []
+        for key, reply in zip(missing, replies, strict=True):
             raw = found[key] = _raw(reply)
             self._store.put(key, raw)
         return [_reply(found[key] or b"") for key in keys]
+
+    def _key(self, prompt: Prompt) -> bytes:
+        # The actions apart from the text, which joins them: one may hold a comma.
+        asked = json.dumps([self._salt, prompt.actions, prompt.text()])
+        return hashlib.sha256(asked.encode()).digest()
 
 
 def _raw(reply: Reply) -> bytes:
     """One line of JSON, then the embedding as it lies in memory."""
     u = reply.usage
-    fields = (reply.action, reply.logprob, reply.confidence, u.calls, u.tokens, u.seconds, u.flops)
+    numbers = (reply.logprob, reply.confidence, u.calls, u.tokens, u.seconds, u.flops)
+    fields = (reply.action, *map(float, numbers))
     vector = b"" if reply.embedding is None else reply.embedding.astype(np.float32).tobytes()
     return json.dumps(fields).encode() + b"\n" + vector
 
@@ -134,4 +156,7 @@ def _reply(raw: bytes) -> Reply:
     line, _, vector = raw.partition(b"\n")
     action, logprob, confidence, *usage = json.loads(line)
     embedding = np.frombuffer(vector, np.float32) if vector else None
-    return Reply(action, logprob, confidence, Usage(*usage), embedding)
+    calls, tokens, seconds, flops = usage
+    return Reply(
+        action, logprob, confidence, Usage(int(calls), int(tokens), seconds, flops), embedding
+    )

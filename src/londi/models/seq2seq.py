@@ -89,7 +89,7 @@ class Seq2SeqModel:
                     path, dtype=getattr(torch, dtype), use_safetensors=True
                 )
             except (OSError, ValueError, KeyError, SafetensorError) as error:
-                reason = str(error).strip().splitlines()[0] if str(error).strip() else "no reason"
+                reason = next(iter(str(error).strip().splitlines()), "no reason").rstrip(": ")
                 raise ModelError(f"cannot load a seq2seq model from {path!r}: {reason}") from error
         file = Path(path) / SETTINGS
         if file.is_file():

@@ -1,0 +1,74 @@
+"""A typed configuration from a YAML file, and what is wrong with one, in one line.
+
+The types are checked by jsonargparse, for files and for the command line alike. This file does
+not know what a setting means.
+"""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentError
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from jsonargparse import ArgumentParser
+
+from londi.errors import InvalidConfig, UnknownName
+
+Config = TypeVar("Config")
+
+_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
+_WRONG_VALUE = re.compile(
+    r"Parser key \"(?:\w+\.)*(?P<key>\w+)\": (?:"
+    r"Expected an? (?P<one>.+?)\. Got value: (?P<got>.*)"
+    r"|Does not validate .*?Subtypes: \[(?P<many>.*?)\] Errors: .*Given value: (?P<given>.*)"
+    r")$"
+)
+
+
+def read_config(file: Path, kind: type[Config]) -> Config:
+    """The configuration of this `kind`, a dataclass, that a YAML file holds.
+
+    Raises:
+        InvalidConfig: if the file is no YAML, or a value has the wrong type or range.
+        UnknownName: if it has a key that is no setting.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind, fail_untyped=True)
+    names = setting_names(kind)
+    try:
+        values = parser.parse_path(str(file)).as_dict()
+    except (ArgumentError, TypeError) as error:
+        raise explain(str(error), names, f"{str(file)!r}: ") from error
+    except UnicodeDecodeError as error:
+        raise InvalidConfig(f"{str(file)!r} is no text") from error
+    return kind(**{name: values[name] for name in names})
+
+
+def setting_names(kind: Any) -> list[str]:
+    """The names of the settings of a configuration."""
+    return [field.name for field in fields(kind)]
+
+
+def explain(message: str, known: Sequence[str], where: str = "") -> InvalidConfig | UnknownName:
+    """The error behind what jsonargparse says, in one line.
+
+    Args:
+        message: what it says.
+        known: the names of the settings; the nearest to an unknown one is suggested.
+        where: put in front.
+    """
+    message = re.sub(r"\s+", " ", message).strip()
+    message = re.sub(r"<class '(\w+)'>|typing.Literal\[([^\]]*)\]", r"\1\2", message)
+    if unknown := re.search(r"nrecognized arguments: (?:--)?([^\s=]+)", message):
+        return UnknownName("option", f"--{unknown[1]}", [f"--{name}" for name in known])
+    if unknown := re.search(r"(?:Option|Key|option) '([\w.]+)'(?: is not accepted|$)", message):
+        return UnknownName(f"{where}key", unknown[1], known)
+    if wrong := _WRONG_VALUE.match(message):
+        kinds = (wrong["one"] or wrong["many"]).split(", ")
+        wanted = " or ".join(_KINDS.get(kind, kind) for kind in kinds)
+        value = wrong["got"] if wrong["one"] else wrong["given"]
+        return InvalidConfig(f"{where}{wrong['key']}: expected {wanted}, got {value}")
+    return InvalidConfig(where + message)
