@@ -81,15 +81,27 @@ def test_the_confidence_is_quicks_own(prompts: list[Prompt]) -> None:
     assert encoder.size == 1 and encoder.reads_quick
 
 
-def test_quicks_features_are_its_states_and_then_the_log_odds_of_its_choice(
-    prompts: list[Prompt],
-) -> None:
+def test_quicks_features_are_its_states_its_odds_and_its_choice() -> None:
     encoder = QuickEncoder(3)
-    features = encoder.encode(prompts[:2], [reply(0.75, [1, 2, 3]), reply(0.5, [-4, 5, 0])])
+    prompt = Prompt("go", ("left", "right"), ("a wall",))
+    replies = [
+        Reply("right", -0.1, 0.75, Usage(), np.array([1, 2, 3], np.float32)),
+        Reply("jump", -0.1, 0.5, Usage(), np.array([-4, 5, 0], np.float32)),
+    ]
+    features = encoder.encode([prompt, prompt], replies)
     assert features.dtype == np.float32
     assert features[:, :3].tolist() == [[1, 2, 3], [-4, 5, 0]]
     assert features[:, 3].tolist() == pytest.approx([log(3), 0.0])  # 3 to 1, and even
-    assert encoder.size == 4 and encoder.reads_quick
+    assert features[0, 4:].tolist() == [0, 1, 0, 0, 0, 0, 0, 0]
+    assert not features[1, 4:].any()  # none of the possible actions
+    assert encoder.size == 12 and encoder.reads_quick
+
+
+def test_a_choice_beyond_those_with_a_place_has_none() -> None:
+    actions = tuple(f"use tool {k}" for k in range(20))
+    prompt = Prompt("work", actions, ("a bench",))
+    last = Reply(actions[19], -0.1, 0.5, Usage(), np.zeros(2, np.float32))
+    assert not QuickEncoder(2).encode([prompt], [last])[0, 3:].any()
 
 
 @pytest.mark.parametrize(("sure", "odds"), [(1.0, 9999), (0.99999, 9999), (0.0, 1 / 9999)])
@@ -107,7 +119,7 @@ def test_quicks_features_of_a_real_model(make_lm: MakeLM, prompts: list[Prompt])
     lm = make_lm()
     replies = lm.act(prompts)
     features = make_encoder("quick", lm, lm).encode(prompts, replies)
-    assert features.shape == (6, 17)  # d_model of the fixture, and the confidence
+    assert features.shape == (6, 16 + 1 + 8)  # d_model of the fixture, the odds, the choice
     for row, made in zip(features, replies, strict=True):
         assert made.embedding is not None
         np.testing.assert_array_equal(row[:16], made.embedding)
@@ -367,7 +379,7 @@ def test_without_any_tokenizer_there_is_no_transformer() -> None:
 
 def test_quicks_width_is_found_behind_its_wrappers(make_lm: MakeLM) -> None:
     narrow, wide = make_lm(config={"d_model": 8}), make_lm()
-    assert make_encoder("quick", wrapped(narrow), wrapped(wide)).size == 9
+    assert make_encoder("quick", wrapped(narrow), wrapped(wide)).size == 8 + 1 + 8
     assert make_encoder("quick", wrapped(wide), wrapped(narrow)).size == 17
 
 

@@ -20,13 +20,15 @@ import torch
 from londi import Switcher, TrainConfig
 from londi.checkpoint import load_state
 from londi.config import EvaluateConfig
+from londi.encoder import QuickEncoder
 from londi.errors import LondiError, OutputExists
 from londi.evaluate import METHODS, evaluate, results
 from londi.models.seq2seq import Seq2SeqModel
 from londi.pair import Pair
+from londi.prompts import Prompt
 from londi.runs import read_run
 from londi.train import PROGRESS, Progress, train
-from playthings import Corridor, deepthink, quick
+from playthings import ACTIONS, Corridor, deepthink, quick
 
 TOY = TrainConfig(
     env="the corridor",
@@ -73,12 +75,11 @@ def test_it_learns_to_call_where_it_is_hard(tmp_path: Path) -> None:
     train(TOY, tmp_path / "run", pair=toy(), on_progress=reports.append)
     pair = toy()
     switcher = Switcher.load(tmp_path / "run", pair.quick, pair.deepthink)
-    # [QUICK can do it, it is hard, a constant, log-odds of QUICK's choice], budget left, cost
-    easy = [1, 0, 0.5, np.log(9), 1, 0.1]
-    hard = [0, 1, 0.5, np.log(1.5), 1, 0.1]
-    allowed = np.ones((2, 2), bool)
-    call = switcher.call_probability(np.array([easy, hard], np.float32), allowed)
-    assert call.tolist() == [0.0, 1.0]
+    texts = ("easy: the door on the left at 1", "hard: the door on the right at 2")
+    prompts = [Prompt("walk", ACTIONS, (text,)) for text in texts]
+    features = QuickEncoder(3).encode(prompts, pair.quick.act(prompts))
+    seen = np.concatenate([features, np.full((2, 2), [1, 0.1], np.float32)], 1)
+    assert switcher.call_probability(seen, np.ones((2, 2), bool)).tolist() == [0.0, 1.0]
 
     evaluation = evaluate(
         TOY, lambda _: switcher, EvaluateConfig(episodes=60, validation_episodes=20), pair=pair

@@ -91,6 +91,9 @@ class TrainConfig(PairConfig):
     """Share of the critics that moves into their slow copies at each gradient step."""
     learning_rate: float = 1e-3
     """Adam's learning rate, for actor, critics and temperature."""
+    initial_alpha: float = 0.001
+    """Temperature at the start, in units of reward a nat. The entropy of a step is worth up to
+    0.69 of it, at every step: it must stay small beside the cost, or long episodes pay."""
     target_entropy: float = 0.2
     """Entropy that the temperature aims at, as a share of log 2. The choice against the
     Switcher's judgement keeps about this probability: 0.89 -> 0.31, 0.5 -> 0.11, 0.3 -> 0.05,
@@ -117,6 +120,7 @@ class TrainConfig(PairConfig):
             gamma=(0, 1),
             tau=(1e-6, 1),
             learning_rate=(0, INF),
+            initial_alpha=(1e-9, INF),
             target_entropy=(1e-3, 0.999),
             report_every=(1, INF),
             checkpoint_every=(1, INF),

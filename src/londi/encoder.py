@@ -88,26 +88,33 @@ class ConfidenceEncoder(Encoder):
 
 
 class QuickEncoder(Encoder):
-    """QUICK's own mean-pooled encoder states and the log-odds of its choice, both frozen.
+    """QUICK's own mean-pooled encoder states, how sure it is, and what it would do; all frozen.
 
     They fall out of the call that QUICK makes anyhow where it acts, so that the Switcher's own
-    decision is a small network's.
+    decision is a small network's. Behind the states come the log-odds of QUICK's choice, and
+    which of the possible actions that is, one-hot (zeros for those beyond the first `CHOICES`).
 
     Args:
-        size: width of QUICK's encoder.
+        width: of QUICK's encoder.
     """
+
+    CHOICES = 8
 
     reads_quick = True
     spec = "quick"
 
-    def __init__(self, size: int) -> None:
-        self.size = size + 1
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self.size = width + 1 + self.CHOICES
 
     def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:
-        rows = np.empty((len(replies), self.size), np.float32)
-        for row, reply in zip(rows, replies, strict=True):
-            row[:-1] = reply.embedding
-            row[-1] = _log_odds(reply.confidence)
+        rows = np.zeros((len(replies), self.size), np.float32)
+        for row, prompt, reply in zip(rows, prompts, replies, strict=True):
+            row[: self._width] = reply.embedding
+            row[self._width] = _log_odds(reply.confidence)
+            known = prompt.actions[: self.CHOICES]
+            if reply.action in known:
+                row[self._width + 1 + known.index(reply.action)] = 1.0
         return rows
 
 

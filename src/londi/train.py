@@ -115,8 +115,7 @@ def make_learner(config: TrainConfig, make_trunk: Callable[[], torch.nn.Module])
     """The SAC learner that `config` asks for; its weights are drawn from `config.seed`."""
     torch.manual_seed(config.seed)
     rate = config.learning_rate
-    # The scale of rewards is 1, so an alpha of 1 would drown them for a long while.
-    alpha = AutoAlpha(config.target_entropy * log(2), lr=rate, initial=0.1)
+    alpha = AutoAlpha(config.target_entropy * log(2), lr=rate, initial=config.initial_alpha)
     return SAC(
         make_trunk,
         config.width,
