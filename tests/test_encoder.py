@@ -380,7 +380,7 @@ def test_without_any_tokenizer_there_is_no_transformer() -> None:
 def test_quicks_width_is_found_behind_its_wrappers(make_lm: MakeLM) -> None:
     narrow, wide = make_lm(config={"d_model": 8}), make_lm()
     assert make_encoder("quick", wrapped(narrow), wrapped(wide)).size == 8 + 1 + 8
-    assert make_encoder("quick", wrapped(wide), wrapped(narrow)).size == 17
+    assert make_encoder("quick", wrapped(wide), wrapped(narrow)).size == 16 + 1 + 8
 
 
 @pytest.mark.skipif(
