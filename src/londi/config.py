@@ -77,9 +77,11 @@ class TrainConfig(PairConfig):
     """Environment steps in all."""
     num_envs: int = 16
     """Environments played side by side."""
-    warmup: int = 2_000
+    warmup: int = 4_000
     """Steps of uniformly random choices before the actor chooses and anything is learned."""
-    steps_per_update: int = 4
+    exploration: float = 0.1
+    """Chance of a uniformly random choice in place of the actor's, throughout the training."""
+    steps_per_update: int = 2
     """Environment steps to each gradient step."""
     batch_size: int = 256
     """Transitions in a gradient step."""
@@ -91,11 +93,12 @@ class TrainConfig(PairConfig):
     """Share of the critics that moves into their slow copies at each gradient step."""
     learning_rate: float = 1e-3
     """Adam's learning rate, for actor, critics and temperature."""
-    initial_alpha: float = 0.001
-    """Temperature at the start, in units of reward a nat. The entropy of a step is worth up to
-    0.69 of it, at every step: it must stay small beside the cost, or long episodes pay."""
+    alpha: float | Literal["auto"] = 0.002
+    """Temperature, in units of reward a nat: `auto` learns it, towards `target_entropy`. The
+    entropy of a step is worth up to 0.69 of it, at every step: it must stay small beside the
+    cost, or long episodes pay."""
     target_entropy: float = 0.2
-    """Entropy that the temperature aims at, as a share of log 2. The choice against the
+    """Entropy that an automatic temperature aims at, as a share of log 2. The choice against the
     Switcher's judgement keeps about this probability: 0.89 -> 0.31, 0.5 -> 0.11, 0.3 -> 0.05,
     0.2 -> 0.03, 0.1 -> 0.013."""
     report_every: int = 500
@@ -114,17 +117,19 @@ class TrainConfig(PairConfig):
             steps=(1, 1_000_000),  # no more episodes than `londi.episodes` has for a seed
             num_envs=(1, INF),
             warmup=(0, INF),
+            exploration=(0, 1),
             steps_per_update=(1, INF),
             batch_size=(1, INF),
             capacity=(1, INF),
             gamma=(0, 1),
             tau=(1e-6, 1),
             learning_rate=(0, INF),
-            initial_alpha=(1e-9, INF),
             target_entropy=(1e-3, 0.999),
             report_every=(1, INF),
             checkpoint_every=(1, INF),
         )
+        if self.alpha != "auto":
+            check(self, alpha=(0, INF))
         if self.budget != "none" and self.budget < 0:
             raise InvalidConfig(
                 f"budget: expected a whole number >= 0 or none, got {self.budget!r}"

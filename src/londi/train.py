@@ -27,7 +27,7 @@ from londi.episodes import switching_seeds
 from londi.pair import Pair, load_pair
 from londi.replay import ReplayBuffer
 from londi.runs import create_run
-from londi.sac import SAC, AutoAlpha, Losses
+from londi.sac import SAC, AutoAlpha, FixedAlpha, Losses, Temperature
 from londi.switcher import CHECKPOINT
 from londi.switching import SwitchingVectorEnv
 from londi.types import Step
@@ -115,7 +115,11 @@ def make_learner(config: TrainConfig, make_trunk: Callable[[], torch.nn.Module])
     """The SAC learner that `config` asks for; its weights are drawn from `config.seed`."""
     torch.manual_seed(config.seed)
     rate = config.learning_rate
-    alpha = AutoAlpha(config.target_entropy * log(2), lr=rate, initial=config.initial_alpha)
+    alpha: Temperature
+    if config.alpha == "auto":
+        alpha = AutoAlpha(config.target_entropy * log(2), lr=rate, initial=0.01)
+    else:
+        alpha = FixedAlpha(config.alpha)
     return SAC(
         make_trunk,
         config.width,
@@ -209,11 +213,11 @@ def train(
     start = time.perf_counter()
     while step < config.steps:
         allowed = info["action_mask"]
-        if step < config.warmup:
-            choice = rng.integers(2, size=config.num_envs)
-        else:
+        call = np.full(config.num_envs, 0.5)
+        if step >= config.warmup:
             policy = learner.policy(torch.from_numpy(observation), torch.from_numpy(allowed))
-            choice = (rng.random(config.num_envs) < policy[:, 1].numpy()).astype(np.int64)
+            call += (1.0 - config.exploration) * (policy[:, 1].numpy() - call)
+        choice = rng.random(config.num_envs) < call
         following, _, terminated, _, info = env.step(choice)
         steps: tuple[Step, ...] = info["steps"]
         buffer.add(
