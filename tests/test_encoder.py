@@ -396,3 +396,18 @@ def test_a_sentence_encoder_names_the_extra_that_is_missing() -> None:
             make()
         assert isinstance(caught.value, LondiError)
         assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_model_that_plays_no_part_can_be_read(make_lm: MakeLM, prompts: list[Prompt]) -> None:
+    lm = make_lm()
+    encoder = make_encoder(f"model:{lm.name}", RandomModel(), ExpertModel())
+    features = encoder.encode(prompts, [])
+    assert not encoder.reads_quick
+    for row, reply in zip(features, lm.act(prompts), strict=True):
+        assert reply.embedding is not None
+        np.testing.assert_allclose(row, reply.embedding, atol=1e-5)
+
+
+def test_a_player_without_weights_cannot_be_read() -> None:
+    with pytest.raises(InvalidConfig, match="no encoder states"):
+        make_encoder("model:random", RandomModel(), ExpertModel())

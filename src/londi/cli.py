@@ -39,7 +39,8 @@ VERBS: dict[str, type | None] = {
     "models": None,
 }
 
-DEMO = TrainConfig(steps=24_000)
+# Answers are kept in memory: a demonstration leaves nothing outside of its folder.
+DEMO = TrainConfig(steps=24_000, cache="memory")
 DEMO_EVALUATION = EvaluateConfig(episodes=200, validation_episodes=50)
 
 
@@ -74,7 +75,6 @@ def parser() -> ArgumentParser:
     demo = _parser("londi demo", "Train and compare on the built-in default, in a few minutes.")
     demo.add_argument("--out", type=str, default="runs/demo", help="Folder of the run.")
     demo.add_argument("--seed", type=int, default=0, help="Seed of the training.")
-    demo.add_argument("--cache", type=str, default="off", help="As in `londi train`.")
     _overwrite(demo)
     verbs.add_subcommand("demo", demo, help="train and compare on the built-in default")
 
@@ -170,7 +170,7 @@ def _misused(message: str, verb: str) -> LondiError:
     if verb not in VERBS and not verb.startswith("-"):
         return UnknownName("verb", verb, VERBS)
     kind = VERBS.get(verb)
-    names = setting_names(kind) if kind else ["seed", "cache"]
+    names = setting_names(kind) if kind else ["seed"]
     return explain(message, [*names, "out", "resume", "overwrite", "config", "help"])
 
 
@@ -210,7 +210,8 @@ def _train_run(config: TrainConfig, folder: Path, resume: bool, overwrite: bool)
             on_progress=lambda p: bar.show(
                 p.step,
                 f"return {p.return_mean:.3f}  success {p.success_rate:.2f}"
-                f"  call rate {p.call_rate:.2f}  {p.step / p.seconds:.0f} steps/s",
+                f"  call rate {p.call_rate:.2f}  {p.step / p.seconds:.0f} steps/s"
+                f"  {p.lm_seconds / p.seconds:.0%} of the time in the models",
             ),
             should_stop=interrupted,
         )
@@ -272,7 +273,7 @@ def _load_switcher(folder: Path, greedy: bool, pair: Pair) -> Switcher:
 
 def _demo(given: Namespace) -> int:
     folder = Path(given.out)
-    config = replace(DEMO, seed=given.seed, cache=given.cache)
+    config = replace(DEMO, seed=given.seed)
     code = _train_run(config, folder, resume=False, overwrite=given.overwrite)
     if code == 0:
         _evaluate_runs([folder], folder, DEMO_EVALUATION, given.overwrite)

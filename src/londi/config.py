@@ -48,7 +48,8 @@ class PairConfig:
     lm_batch_size: int = 64
     """Most prompts in one forward pass of a language model."""
     cache: str = "~/.cache/londi/answers.sqlite"
-    """File of language-model answers, shared by all runs; `off` asks the models every time."""
+    """File of language-model answers, shared by all runs; `memory` keeps them for this run only,
+    and `off` asks the models every time."""
 
     def __post_init__(self) -> None:
         check(self, lm_batch_size=(1, INF))
@@ -58,7 +59,7 @@ class PairConfig:
 class TrainConfig(PairConfig):
     """Train a Switcher by soft actor-critic: LONDI, or LONDI-B where there is a budget."""
 
-    cost: float = 0.1
+    cost: float = 0.01
     """c: price of one DEEPTHINK call, in units of reward."""
     budget: int | Literal["none"] = "none"
     """n: most DEEPTHINK calls of an episode; `none` for no cap."""
@@ -70,7 +71,8 @@ class TrainConfig(PairConfig):
     """Seed of weights, episodes, choices and batches."""
     encoder: str = "quick"
     """What the Switcher reads: `quick` (QUICK's own encoder states), `transformer` (the
-    paper's, trained end to end) or `sentence:<model>` (sentence-transformers)."""
+    paper's, trained end to end), `model:<name>` (the encoder states of any seq2seq model) or
+    `sentence:<model>` (sentence-transformers)."""
     width: int = 128
     """Width of the hidden layers of actor and critics."""
     steps: int = 40_000

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from londi.errors import InvalidConfig, MissingExtra, ModelError, UnknownName
+from londi.models import load_model
 from londi.models.base import LanguageModel, unwrap
 from londi.prompts import Prompt
 from londi.types import Reply
@@ -189,6 +190,27 @@ class TokenTrunk(nn.Module):
         return out
 
 
+class ModelEncoder(Encoder):
+    """The mean-pooled encoder states of a language model that plays no part otherwise, frozen.
+
+    Args:
+        name: the model, as `load_model` takes it.
+
+    Raises:
+        LondiError: if there is no such model, or it has no encoder.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._model: Any = load_model(name)
+        if not hasattr(self._model, "embedding_size"):
+            raise InvalidConfig(f"encoder: model {name!r} has no encoder states")
+        self.size = self._model.embedding_size
+        self.spec = f"model:{name}"
+
+    def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:
+        return np.stack([reply.embedding for reply in self._model.act(prompts)])
+
+
 class SentenceEncoder(Encoder):
     """Any sentence-transformers model, frozen.
 
@@ -219,7 +241,7 @@ class SentenceEncoder(Encoder):
         return rows.astype(np.float32)
 
 
-ENCODERS = ("quick", "transformer", "sentence:<model>")
+ENCODERS = ("quick", "transformer", "model:<name>", "sentence:<model>")
 """What a learned Switcher's encoder may be called."""
 
 
@@ -236,6 +258,8 @@ def make_encoder(spec: str, quick: LanguageModel, deepthink: LanguageModel) -> E
         return ConfidenceEncoder()
     if spec.startswith("sentence:"):
         return SentenceEncoder(spec.removeprefix("sentence:"))
+    if spec.startswith("model:"):
+        return ModelEncoder(spec.removeprefix("model:"))
     if spec not in ENCODERS:
         raise UnknownName("encoder", spec, ENCODERS)
     inner: list[Any] = [unwrap(quick), unwrap(deepthink)]

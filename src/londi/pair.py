@@ -109,5 +109,10 @@ def load_pair(config: PairConfig, seed: int) -> Pair:
     # Its advice is asked for only where somebody heeds it: it takes time.
     advice = isinstance(quick, ExpertModel) or isinstance(deepthink, ExpertModel)
     make = partial(make_env, config.env, **({"expert": True} if advice else {}))
-    store = None if config.cache == "off" else AnswerStore(Path(config.cache).expanduser())
-    return Pair(quick, deepthink, make, store)
+    return Pair(quick, deepthink, make, _store(config.cache))
+
+
+def _store(cache: str) -> AnswerStore | None:
+    if cache == "off":
+        return None
+    return AnswerStore(None if cache == "memory" else Path(cache).expanduser())
