@@ -92,9 +92,21 @@ def test_quicks_features_are_its_states_its_odds_and_its_choice() -> None:
     assert features.dtype == np.float32
     assert features[:, :3].tolist() == [[1, 2, 3], [-4, 5, 0]]
     assert features[:, 3].tolist() == pytest.approx([log(3), 0.0])  # 3 to 1, and even
-    assert features[0, 4:].tolist() == [0, 1, 0, 0, 0, 0, 0, 0]
-    assert not features[1, 4:].any()  # none of the possible actions
-    assert encoder.size == 12 and encoder.reads_quick
+    assert features[0, 4:12].tolist() == [0, 1, 0, 0, 0, 0, 0, 0]
+    assert not features[1, 4:].any()  # none of the possible actions, and no past
+    assert encoder.size == 3 + 1 + 8 + 2 * 9 and encoder.reads_quick
+
+
+def test_quicks_features_show_circles() -> None:
+    encoder = QuickEncoder(1)
+    prompt = Prompt("go", ("left", "right"), ("a wall", "a door", "a wall"), ("left", "right"))
+    features = encoder.encode([prompt], [Reply("left", -0.1, 0.5, Usage(), np.zeros(1))])[0]
+    before, two_before = features[10:19], features[19:28]
+    assert before.tolist() == [0, 0, 1, 0, 0, 0, 0, 0, 0]  # a door then, left by going right
+    assert two_before.tolist() == [1, 1, 0, 0, 0, 0, 0, 0, 0]  # the same wall, left by going left
+    short = Prompt("go", ("left", "right"), ("a wall", "a wall"), ("left",))
+    features = encoder.encode([short], [Reply("left", -0.1, 0.5, Usage(), np.zeros(1))])[0]
+    assert features[10:].tolist() == [1, 1, *[0] * 16]
 
 
 def test_a_choice_beyond_those_with_a_place_has_none() -> None:
@@ -119,7 +131,7 @@ def test_quicks_features_of_a_real_model(make_lm: MakeLM, prompts: list[Prompt])
     lm = make_lm()
     replies = lm.act(prompts)
     features = make_encoder("quick", lm, lm).encode(prompts, replies)
-    assert features.shape == (6, 16 + 1 + 8)  # d_model of the fixture, the odds, the choice
+    assert features.shape == (6, 16 + 1 + 8 + 18)  # d_model, the odds, the choice, the past
     for row, made in zip(features, replies, strict=True):
         assert made.embedding is not None
         np.testing.assert_array_equal(row[:16], made.embedding)
@@ -379,8 +391,8 @@ def test_without_any_tokenizer_there_is_no_transformer() -> None:
 
 def test_quicks_width_is_found_behind_its_wrappers(make_lm: MakeLM) -> None:
     narrow, wide = make_lm(config={"d_model": 8}), make_lm()
-    assert make_encoder("quick", wrapped(narrow), wrapped(wide)).size == 8 + 1 + 8
-    assert make_encoder("quick", wrapped(wide), wrapped(narrow)).size == 16 + 1 + 8
+    assert make_encoder("quick", wrapped(narrow), wrapped(wide)).size == 8 + 27
+    assert make_encoder("quick", wrapped(wide), wrapped(narrow)).size == 16 + 27
 
 
 @pytest.mark.skipif(

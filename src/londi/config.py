@@ -81,7 +81,7 @@ class TrainConfig(PairConfig):
     """Environments played side by side."""
     warmup: int = 4_000
     """Steps of uniformly random choices before the actor chooses and anything is learned."""
-    exploration: float = 0.1
+    exploration: float = 0.3
     """Chance of a uniformly random choice in place of the actor's, throughout the training."""
     steps_per_update: int = 2
     """Environment steps to each gradient step."""
@@ -89,9 +89,11 @@ class TrainConfig(PairConfig):
     """Transitions in a gradient step."""
     capacity: int = 100_000
     """Most transitions in the replay buffer."""
-    gamma: float = 0.99
+    gamma: float = 0.97
     """Discount of a step."""
-    tau: float = 0.01
+    critics: Literal["mean", "min"] = "mean"
+    """What is believed of the two critics: their mean, or the lesser (as SAC was published)."""
+    tau: float = 0.03
     """Share of the critics that moves into their slow copies at each gradient step."""
     learning_rate: float = 1e-3
     """Adam's learning rate, for actor, critics and temperature."""

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from londi.errors import InvalidConfig, MissingExtra, ModelError, UnknownName
 from londi.models import load_model
 from londi.models.base import LanguageModel, unwrap
-from londi.prompts import Prompt
+from londi.prompts import HISTORY, Prompt
 from londi.types import Reply
 
 EXTRAS = 2
@@ -89,11 +89,13 @@ class ConfidenceEncoder(Encoder):
 
 
 class QuickEncoder(Encoder):
-    """QUICK's own mean-pooled encoder states, how sure it is, and what it would do; all frozen.
+    """QUICK's own mean-pooled encoder states, and a little of what they do not show; all frozen.
 
     They fall out of the call that QUICK makes anyhow where it acts, so that the Switcher's own
-    decision is a small network's. Behind the states come the log-odds of QUICK's choice, and
-    which of the possible actions that is, one-hot (zeros for those beyond the first `CHOICES`).
+    decision is a small network's. Behind the states come the log-odds of QUICK's choice; which
+    of the possible actions that is, one-hot (zeros for those beyond the first `CHOICES`); and
+    for each earlier step that the prompt holds, the action done then, one-hot, and whether the
+    same was observed then: a player that goes in circles sees its own past.
 
     Args:
         width: of QUICK's encoder.
@@ -106,17 +108,26 @@ class QuickEncoder(Encoder):
 
     def __init__(self, width: int) -> None:
         self._width = width
-        self.size = width + 1 + self.CHOICES
+        self.size = width + 1 + self.CHOICES + (HISTORY - 1) * (self.CHOICES + 1)
 
     def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:
         rows = np.zeros((len(replies), self.size), np.float32)
         for row, prompt, reply in zip(rows, prompts, replies, strict=True):
             row[: self._width] = reply.embedding
             row[self._width] = _log_odds(reply.confidence)
-            known = prompt.actions[: self.CHOICES]
-            if reply.action in known:
-                row[self._width + 1 + known.index(reply.action)] = 1.0
+            self._mark(row[self._width + 1 :], prompt, reply.action)
+            now = prompt.observations[-1]
+            earlier = zip(prompt.past[::-1], prompt.observations[-2::-1], strict=True)
+            for k, (action, observation) in enumerate(earlier, start=1):
+                place = row[self._width + 1 + k * (self.CHOICES + 1) - 1 :]
+                place[0] = observation == now
+                self._mark(place[1:], prompt, action)
         return rows
+
+    def _mark(self, place: np.ndarray, prompt: Prompt, action: str) -> None:
+        known = prompt.actions[: self.CHOICES]
+        if action in known:
+            place[known.index(action)] = 1.0
 
 
 def _log_odds(confidence: float) -> float:

@@ -23,6 +23,8 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from londi.replay import Batch
 
 MakeTrunk = Callable[[], nn.Module]
+Combine = Callable[[Tensor, Tensor], Tensor]
+"""What is believed of two critics' values [B, A]."""
 
 
 def mlp(sizes: list[int]) -> nn.Sequential:
@@ -75,9 +77,20 @@ def masked_policy(logits: Tensor, allowed: Tensor) -> Policy:
     return Policy(log_p.exp(), log_p.masked_fill(~allowed, 0.0))
 
 
-def soft_value(policy: Policy, q1: Tensor, q2: Tensor, alpha: float) -> Tensor:
+def average(q1: Tensor, q2: Tensor) -> Tensor:
+    """[B, A]: the mean of the critics, in place of the lesser (`torch.minimum`).
+
+    The lesser errs low, and a state that leads back to itself adds its error up over the whole
+    horizon. Averaging is what arXiv 2209.10081 recommends for discrete actions.
+    """
+    return (q1 + q2) / 2
+
+
+def soft_value(
+    policy: Policy, q1: Tensor, q2: Tensor, alpha: float, combine: Combine = torch.minimum
+) -> Tensor:
     """[B]: expected action value plus `alpha` times the entropy."""
-    q = torch.minimum(q1, q2) - alpha * policy.log_probability  # [B, A]
+    q = combine(q1, q2) - alpha * policy.log_probability  # [B, A]
     return (policy.probability * q).sum(-1)
 
 
@@ -92,9 +105,11 @@ def critic_loss(q1: Tensor, q2: Tensor, action: Tensor, target: Tensor) -> Tenso
     return mse_loss(q1.gather(1, taken)[:, 0], target) + mse_loss(q2.gather(1, taken)[:, 0], target)
 
 
-def actor_loss(policy: Policy, q1: Tensor, q2: Tensor, alpha: float) -> Tensor:
+def actor_loss(
+    policy: Policy, q1: Tensor, q2: Tensor, alpha: float, combine: Combine = torch.minimum
+) -> Tensor:
     """Scalar: sum over actions, mean over the batch."""
-    return -soft_value(policy, q1, q2, alpha).mean()
+    return -soft_value(policy, q1, q2, alpha, combine).mean()
 
 
 def alpha_loss(log_alpha: Tensor, entropy: Tensor, target_entropy: float) -> Tensor:
@@ -225,6 +240,7 @@ class SAC:
         tau: share of the critics that moves into their slow copies at each update, in (0, 1].
         actor_lr: Adam's learning rate for the actor.
         critic_lr: Adam's learning rate for the critics.
+        combine: `torch.minimum`, as published, or `average`.
     """
 
     def __init__(
@@ -237,7 +253,9 @@ class SAC:
         tau: float = 0.005,
         actor_lr: float = 3e-4,
         critic_lr: float = 3e-4,
+        combine: Combine = torch.minimum,
     ) -> None:
+        self._combine = combine
         self.actor = Actor(make_trunk(), width)
         self.critics = nn.ModuleList(Critic(make_trunk(), width) for _ in range(2))
         self.targets = copy.deepcopy(self.critics).requires_grad_(False)
@@ -256,7 +274,7 @@ class SAC:
         with torch.no_grad():
             next_policy = masked_policy(self.actor(batch.next_observation), batch.next_allowed)
             next_q1, next_q2 = (q(batch.next_observation) for q in self.targets)  # [B, A] each
-            next_value = soft_value(next_policy, next_q1, next_q2, alpha)  # [B]
+            next_value = soft_value(next_policy, next_q1, next_q2, alpha, self._combine)  # [B]
             target = critic_target(batch, next_value, self.gamma)  # [B]
         q1, q2 = (q(batch.observation) for q in self.critics)  # [B, A] each
         loss_q = critic_loss(q1, q2, batch.action, target)
@@ -266,7 +284,7 @@ class SAC:
         with torch.no_grad():
             new_q1, new_q2 = (q(batch.observation) for q in self.critics)  # [B, A] each
         policy = masked_policy(self.actor(batch.observation), batch.allowed)
-        loss_pi = actor_loss(policy, new_q1, new_q2, alpha)
+        loss_pi = actor_loss(policy, new_q1, new_q2, alpha, self._combine)
         _descend(self.actor_optimizer, loss_pi)
 
         # Temperature. A state with one action left has no entropy whatever the policy, so

@@ -27,7 +27,7 @@ from londi.episodes import switching_seeds
 from londi.pair import Pair, load_pair
 from londi.replay import ReplayBuffer
 from londi.runs import create_run
-from londi.sac import SAC, AutoAlpha, FixedAlpha, Losses, Temperature
+from londi.sac import SAC, AutoAlpha, FixedAlpha, Losses, Temperature, average
 from londi.switcher import CHECKPOINT
 from londi.switching import SwitchingVectorEnv
 from londi.types import Step
@@ -128,6 +128,7 @@ def make_learner(config: TrainConfig, make_trunk: Callable[[], torch.nn.Module])
         tau=config.tau,
         actor_lr=rate,
         critic_lr=rate,
+        combine=average if config.critics == "mean" else torch.minimum,
     )
 
 
