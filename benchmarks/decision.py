@@ -42,7 +42,7 @@ def first_prompts(make: Callable[[], gym.Env[str, str]], count: int) -> list[Pro
 
 def main(folder: Path) -> None:
     config = read_run(folder, TrainConfig)
-    pair = load_pair(replace(config, cache="off"), seed=0)
+    pair = load_pair(replace(config, cache="none"), seed=0)
     switcher = Switcher.load(folder, pair.quick, pair.deepthink)
     encoder = make_encoder(config.encoder, pair.quick, pair.deepthink)
     rng = np.random.default_rng(0)

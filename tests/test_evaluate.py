@@ -29,7 +29,7 @@ from londi.pair import Pair
 from londi.switcher import ConstantSwitcher, Switcher, ThresholdSwitcher
 from playthings import LENGTH, Corridor, deepthink, quick
 
-TRAINING = TrainConfig(env="the corridor", cost=0.1, cache="off")
+TRAINING = TrainConfig(env="the corridor", cost=0.1, cache="none")
 
 
 def toy() -> Pair:
@@ -116,7 +116,7 @@ def test_the_figures_are_those_of_the_corridor(evaluation: Evaluation) -> None:
 
 
 def test_the_ends_of_the_scale_have_no_budget() -> None:
-    training = TrainConfig(env="the corridor", cost=0.1, cache="off", budget=1)
+    training = TrainConfig(env="the corridor", cost=0.1, cache="none", budget=1)
     config = EvaluateConfig(episodes=10, validation_episodes=5)
     found = evaluate(training, lambda _: ThresholdSwitcher(0.8), config, pair=toy())
     assert call_rate([summary(found.played["deepthink"])]) == 1

@@ -83,7 +83,7 @@ def test_what_is_written_is_read_back(config: Settings) -> None:
     "config",
     [
         TrainConfig(),
-        TrainConfig(budget=5, cache="off", learning_rate=1e-5, env="londi/BabyAIText-Open-v0"),
+        TrainConfig(budget=5, cache="none", learning_rate=1e-5, env="londi/BabyAIText-Open-v0"),
         FinetuneConfig(),
     ],
 )

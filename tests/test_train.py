@@ -34,7 +34,7 @@ TOY = TrainConfig(
     env="the corridor",
     quick="quick",
     deepthink="deepthink",
-    cache="off",
+    cache="none",
     cost=0.1,
     width=32,
     steps=4_000,
@@ -42,6 +42,9 @@ TOY = TrainConfig(
     warmup=400,
     batch_size=64,
     learning_rate=3e-3,
+    exploration=0.0,
+    steps_per_update=4,
+    gamma=0.99,
     report_every=400,
     checkpoint_every=800,
 )
@@ -175,7 +178,7 @@ def test_a_run_killed_outright_resumes_and_ends_the_same(
     config = tmp_path / "run.yaml"
     config.write_text(
         f"env: londi/BabyAIText-GoToObjS4-v0\nquick: {make_lm().name}\ndeepthink: expert\n"
-        "cache: 'off'\nsteps: 400\nwarmup: 40\nnum_envs: 4\nbatch_size: 8\nwidth: 16\n"
+        "cache: none\nsteps: 400\nwarmup: 40\nnum_envs: 4\nbatch_size: 8\nwidth: 16\n"
         "report_every: 40\ncheckpoint_every: 40\n"
     )
     whole, cut = tmp_path / "whole", tmp_path / "cut"
@@ -221,7 +224,7 @@ def test_a_run_is_not_overwritten_unasked(short: Path, tmp_path: Path) -> None:
 )
 def test_what_cannot_be_trained_leaves_nothing(wrong: dict[str, Any], tmp_path: Path) -> None:
     config = TrainConfig(
-        env="londi/BabyAIText-GoToLocal-v0", quick="random", deepthink="expert", cache="off"
+        env="londi/BabyAIText-GoToLocal-v0", quick="random", deepthink="expert", cache="none"
     )
     with pytest.raises(LondiError):
         train(replace(config, **wrong), tmp_path / "run")

@@ -49,7 +49,7 @@ class PairConfig:
     """Most prompts in one forward pass of a language model."""
     cache: str = "~/.cache/londi/answers.sqlite"
     """File of language-model answers, shared by all runs; `memory` keeps them for this run only,
-    and `off` asks the models every time."""
+    and `none` asks the models every time."""
 
     def __post_init__(self) -> None:
         check(self, lm_batch_size=(1, INF))
@@ -134,7 +134,7 @@ class TrainConfig(PairConfig):
         )
         if self.alpha != "auto":
             check(self, alpha=(0, INF))
-        if self.budget != "none" and self.budget < 0:
+        if self.budget != "none" and not (type(self.budget) is int and self.budget >= 0):
             raise InvalidConfig(
                 f"budget: expected a whole number >= 0 or none, got {self.budget!r}"
             )

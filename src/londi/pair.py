@@ -113,6 +113,6 @@ def load_pair(config: PairConfig, seed: int) -> Pair:
 
 
 def _store(cache: str) -> AnswerStore | None:
-    if cache == "off":
+    if cache == "none":
         return None
     return AnswerStore(None if cache == "memory" else Path(cache).expanduser())

@@ -5,6 +5,7 @@ This file knows where a configuration lies, and nothing of what a run does.
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -40,7 +41,9 @@ def create_run(folder: Path, config: Any, overwrite: bool = False) -> None:
                 raise OutputExists(f"{str(folder)!r} exists and is no run of londi; it is left")
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(_plain(asdict(config)), sort_keys=False, allow_unicode=True)
+        text = yaml.dump(
+            _plain(asdict(config)), Dumper=_Dumper, sort_keys=False, allow_unicode=True
+        )
         part = folder / (CONFIG + ".part")
         part.write_text(text, encoding="utf-8")
         part.replace(folder / CONFIG)
@@ -60,6 +63,17 @@ def read_run(folder: Path, kind: type[Config]) -> Config:
     if not file.is_file():
         raise LondiError(f"no run in {str(folder)!r}: it has no {CONFIG}")
     return read_config(file, kind)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what only some readers of YAML take for a number, such as 1e3."""
+
+
+_Dumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[\d._]+(?:e[-+]?\d+)?$", re.I),
+    list("-+.0123456789"),
+)
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -66,6 +66,8 @@ def explain(message: str, known: Sequence[str], where: str = "") -> InvalidConfi
         return UnknownName("option", f"--{unknown[1]}", [f"--{name}" for name in known])
     if unknown := re.search(r"(?:Option|Key|option) '([\w.]+)'(?: is not accepted|$)", message):
         return UnknownName(f"{where}key", unknown[1], known)
+    message = message.replace("Problems parsing config:", "not YAML:")
+    message = message.replace("Unexpected config:", "expected keys with values, got")
     if wrong := _WRONG_VALUE.match(message):
         kinds = (wrong["one"] or wrong["many"]).split(", ")
         wanted = " or ".join(_KINDS.get(kind, kind) for kind in kinds)

@@ -105,7 +105,7 @@ class AnswerStore:
 
 
 def _unusable(file: Path | None, error: Exception) -> LondiError:
-    return LondiError(f"cannot use the answer cache {str(file)!r}: {error}; try --cache off")
+    return LondiError(f"cannot use the answer cache {str(file)!r}: {error}; try --cache none")
 
 
 class CachedModel:
