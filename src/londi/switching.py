@@ -168,6 +168,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
                 t=len(slot.episode.taken) - 1,
                 choice=int(choice[i]),
                 action=action,
+                quick_action=quick.action if quick else None,
                 reward=outcome.reward,
                 terminated=outcome.terminated,
                 truncated=outcome.truncated,

@@ -231,6 +231,22 @@ def train(
             info["final_action_mask"],
             np.array([s.overspent for s in steps]),
         )
+        # Where DEEPTHINK did what QUICK would have done, not calling would have led to the same:
+        # that is known, and stored as if it had been played. x would not have fallen.
+        same = np.array([s.choice == 1 and s.action == s.quick_action for s in steps])
+        if same.any():
+            uncalled = info["final_obs"][same]
+            uncalled[:, -EXTRAS] = observation[same, -EXTRAS]
+            buffer.add(
+                observation[same],
+                np.zeros(int(same.sum()), np.int64),
+                np.array([s.reward for s in steps])[same],
+                uncalled,
+                terminated[same],
+                allowed[same],
+                allowed[same],
+                np.zeros(int(same.sum())),
+            )
         recent.add(steps)
         observation = following
         before, step = step, step + config.num_envs

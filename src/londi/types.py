@@ -61,6 +61,7 @@ class Step:
         t: steps before this one.
         choice: g, 1 where DEEPTHINK acted.
         action: the action text.
+        quick_action: what QUICK would have done; None where it was not asked.
         reward: the task's own reward, no cost taken off.
         terminated: the task ended here.
         truncated: the episode was cut off here.
@@ -76,6 +77,7 @@ class Step:
     t: int
     choice: int
     action: str
+    quick_action: str | None
     reward: float
     terminated: bool
     truncated: bool
