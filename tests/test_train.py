@@ -235,3 +235,24 @@ def test_the_time_inside_the_models_is_part_of_the_whole(short: Path) -> None:
     rows = [json.loads(line) for line in (short / PROGRESS).read_text().splitlines()]
     for earlier, later in itertools.pairwise(rows):
         assert 0 < earlier["lm_seconds"] < later["lm_seconds"] < later["seconds"]
+
+
+def test_a_call_that_changed_nothing_is_also_experience_of_not_calling(tmp_path: Path) -> None:
+    asked = iter(range(1, 1000))
+    config = replace(SHORT, budget=3)
+    train(config, tmp_path / "run", pair=toy(), should_stop=lambda: next(asked) == 10)
+    buffer = load_state(tmp_path / "run" / "checkpoint")["buffer"]
+    fields = ("observation", "choice", "next_observation", "terminated")
+    rows = list(zip(*(buffer[name] for name in fields), strict=True))
+    assert len(rows) > 10 * config.num_envs
+    quicks = [(here.tolist(), there.tolist()) for here, g, there, _ in rows if g == 0]
+    share = -2
+    calls = 0
+    for here, g, there, ended in rows:
+        easy = here[0] == 1  # where QUICK knows what to do, both players do the same
+        if g == 1 and easy and not ended:
+            uncalled = there.copy()
+            uncalled[share] = here[share]  # x does not fall
+            assert (here.tolist(), uncalled.tolist()) in quicks
+            calls += 1
+    assert calls > 0
