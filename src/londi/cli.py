@@ -251,7 +251,7 @@ def _evaluate_runs(
             raise LondiError(f"no checkpoint in {str(folder)!r}; train it first")
     evaluations = []
     for folder, training in zip(folders, trainings, strict=True):
-        load = partial(_load_switcher, folder, not config.sampled)
+        load = partial(_load_switcher, folder, config.greedy)
         with _Bar("evaluating", len(METHODS) * config.episodes) as bar:
             evaluation = evaluate(training, load, config, on_episode=bar.show)
         write_steps(folder, evaluation)

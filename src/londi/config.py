@@ -150,8 +150,9 @@ class EvaluateConfig:
     """Other episodes, on which the threshold is set to the Switcher's call rate."""
     env: str = ""
     """Environment to play instead of the one that the Switcher was trained on."""
-    sampled: bool = False
-    """Draw the Switcher's choices from its policy, as in training, instead of the likelier one."""
+    greedy: bool = False
+    """Take the likelier choice of the Switcher's, instead of drawing from its policy as in
+    training. On the built-in pair drawing does better: it leaves circles."""
     num_envs: int = 32
     """Environments played side by side."""
     seed: int = 0
