@@ -40,7 +40,7 @@ VERBS: dict[str, type | None] = {
 }
 
 # Answers are kept in memory: a demonstration leaves nothing outside of its folder.
-DEMO = TrainConfig(steps=24_000, cache="memory")
+DEMO = TrainConfig(threads=1, cache="memory")
 DEMO_EVALUATION = EvaluateConfig(episodes=200, validation_episodes=50)
 
 

@@ -45,6 +45,9 @@ class PairConfig:
     """Where the language models run, such as cpu, cuda or cuda:1."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the language models' weights and arithmetic."""
+    threads: int = 0
+    """CPU threads; 0 leaves torch's choice. For models as small as the built-in ones, one thread
+    is the quickest."""
     lm_batch_size: int = 64
     """Most prompts in one forward pass of a language model."""
     cache: str = "~/.cache/londi/answers.sqlite"
@@ -52,7 +55,7 @@ class PairConfig:
     and `none` asks the models every time."""
 
     def __post_init__(self) -> None:
-        check(self, lm_batch_size=(1, INF))
+        check(self, threads=(0, INF), lm_batch_size=(1, INF))
 
 
 @dataclass(frozen=True)

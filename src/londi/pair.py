@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import torch
 
 from londi.config import PairConfig
 from londi.envs import make_env
@@ -95,6 +96,8 @@ def load_pair(config: PairConfig, seed: int) -> Pair:
         LondiError: if a model or the environment cannot be had.
     """
     make_env(config.env).close()  # an unknown name is refused before anything is spent
+    if config.threads:
+        torch.set_num_threads(config.threads)
     quick, deepthink = (
         load_model(
             name,
