@@ -24,6 +24,7 @@ def step(t: int, **values: Any) -> Step:
         "t": t,
         "choice": 0,
         "action": "go forward",
+        "quick_action": None,
         "reward": 0.0,
         "terminated": False,
         "truncated": False,
