@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from londi.config import TrainConfig
 from londi.errors import InvalidConfig
 
 BudgetMode = Literal["mask", "penalty"]
@@ -41,6 +42,12 @@ class Budget:
             raise InvalidConfig(f"budget_mode: expected mask or penalty, got {self.mode!r}")
         if not (math.isfinite(self.penalty) and self.penalty >= 0):
             raise InvalidConfig(f"overspend_penalty: expected a number >= 0, got {self.penalty!r}")
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> Budget:
+        """The budget that a training's configuration asks for."""
+        calls = None if config.budget == "none" else config.budget
+        return cls(calls, config.budget_mode, config.overspend_penalty)
 
     def remaining(self, spent: np.ndarray) -> np.ndarray:
         """x for `spent` calls `[B]`: float, negative once overspent, inf without a cap."""

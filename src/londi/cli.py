@@ -255,7 +255,8 @@ def _evaluate_runs(
         with _Bar("evaluating", len(METHODS) * config.episodes) as bar:
             evaluation = evaluate(training, load, config, on_episode=bar.show)
         write_steps(folder, evaluation)
-        write_results(folder, results([evaluation]))
+        if folder != together:
+            write_results(folder, results([evaluation]))
         evaluations.append(evaluation)
     together.mkdir(parents=True, exist_ok=True)
     found = results(evaluations)

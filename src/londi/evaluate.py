@@ -21,6 +21,7 @@ from londi.encoder import make_encoder
 from londi.episodes import held_out_seeds, validation_seeds
 from londi.metrics import Episode, Played, Result, call_rate, result
 from londi.pair import Pair, load_pair
+from londi.runs import write_whole
 from londi.switcher import ConstantSwitcher, Switcher, ThresholdSwitcher
 from londi.switching import SwitchingVectorEnv
 from londi.types import Step
@@ -161,11 +162,7 @@ def evaluate(
     """
     training = replace(training, env=config.env or training.env)
     pair = pair or load_pair(training, config.seed)
-    budget = Budget(
-        None if training.budget == "none" else training.budget,
-        training.budget_mode,
-        training.overspend_penalty,
-    )
+    budget = Budget.of(training)
     held_out = held_out_seeds(config.episodes)
     done = count(1)
 
@@ -215,7 +212,7 @@ def results(evaluations: Sequence[Evaluation]) -> list[Result]:
             played["deepthink"],
             env=training.env,
             cost=training.cost,
-            budget=None if training.budget == "none" else training.budget,
+            budget=Budget.of(training).calls,
             seed=tuple(evaluation.training.seed for evaluation in evaluations),
         )
         for method in METHODS
@@ -224,7 +221,7 @@ def results(evaluations: Sequence[Evaluation]) -> list[Result]:
 
 def write_results(folder: Path, found: Sequence[Result]) -> None:
     """Write `results.json`, whole or not at all."""
-    _write(folder / RESULTS, [json.dumps([asdict(r) for r in found], indent=1) + "\n"])
+    write_whole(folder / RESULTS, [json.dumps([asdict(r) for r in found], indent=1) + "\n"])
 
 
 def write_steps(folder: Path, evaluation: Evaluation) -> None:
@@ -236,7 +233,7 @@ def write_steps(folder: Path, evaluation: Evaluation) -> None:
                 for record in episode:
                     yield json.dumps(record.row(method)) + "\n"
 
-    _write(folder / STEPS, lines())
+    write_whole(folder / STEPS, lines())
 
 
 def read_results(folder: Path) -> list[Result]:
@@ -246,10 +243,3 @@ def read_results(folder: Path) -> list[Result]:
         Result(**row | {"seed": tuple(row["seed"]), "return_ci": tuple(row["return_ci"])})
         for row in rows
     ]
-
-
-def _write(file: Path, lines: Sequence[str] | Iterator[str]) -> None:
-    part = file.with_name(file.name + ".part")
-    with open(part, "w", encoding="utf-8") as out:
-        out.writelines(lines)
-    part.replace(file)

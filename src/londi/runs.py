@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,9 +45,7 @@ def create_run(folder: Path, config: Any, overwrite: bool = False) -> None:
         text = yaml.dump(
             _plain(asdict(config)), Dumper=_Dumper, sort_keys=False, allow_unicode=True
         )
-        part = folder / (CONFIG + ".part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(folder / CONFIG)
+        write_whole(folder / CONFIG, [text])
     except OutputExists:
         raise
     except OSError as error:
@@ -63,6 +62,14 @@ def read_run(folder: Path, kind: type[Config]) -> Config:
     if not file.is_file():
         raise LondiError(f"no run in {str(folder)!r}: it has no {CONFIG}")
     return read_config(file, kind)
+
+
+def write_whole(file: Path, texts: Iterable[str]) -> None:
+    """Write `texts` one after the other, whole or not at all."""
+    part = file.with_name(file.name + ".part")
+    with open(part, "w", encoding="utf-8") as out:
+        out.writelines(texts)
+    part.replace(file)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -26,7 +26,7 @@ from londi.encoder import EXTRAS, make_encoder
 from londi.episodes import switching_seeds
 from londi.pair import Pair, load_pair
 from londi.replay import ReplayBuffer
-from londi.runs import create_run
+from londi.runs import create_run, write_whole
 from londi.sac import SAC, AutoAlpha, FixedAlpha, Losses, Temperature, average
 from londi.switcher import CHECKPOINT
 from londi.switching import SwitchingVectorEnv
@@ -163,11 +163,7 @@ def train(
     """
     pair = pair or load_pair(config, config.seed)
     encoder = make_encoder(config.encoder, pair.quick, pair.deepthink)
-    budget = Budget(
-        None if config.budget == "none" else config.budget,
-        config.budget_mode,
-        config.overspend_penalty,
-    )
+    budget = Budget.of(config)
     env = SwitchingVectorEnv(
         pair.make,
         pair.quick,
@@ -322,6 +318,4 @@ def _keep_progress(file: Path, step: int) -> None:
             break
         if row["step"] <= step:
             kept.append(line + "\n")
-    part = file.with_suffix(".part")
-    part.write_text("".join(kept), encoding="utf-8")
-    part.replace(file)
+    write_whole(file, kept)
