@@ -233,7 +233,8 @@ def solve(env: gym.Env[str, str], seed: int) -> tuple[int, float, bool]:
     """Steps, last reward and success of an episode that follows the expert."""
     _, info = env.reset(seed=seed)
     for t in range(1, 1000):
-        _, reward, terminated, truncated, info = env.step(info["expert"])
+        # An expert that has given up says nothing, and nothing is done.
+        _, reward, terminated, truncated, info = env.step(info["expert"] or "wait")
         if terminated or truncated:
             return t, float(reward), info["success"]
         assert reward == 0.0 and not info["success"]
@@ -257,10 +258,47 @@ def test_at_the_step_limit_an_episode_is_cut_not_ended() -> None:
     assert (reward, terminated, truncated, info["success"]) == (0.0, False, True, False)
 
 
-def test_the_expert_solves_the_training_mix() -> None:
+def test_an_expert_that_remembers_everything_solves_the_training_mix() -> None:
+    env = make_env(TRAIN, expert=True, memory=None)
+    assert all(solve(env, seed)[2] for seed in range(60))
+
+
+def test_what_a_prompt_shows_is_nearly_enough_to_solve_it() -> None:
     env = make_env(TRAIN, expert=True)
-    solved = [solve(env, seed)[2] for seed in range(60)]
-    assert all(solved)
+    assert np.mean([solve(env, seed)[2] for seed in range(100)]) > 0.95
+
+
+def test_the_advice_rests_on_the_last_views_alone() -> None:
+    # Two ways to the same three views: waiting at the start, or a look around before. An expert
+    # that remembers three views must say the same. (A locked door of no colour is the exception:
+    # which key it takes has to be remembered.)
+    still = make_env(TRAIN, expert=True)
+    turned = make_env(TRAIN, expert=True)
+    told = make_env(TRAIN, expert=True, memory=None)
+    differs = 0
+    for seed in range(40):
+        goals = [env.reset(seed=seed)[1]["goal"] for env in (still, turned, told)]
+        if goals[0] == "open the door":
+            continue
+        for action in ["wait"] * 4:
+            advice = still.step(action)[4]["expert"]
+        for action in ["turn left"] * 4 + ["wait"] * 3:
+            same, other = (env.step(action)[4]["expert"] for env in (turned, told))
+        assert same == advice
+        differs += other != advice
+    assert differs > 0  # a map of the room would have changed it
+
+
+def test_planning_comes_to_an_end_with_a_single_view() -> None:
+    env = make_env(TRAIN, expert=True, memory=1)
+    rng = np.random.default_rng(0)
+    for seed in range(30):
+        env.reset(seed=seed)
+        for _ in range(30):
+            *_, terminated, truncated, info = env.step(str(rng.choice(ACTIONS)))
+            assert info["expert"] in (*ACTIONS, None)
+            if terminated or truncated:
+                break
 
 
 def named(goal: str) -> list[str]:

@@ -49,22 +49,24 @@ BABYAI_LEVELS = """
 """minigrid's BabyAI levels. Written out so that naming them does not import minigrid."""
 
 
-def _make_mix(mix: str, expert: bool = False, render_mode: str | None = None) -> gym.Env[str, str]:
+def _make_mix(mix: str, render_mode: str | None = None, **kwargs: Any) -> gym.Env[str, str]:
     from londi.envs.babyai_levels import MixedLocal
     from londi.envs.babyai_text import BabyAIText
 
-    return BabyAIText(MixedLocal(**MIXES[mix], render_mode=render_mode), expert, render_mode)
+    made = MixedLocal(**MIXES[mix], render_mode=render_mode)
+    return BabyAIText(made, render_mode=render_mode, **kwargs)
 
 
 def _make_level(
-    level: str, expert: bool = False, render_mode: str | None = None
+    level: str, render_mode: str | None = None, memory: int | None = None, **kwargs: Any
 ) -> gym.Env[str, str]:
+    # Three views are enough in the one room of a mix; a maze takes an expert with a map.
     # Imported first: it keeps minigrid's generation notices off standard output.
     import londi.envs.babyai_levels  # noqa: F401
     from londi.envs.babyai_text import BabyAIText
 
     made = gym.make(level, render_mode=render_mode, disable_env_checker=True).unwrapped
-    return BabyAIText(made, expert, render_mode)  # type: ignore[arg-type]
+    return BabyAIText(made, render_mode=render_mode, memory=memory, **kwargs)  # type: ignore[arg-type]
 
 
 def register() -> None:

@@ -9,6 +9,7 @@ file knows one environment; histories and prompts are written elsewhere.
 from __future__ import annotations
 
 import string
+from collections import deque
 from typing import Any
 
 import gymnasium as gym
@@ -20,10 +21,20 @@ from minigrid.envs.babyai.core.verifier import (
     BeforeInstr,
     GoToInstr,
     Instr,
+    ObjDesc,
+    OpenInstr,
     PickupInstr,
 )
 from minigrid.minigrid_env import MiniGridEnv
-from minigrid.utils.baby_ai_bot import BabyAIBot, DisappearedBoxError, DropSubgoal
+from minigrid.utils.baby_ai_bot import (
+    BabyAIBot,
+    DisappearedBoxError,
+    DropSubgoal,
+    GoNextToSubgoal,
+    PickupSubgoal,
+)
+
+from londi.prompts import HISTORY
 
 ACTIONS = ("turn left", "turn right", "go forward", "pick up", "drop", "toggle")
 """The actions in minigrid's order, so that an index is a minigrid action."""
@@ -78,12 +89,44 @@ def _steps(count: int, side: str) -> str:
 
 
 class Expert(BabyAIBot):
-    """minigrid's bot, but one that goes on carrying what a later "go to" leaves it free to carry.
+    """minigrid's bot, kept to what a reader of the prompt can know.
 
-    The bot drops whatever it has picked up, in case it must carry something else. Nothing that
-    is seen later then tells that the first half of "pick up A, then go to B" is done, and no
-    reader of a few observations could follow its advice.
+    The bot remembers all it has seen of a level, and its advice depends on that: where to look
+    for a thing out of sight, which turn to take back to it. Whoever imitates it from the last
+    few observations finds one answer here and another there, and walks in circles. So this one
+    remembers the last `memory` views alone.
+
+    So it also fetches the key before it has seen a locked door that the mission names by its
+    colour: once out of sight, the door would be forgotten and looked for again.
+
+    The bot drops whatever it has picked up, in case it must carry something else. Nothing
+    that is seen later then tells that the first half of "pick up A, then go to B" is done. So
+    this one goes on carrying what a "go to" leaves it free to carry.
+
+    Args:
+        level: the level, just reset.
+        memory: how many views it remembers; None for all.
     """
+
+    _SEARCHES = 200  # a plan takes a few; forgetful, the bot may plan in circles without end
+
+    def __init__(self, level: MiniGridEnv, memory: int | None = HISTORY) -> None:
+        self._views: deque[np.ndarray] = deque(maxlen=memory)
+        super().__init__(level)  # type: ignore[no-untyped-call]
+
+    def replan(self, action_taken: int | None = None) -> Any:
+        self.bfs_counter = 0
+        return super().replan(action_taken)  # type: ignore[no-untyped-call]
+
+    def _breadth_first_search(self, *args: Any, **kwargs: Any) -> Any:
+        assert self.bfs_counter < self._SEARCHES, "no end of planning"
+        return super()._breadth_first_search(*args, **kwargs)  # type: ignore[no-untyped-call]
+
+    def _process_obs(self) -> None:
+        self.vis_mask = np.zeros_like(self.vis_mask)
+        super()._process_obs()  # type: ignore[no-untyped-call]
+        self._views.append(self.vis_mask)
+        self.vis_mask = np.logical_or.reduce(self._views)
 
     def _process_instr(self, instr: Instr) -> None:
         super()._process_instr(instr)  # type: ignore[no-untyped-call]
@@ -92,6 +135,11 @@ class Expert(BabyAIBot):
             first, second = parts if isinstance(instr, BeforeInstr) else parts[::-1]
             if isinstance(first, PickupInstr) and isinstance(second, GoToInstr):
                 self.stack = [goal for goal in self.stack if not isinstance(goal, DropSubgoal)]
+        elif isinstance(instr, OpenInstr) and instr.desc.color:
+            if all(door.is_locked for door in instr.desc.obj_set):
+                key = ObjDesc("key", instr.desc.color)
+                key.find_matching_objs(self.mission)  # type: ignore[no-untyped-call]
+                self.stack += [PickupSubgoal(self), GoNextToSubgoal(self, key)]
 
 
 class BabyAIText(gym.Env[str, str]):
@@ -106,16 +154,22 @@ class BabyAIText(gym.Env[str, str]):
         level: the minigrid environment, already made.
         expert: ask `Expert` at every step what it would do. It follows whatever is done, so
             its advice holds on any trajectory.
+        memory: how many views the expert remembers; None for all.
         render_mode: None or ``"rgb_array"``.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
 
     def __init__(
-        self, level: MiniGridEnv, expert: bool = False, render_mode: str | None = None
+        self,
+        level: MiniGridEnv,
+        expert: bool = False,
+        memory: int | None = HISTORY,
+        render_mode: str | None = None,
     ) -> None:
         self._level = level
         self._expert = expert
+        self._memory = memory
         self._bot: Expert | None = None
         self.render_mode = render_mode
         self.observation_space = spaces.Text(max_length=8192, min_length=0, charset=_CHARSET)
@@ -127,7 +181,7 @@ class BabyAIText(gym.Env[str, str]):
         super().reset(seed=seed)
         observation, _ = self._level.reset(seed=seed)
         if self._expert:
-            self._bot = Expert(self._level)  # type: ignore[no-untyped-call]
+            self._bot = Expert(self._level, self._memory)
         return self._read(observation), self._info(None)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
@@ -160,7 +214,7 @@ class BabyAIText(gym.Env[str, str]):
         if self._bot is None:
             return None
         try:
-            action = int(self._bot.replan(taken))  # type: ignore[no-untyped-call]
+            action = int(self._bot.replan(taken))
         except (DisappearedBoxError, AssertionError, IndexError):
             # The bot cannot plan from here: a box was opened, or a mission became impossible.
             self._bot = None
