@@ -394,3 +394,29 @@ def test_it_learns_the_exact_choices(budget: int | None) -> None:
     # A problem in which both models have their place, and one call left is saved for the best.
     assert solve(mdp, cost).choice.sum() == 3
     assert budget is None or exact.choice[1].sum() == 2
+
+
+def test_critics_may_see_more_than_the_actor() -> None:
+    """What is hidden from the actor decides which action is right; it learns what is on average."""
+    torch.manual_seed(0)
+    sac = SAC(
+        lambda: mlp([1, 16]), 16, FixedAlpha(0.01), actor_lr=1e-2, critic_lr=1e-2,
+        make_critic_trunk=lambda: mlp([2, 16]), observed=1,
+    )  # fmt: skip
+    generator = torch.Generator().manual_seed(0)
+    everything = torch.ones(256, 2, dtype=torch.bool)
+    for _ in range(300):
+        seen = torch.randint(2, (256, 1), generator=generator).float()
+        # Action 1 is right with a chance of 0.8 where 1 is seen, and of 0.2 where 0 is.
+        hidden = (torch.rand(256, 1, generator=generator) < 0.2 + 0.6 * seen).float()
+        action = torch.randint(2, (256,), generator=generator)
+        state = torch.cat([seen, hidden], 1)
+        reward = (action == hidden[:, 0]).float()
+        sac.update(Batch(state, action, reward, state, torch.ones(256), everything, everything))
+
+    call = sac.policy(torch.tensor([[0.0], [1.0]]), everything[:2])[:, 1]
+    assert call[0] < 0.01 and call[1] > 0.99
+    corners = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    right = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+    for critic in sac.critics:
+        torch.testing.assert_close(critic(corners), right, atol=0.05, rtol=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,11 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from londi import Budget, SwitchingVectorEnv
 from londi.checkpoint import load_state, save_state
-from londi.encoder import ConfidenceEncoder, Encoder, NoEncoder, QuickEncoder
+from londi.encoder import EXTRAS, ConfidenceEncoder, Encoder, NoEncoder, QuickEncoder
 from londi.errors import InvalidConfig, UnknownName
-from londi.types import Step
+from londi.models.scripted import RandomModel
+from londi.prompts import Prompt
+from londi.types import Reply, Step, Usage
 from playthings import LENGTH, Corridor, Scripted, deepthink, quick
 
 
@@ -30,6 +32,7 @@ def make(
     num_envs: int = 3,
     encoder: Encoder | None = None,
     limit: int | None = None,
+    foresight: bool = False,
 ) -> SwitchingVectorEnv:
     return SwitchingVectorEnv(
         lambda: Corridor(limit),
@@ -39,7 +42,15 @@ def make(
         budget=budget,
         encoder=encoder or QuickEncoder(3),
         num_envs=num_envs,
+        foresight=foresight,
     )
+
+
+class Spinning(RandomModel):
+    """Turns on the spot: it sees the same again every four steps."""
+
+    def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
+        return [Reply("turn left", 0.0, 1.0, Usage(1)) for _ in prompts]
 
 
 def play(env: SwitchingVectorEnv, choose: Callable[[int], np.ndarray], steps: int) -> list[Step]:
@@ -121,15 +132,51 @@ def test_always_deepthink_walks_to_the_end() -> None:
     env.close()
 
 
-def test_an_observation_shows_features_budget_and_cost() -> None:
+def test_an_observation_shows_features_budget_cost_and_how_the_episode_has_gone() -> None:
     env = make(Budget(4), cost=0.3, encoder=ConfidenceEncoder())
     observation, _ = env.reset(seed=0)
-    assert observation.shape == (3, 3)
+    assert observation.shape == (3, 5)
     assert set(observation[:, 0].round(1)) <= {np.float32(0.9), np.float32(0.6)}
-    np.testing.assert_allclose(observation[:, 1:], [[1.0, 0.3]] * 3, rtol=1e-6)
+    np.testing.assert_allclose(observation[:, 1:], [[1.0, 0.3, 0.0, 0.0]] * 3, rtol=1e-6)
     observation, *_ = env.step(np.ones(3))
-    np.testing.assert_allclose(observation[:, 1], 0.75)
+    np.testing.assert_allclose(observation[:, 1:], [[0.75, 0.3, np.log(2), 0.0]] * 3, rtol=1e-6)
     env.close()
+
+
+def test_an_observation_shows_how_often_the_same_was_seen_before() -> None:
+    env = SwitchingVectorEnv(
+        "londi/BabyAIText-GoToObj-v0", Spinning(), Spinning(), encoder=NoEncoder(), num_envs=1
+    )
+    observation, _ = env.reset(seed=0)
+    seen = [observation[0, -1]]
+    for _ in range(8):
+        seen.append(env.step(np.zeros(1))[0][0, -1])
+    np.testing.assert_allclose(seen, np.log1p([0] * 4 + [1] * 4 + [2]), rtol=1e-6)
+    env.close()
+
+
+def test_with_foresight_both_models_are_asked_everywhere_and_the_play_is_the_same() -> None:
+    plain, foreseeing = make(num_envs=8), make(num_envs=8, foresight=True)
+    small, large = foreseeing.quick, foreseeing.deepthink
+    assert isinstance(small, Scripted)
+    assert isinstance(large, Scripted)
+    expected, _ = plain.reset(seed=0)
+    observation, info = foreseeing.reset(seed=0)
+    for t in range(3 * LENGTH):
+        np.testing.assert_array_equal(observation, expected)
+        easy = observation[:, 0] == 1  # where QUICK knows what to do, both do the same
+        assert info["foresight"].shape == (8, 4)
+        assert info["foresight"][:, 0].tolist() == easy.tolist()
+        choice = np.arange(8) % 2 ^ t % 2
+        expected, *_, told = plain.step(choice)
+        observation, *_, info = foreseeing.step(choice)
+        assert [s.action for s in info["steps"]] == [s.action for s in told["steps"]]
+        gone_on = info["final_obs"].any(1)
+        assert info["final_foresight"][~gone_on].sum() == 0
+    assert len(small.asked) == len(large.asked) == 3 * LENGTH + 1
+    assert small.asked == large.asked
+    plain.close()
+    foreseeing.close()
 
 
 def test_an_ended_episode_is_followed_by_the_next_seed_and_a_full_budget() -> None:
@@ -138,7 +185,7 @@ def test_an_ended_episode_is_followed_by_the_next_seed_and_a_full_budget() -> No
     steps = play(env, lambda _: np.ones(2), LENGTH - 1)
     assert {step.episode for step in steps} == {7, 8}
     observation, *_ = env.step(np.ones(2))
-    assert observation[:, -2].tolist() == [1.0, 1.0]
+    assert observation[:, -EXTRAS].tolist() == [1.0, 1.0]
     *_, info = env.step(np.zeros(2))
     assert [step.episode for step in info["steps"]] == [9, 10]
     assert [step.t for step in info["steps"]] == [0, 0]
@@ -168,8 +215,8 @@ def test_the_final_observation_is_that_of_the_old_episode() -> None:
     observation, _, terminated, truncated, info = env.step(np.ones(1))
     assert truncated[0]
     assert not terminated[0]
-    assert info["final_obs"][0, -2] == 0.5  # one of two calls is left in the old episode
-    assert observation[0, -2] == 1.0
+    assert info["final_obs"][0, -EXTRAS] == 0.5  # one of two calls is left in the old episode
+    assert observation[0, -EXTRAS] == 1.0
     env.close()
 
 

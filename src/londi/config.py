@@ -62,7 +62,7 @@ class PairConfig:
 class TrainConfig(PairConfig):
     """Train a Switcher by soft actor-critic: LONDI, or LONDI-B where there is a budget."""
 
-    cost: float = 0.005
+    cost: float = 0.003
     """c: price of one DEEPTHINK call, in units of reward."""
     budget: int | Literal["none"] = "none"
     """n: most DEEPTHINK calls of an episode; `none` for no cap."""
@@ -76,6 +76,9 @@ class TrainConfig(PairConfig):
     """What the Switcher reads: `quick` (QUICK's own encoder states), `transformer` (the
     paper's, trained end to end), `model:<name>` (the encoder states of any seq2seq model) or
     `sentence:<model>` (sentence-transformers)."""
+    foresight: bool = True
+    """Ask both models at every step of the training, and let the critics (never the Switcher) see
+    what DEEPTHINK would do: more calls in training, and far better values."""
     width: int = 128
     """Width of the hidden layers of actor and critics."""
     steps: int = 40_000

@@ -232,8 +232,8 @@ class SAC:
     Weights are drawn from torch's global generator; call `torch.manual_seed` before.
 
     Args:
-        make_trunk: makes a fresh trunk [B, D] -> [B, width]; called once for each of three
-            networks, so that none shares weights.
+        make_trunk: makes a fresh trunk [B, D] -> [B, width] for the actor and, if there is no
+            other for them, for each of the two critics, so that none shares weights.
         width: numbers that a trunk gives.
         alpha: `FixedAlpha` or `AutoAlpha`; it belongs to this learner alone.
         gamma: discount of a step, in [0, 1].
@@ -241,6 +241,10 @@ class SAC:
         actor_lr: Adam's learning rate for the actor.
         critic_lr: Adam's learning rate for the critics.
         combine: `torch.minimum`, as published, or `average`.
+        make_critic_trunk: makes the critics' trunks, if they see more than the actor.
+        observed: how many numbers of an observation, from the first, the actor sees; all by
+            default. What stands behind them is for the critics alone, which only the training
+            needs (asymmetric actor-critic, arXiv 1710.06542).
     """
 
     def __init__(
@@ -254,10 +258,15 @@ class SAC:
         actor_lr: float = 3e-4,
         critic_lr: float = 3e-4,
         combine: Combine = torch.minimum,
+        make_critic_trunk: MakeTrunk | None = None,
+        observed: int | None = None,
     ) -> None:
         self._combine = combine
+        self._observed = observed
         self.actor = Actor(make_trunk(), width)
-        self.critics = nn.ModuleList(Critic(make_trunk(), width) for _ in range(2))
+        self.critics = nn.ModuleList(
+            Critic((make_critic_trunk or make_trunk)(), width) for _ in range(2)
+        )
         self.targets = copy.deepcopy(self.critics).requires_grad_(False)
         self.alpha = alpha
         self.gamma = gamma
@@ -272,7 +281,8 @@ class SAC:
 
         # Critics, towards the reward and the soft value of what follows.
         with torch.no_grad():
-            next_policy = masked_policy(self.actor(batch.next_observation), batch.next_allowed)
+            next_seen = batch.next_observation[:, : self._observed]
+            next_policy = masked_policy(self.actor(next_seen), batch.next_allowed)
             next_q1, next_q2 = (q(batch.next_observation) for q in self.targets)  # [B, A] each
             next_value = soft_value(next_policy, next_q1, next_q2, alpha, self._combine)  # [B]
             target = critic_target(batch, next_value, self.gamma)  # [B]
@@ -283,7 +293,7 @@ class SAC:
         # Actor, towards the actions that the critics, just improved, value most.
         with torch.no_grad():
             new_q1, new_q2 = (q(batch.observation) for q in self.critics)  # [B, A] each
-        policy = masked_policy(self.actor(batch.observation), batch.allowed)
+        policy = masked_policy(self.actor(batch.observation[:, : self._observed]), batch.allowed)
         loss_pi = actor_loss(policy, new_q1, new_q2, alpha, self._combine)
         _descend(self.actor_optimizer, loss_pi)
 
@@ -301,7 +311,7 @@ class SAC:
 
     @torch.no_grad()
     def policy(self, observation: Tensor, allowed: Tensor) -> Tensor:
-        """Probabilities [B, 2] at `observation` [B, D]; exactly 0 where not `allowed` [B, 2]."""
+        """Probabilities [B, 2] at what the actor sees; exactly 0 where not `allowed` [B, 2]."""
         return masked_policy(self.actor(observation), allowed).probability
 
     def state_dict(self) -> dict[str, Any]:

@@ -9,8 +9,9 @@ train a Switcher. This file does not know how choices are made.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import count, islice
+from math import log1p
 from typing import Any
 
 import gymnasium as gym
@@ -21,7 +22,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from londi.budget import Budget
-from londi.encoder import EXTRAS, Encoder, make_encoder
+from londi.encoder import EXTRAS, Encoder, Foresight, make_encoder
 from londi.envs import make_env
 from londi.envs.episode import TextEpisode
 from londi.errors import InvalidConfig
@@ -39,14 +40,20 @@ class _View:
     Attributes:
         prompt: the text.
         spent: DEEPTHINK calls made before it in its episode.
+        steps: steps made before it in its episode.
+        repeats: how often the same was observed before in its episode.
         features: the encoder's numbers, `[encoder.size]`; None before they are made.
-        reply: what QUICK would do, where it has been asked.
+        quick: what QUICK would do, where it has been asked.
+        deepthink: what DEEPTHINK would do, where it has been asked.
     """
 
     prompt: Prompt
     spent: int
+    steps: int
+    repeats: int
     features: Array | None = None
-    reply: Reply | None = None
+    quick: Reply | None = None
+    deepthink: Reply | None = None
 
 
 @dataclass(slots=True)
@@ -56,13 +63,20 @@ class _Slot:
     episode: TextEpisode
     view: _View | None = None
 
+    def look(self, spent: int) -> _View:
+        """The state of the episode now, after `spent` DEEPTHINK calls."""
+        *before, now = self.episode.observations
+        return _View(self.episode.prompt(), spent, len(before), before.count(now))
+
 
 class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
     """Two language models in many copies of one text environment, and who acts at each step.
 
     Observation `[num_envs, D]`, float32: the encoder's features of the prompt, then the share
-    of the budget left (`Budget.feature`), then c. Action `[num_envs]`: g. Reward: the task's
-    own, less c for each DEEPTHINK call and the penalty for each one beyond the budget. In
+    of the budget left (`Budget.feature`), then c, then the logarithms of 1 + the steps made and
+    of 1 + how often the same was observed before in the episode: they show a player that goes in
+    circles, where the prompt holds its last steps alone. Action `[num_envs]`: g. Reward: the
+    task's own, less c for each DEEPTHINK call and the penalty for each one beyond the budget. In
     `mask` mode a call without budget is not made, whatever the action says.
 
     An ended episode is followed by the next at once (`AutoresetMode.SAME_STEP`). `info` holds:
@@ -71,7 +85,9 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
     - `action_mask` `[num_envs, 2]`: the choices that are possible now;
     - `final_obs`, `final_action_mask`: those at the end of the step, before a new episode took
       the slot; zeros behind a terminated one, from which nothing is bootstrapped;
-    - `live` `[num_envs]`: false once a slot has run out of episodes.
+    - `live` `[num_envs]`: false once a slot has run out of episodes;
+    - with `foresight`, `foresight` and `final_foresight` `[num_envs, P]`: what `Foresight` says
+      of the states that the observation and `final_obs` show.
 
     Args:
         env: a Gymnasium name, or a callable that makes the text environment.
@@ -81,6 +97,8 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         budget: the cap on DEEPTHINK calls.
         encoder: what the observation shows of a prompt; QUICK's own encoder states by default.
         num_envs: copies of the environment.
+        foresight: ask both models in every state, whoever acts, and tell in `info` what
+            DEEPTHINK would do: for a training whose critics may know more than the Switcher.
 
     Raises:
         UnknownName: if no environment has that name.
@@ -99,6 +117,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         budget: Budget | None = None,
         encoder: Encoder | None = None,
         num_envs: int = 8,
+        foresight: bool = False,
     ) -> None:
         if not (np.isfinite(cost) and cost >= 0):
             raise InvalidConfig(f"cost: expected a number >= 0, got {cost!r}")
@@ -109,6 +128,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         self.cost = cost
         self.budget = budget or Budget()
         self.encoder = encoder or make_encoder("quick", quick, deepthink)
+        self.foresight = Foresight(deepthink) if foresight else None
         self.num_envs = num_envs
         name = env
         make = env if callable(env) else lambda: make_env(str(name))
@@ -161,7 +181,8 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
             if slot.view is None:
                 continue
             quick, deepthink = replies[i]
-            action = (deepthink or quick or _SILENCE).action
+            acting = deepthink if choice[i] else quick
+            action = (acting or _SILENCE).action
             outcome = slot.episode.step(action)
             steps[i] = Step(
                 episode=slot.episode.seed,
@@ -179,7 +200,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
                 deepthink=deepthink.usage if deepthink else Usage(),
             )
             if not outcome.terminated:
-                finals[i] = _View(slot.episode.prompt(), slot.view.spent + int(choice[i]))
+                finals[i] = slot.look(slot.view.spent + int(choice[i]))
             slot.view = self._begin(slot) if outcome.ended else finals[i]
         ended = np.array([step is not None and step.ended for step in steps])
         # One batch for QUICK: where episodes go on or were cut off, and where new ones begin.
@@ -192,6 +213,8 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
             "final_obs": self._observe(finals),
             "final_action_mask": self.budget.allowed(_spent(finals)),
         }
+        if self.foresight:
+            info["final_foresight"] = self._foresee(finals)
         terminated = np.array([step is not None and step.terminated for step in steps])
         truncated = np.array([step is not None and step.truncated for step in steps])
         return self._observe(self._views), reward, terminated, truncated, info
@@ -213,10 +236,12 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
             slot.view = None
             if saved is not None:
                 slot.episode.resume(saved["seed"], saved["taken"])
-                reply = saved["reply"] and Reply(
-                    **saved["reply"] | {"usage": Usage(**saved["reply"]["usage"])}
+                slot.view = replace(
+                    slot.look(saved["spent"]),
+                    features=saved["features"],
+                    quick=_reply(saved["quick"]),
+                    deepthink=_reply(saved["deepthink"]),
                 )
-                slot.view = _View(slot.episode.prompt(), saved["spent"], saved["features"], reply)
         return self._observe(self._views), self._info()
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -238,27 +263,32 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
             return None
         self._begun += 1
         slot.episode.start(seed)
-        return _View(slot.episode.prompt(), 0)
+        return slot.look(spent=0)
 
     def _look(self, views: Sequence[_View | None]) -> None:
-        """Make the features of these views, asking QUICK where the encoder reads its replies."""
+        """Make the features of these views, asking the models where their replies are looked at."""
         seen = [view for view in views if view is not None]
         if not seen:
             return
         prompts = [view.prompt for view in seen]
-        replies = self.quick.act(prompts) if self.encoder.reads_quick else []
-        features = self.encoder.encode(prompts, replies)
-        for i, view in enumerate(seen):
-            view.features = features[i]
-            view.reply = replies[i] if replies else None
+        if self.encoder.reads_quick or self.foresight:
+            for view, reply in zip(seen, self.quick.act(prompts), strict=True):
+                view.quick = reply
+        if self.foresight:
+            for view, reply in zip(seen, self.deepthink.act(prompts), strict=True):
+                view.deepthink = reply
+        replies = [view.quick for view in seen if view.quick]
+        for view, row in zip(seen, self.encoder.encode(prompts, replies), strict=True):
+            view.features = row
 
     def _ask(self, choice: Array) -> list[tuple[Reply | None, Reply | None]]:
         """The replies of (QUICK, DEEPTHINK) in each slot, each model asked once for all."""
         views = self._views
-        quick = {i: view.reply for i, view in enumerate(views) if view and view.reply}
-        silent = [i for i, view in enumerate(views) if view and not choice[i] and i not in quick]
-        quick |= _act(self.quick, views, silent)
-        deepthink = _act(self.deepthink, views, [int(i) for i in np.flatnonzero(choice)])
+        quick = {i: view.quick for i, view in enumerate(views) if view and view.quick}
+        deepthink = {i: view.deepthink for i, view in enumerate(views) if view and view.deepthink}
+        for g, (model, known) in enumerate(((self.quick, quick), (self.deepthink, deepthink))):
+            rows = [i for i in np.flatnonzero(choice == g).tolist() if views[i] and i not in known]
+            known |= _act(model, views, rows)
         return [(quick.get(i), deepthink.get(i)) for i in range(self.num_envs)]
 
     def _observe(self, views: Sequence[_View | None]) -> Array:
@@ -267,11 +297,20 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         for i, view in enumerate(views):
             if view is not None:
                 rows[i, :-EXTRAS] = view.features
-                rows[i, -EXTRAS:] = share[i], self.cost
+                rows[i, -EXTRAS:] = share[i], self.cost, log1p(view.steps), log1p(view.repeats)
+        return rows
+
+    def _foresee(self, views: Sequence[_View | None]) -> Array:
+        assert self.foresight
+        rows = np.zeros((len(views), self.foresight.size), np.float32)
+        for i, view in enumerate(views):
+            if view and view.quick and view.deepthink:
+                rows[i] = self.foresight.encode(view.quick, view.deepthink)
         return rows
 
     def _info(self) -> dict[str, Any]:
-        return {"action_mask": self.budget.allowed(_spent(self._views)), "live": self._live()}
+        info = {"action_mask": self.budget.allowed(_spent(self._views)), "live": self._live()}
+        return info | ({"foresight": self._foresee(self._views)} if self.foresight else {})
 
 
 _SILENCE = Reply("", 0.0, 0.0, Usage())
@@ -296,5 +335,10 @@ def _slot_state(slot: _Slot) -> dict[str, Any] | None:
         "taken": list(slot.episode.taken),
         "spent": slot.view.spent,
         "features": slot.view.features,
-        "reply": slot.view.reply and asdict(slot.view.reply),
+        "quick": slot.view.quick and asdict(slot.view.quick),
+        "deepthink": slot.view.deepthink and asdict(slot.view.deepthink),
     }
+
+
+def _reply(saved: dict[str, Any] | None) -> Reply | None:
+    return Reply(**saved | {"usage": Usage(**saved["usage"])}) if saved else None

@@ -22,7 +22,7 @@ import torch
 from londi.budget import Budget
 from londi.checkpoint import has_state, load_state, save_state
 from londi.config import TrainConfig
-from londi.encoder import EXTRAS, make_encoder
+from londi.encoder import EXTRAS, Encoder, make_encoder
 from londi.episodes import switching_seeds
 from londi.pair import Pair, load_pair
 from londi.replay import ReplayBuffer
@@ -111,8 +111,14 @@ class Recent:
         self._rows = deque(state["rows"], maxlen=RECENT)
 
 
-def make_learner(config: TrainConfig, make_trunk: Callable[[], torch.nn.Module]) -> SAC:
-    """The SAC learner that `config` asks for; its weights are drawn from `config.seed`."""
+def make_learner(config: TrainConfig, encoder: Encoder, beyond: int = 0) -> SAC:
+    """The SAC learner that `config` asks for; its weights are drawn from `config.seed`.
+
+    Args:
+        config: the settings.
+        encoder: what the Switcher reads.
+        beyond: numbers behind an observation that the critics alone see.
+    """
     torch.manual_seed(config.seed)
     rate = config.learning_rate
     alpha: Temperature
@@ -121,7 +127,7 @@ def make_learner(config: TrainConfig, make_trunk: Callable[[], torch.nn.Module])
     else:
         alpha = FixedAlpha(config.alpha)
     return SAC(
-        make_trunk,
+        lambda: encoder.trunk(EXTRAS, config.width),
         config.width,
         alpha,
         gamma=config.gamma,
@@ -129,6 +135,8 @@ def make_learner(config: TrainConfig, make_trunk: Callable[[], torch.nn.Module])
         actor_lr=rate,
         critic_lr=rate,
         combine=average if config.critics == "mean" else torch.minimum,
+        make_critic_trunk=lambda: encoder.trunk(EXTRAS + beyond, config.width),
+        observed=encoder.size + EXTRAS,
     )
 
 
@@ -172,9 +180,11 @@ def train(
         budget=budget,
         encoder=encoder,
         num_envs=config.num_envs,
+        foresight=config.foresight,
     )
-    learner = make_learner(config, lambda: encoder.trunk(EXTRAS, config.width))
-    buffer = ReplayBuffer(config.capacity, encoder.size + EXTRAS)
+    beyond = env.foresight.size if env.foresight else 0
+    learner = make_learner(config, encoder, beyond)
+    buffer = ReplayBuffer(config.capacity, encoder.size + EXTRAS + beyond)
     rng = np.random.default_rng(config.seed)
     recent = Recent(config.num_envs)
     losses = Losses(0.0, 0.0, 0.0, 0.0, 0.0)
@@ -215,34 +225,31 @@ def train(
             policy = learner.policy(torch.from_numpy(observation), torch.from_numpy(allowed))
             call += (1.0 - config.exploration) * (policy[:, 1].numpy() - call)
         choice = rng.random(config.num_envs) < call
+        state = _state(observation, info.get("foresight"))
         following, _, terminated, _, info = env.step(choice)
         steps: tuple[Step, ...] = info["steps"]
+        after = _state(info["final_obs"], info.get("final_foresight"))
+        after_allowed = info["final_action_mask"]
+        made = np.array([step.choice for step in steps])
+        overspent = np.array([step.overspent for step in steps])
+        if config.foresight:
+            # Where DEEPTHINK did what QUICK would have done, not calling would have led to the
+            # same, with x as it was. A coin says under which of the two choices it is kept.
+            same = np.array([step.action == step.quick_action for step in steps])
+            lent = (made == 1) & same & (rng.random(config.num_envs) < 0.5)
+            made[lent], overspent[lent] = 0, False
+            after[lent, encoder.size] = state[lent, encoder.size]
+            after_allowed[lent] = allowed[lent]
         buffer.add(
-            observation,
-            np.array([s.choice for s in steps]),
-            np.array([s.reward for s in steps]),
-            info["final_obs"],
+            state,
+            made,
+            np.array([step.reward for step in steps]),
+            after,
             terminated,
             allowed,
-            info["final_action_mask"],
-            np.array([s.overspent for s in steps]),
+            after_allowed,
+            overspent,
         )
-        # Where DEEPTHINK did what QUICK would have done, not calling would have led to the same:
-        # that is known, and stored as if it had been played. x would not have fallen.
-        same = np.array([s.choice == 1 and s.action == s.quick_action for s in steps])
-        if same.any():
-            uncalled = info["final_obs"][same]
-            uncalled[:, -EXTRAS] = observation[same, -EXTRAS]
-            buffer.add(
-                observation[same],
-                np.zeros(int(same.sum()), np.int64),
-                np.array([s.reward for s in steps])[same],
-                uncalled,
-                terminated[same],
-                allowed[same],
-                allowed[same],
-                np.zeros(int(same.sum())),
-            )
         recent.add(steps)
         observation = following
         before, step = step, step + config.num_envs
@@ -299,6 +306,11 @@ def train(
     env.close()
     pair.close()
     return step >= config.steps
+
+
+def _state(observation: np.ndarray, foresight: np.ndarray | None) -> np.ndarray:
+    """What the critics see `[n, D + P]`: the observation, and behind it what they alone know."""
+    return observation if foresight is None else np.concatenate([observation, foresight], 1)
 
 
 def _crossed(before: int, after: int, every: int) -> int:

@@ -70,7 +70,7 @@ class Step:
         overspent: this call was beyond the budget.
         quick: QUICK's work for this step; also where it was only asked for what the Switcher
             sees and DEEPTHINK acted.
-        deepthink: DEEPTHINK's work for this step.
+        deepthink: DEEPTHINK's work for this step; likewise.
     """
 
     episode: int

@@ -135,11 +135,15 @@ class Expert(BabyAIBot):
             first, second = parts if isinstance(instr, BeforeInstr) else parts[::-1]
             if isinstance(first, PickupInstr) and isinstance(second, GoToInstr):
                 self.stack = [goal for goal in self.stack if not isinstance(goal, DropSubgoal)]
-        elif isinstance(instr, OpenInstr) and instr.desc.color:
-            if all(door.is_locked for door in instr.desc.obj_set):
-                key = ObjDesc("key", instr.desc.color)
-                key.find_matching_objs(self.mission)  # type: ignore[no-untyped-call]
-                self.stack += [PickupSubgoal(self), GoNextToSubgoal(self, key)]
+        elif isinstance(instr, OpenInstr) and self._locked(instr.desc):
+            key = ObjDesc("key", instr.desc.color)
+            key.find_matching_objs(self.mission)
+            self.stack += [PickupSubgoal(self), GoNextToSubgoal(self, key)]
+
+    @staticmethod
+    def _locked(door: ObjDesc) -> bool:
+        """Whether that is one colour of doors, all of them locked."""
+        return bool(door.color) and all(found.is_locked for found in door.obj_set)
 
 
 class BabyAIText(gym.Env[str, str]):
