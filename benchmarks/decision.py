@@ -50,7 +50,7 @@ def main(folder: Path) -> None:
         prompts = first_prompts(pair.make, batch)
         replies = pair.quick.act(prompts)
         allowed = np.ones((batch, 2), bool)
-        extras = np.tile(np.array([1.0, config.cost], np.float32), (batch, 1))
+        extras = np.tile(np.array([1.0, config.cost, 0.0, 0.0], np.float32), (batch, 1))
         quick, decision = [], []
         for _ in range(TURNS):
             start = time.perf_counter()

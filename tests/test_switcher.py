@@ -62,7 +62,7 @@ SWITCHERS: dict[str, Switcher] = {
     "random": ConstantSwitcher(0.3),
     "deepthink": ConstantSwitcher(1.0),
     "threshold": ThresholdSwitcher(0.5),
-    "greedy": LearnedSwitcher(actor(), "confidence"),
+    "greedy": LearnedSwitcher(actor(), "confidence", greedy=True),
     "sampled": LearnedSwitcher(actor(), "confidence", greedy=False),
 }
 
@@ -267,10 +267,10 @@ def test_a_saved_switcher_decides_as_it_did(
     assert len(set(loaded.call_probability(observation, allowed).tolist())) > 1
 
 
-def test_a_loaded_switcher_is_greedy_unless_told(make_lm: MakeLM, tmp_path: Path) -> None:
+def test_a_loaded_switcher_draws_unless_told(make_lm: MakeLM, tmp_path: Path) -> None:
     lm = make_lm()
     save_run(tmp_path, "quick", lm, lm)
-    assert Switcher.load(str(tmp_path), lm, lm).greedy is True
+    assert Switcher.load(str(tmp_path), lm, lm).greedy is False
 
 
 @pytest.mark.parametrize("what", ["nowhere", "an empty folder", "an empty checkpoint", "a file"])

@@ -77,7 +77,7 @@ def test_it_learns_to_call_where_it_is_hard(tmp_path: Path) -> None:
     reports: list[Progress] = []
     train(TOY, tmp_path / "run", pair=toy(), on_progress=reports.append)
     pair = toy()
-    switcher = Switcher.load(tmp_path / "run", pair.quick, pair.deepthink)
+    switcher = Switcher.load(tmp_path / "run", pair.quick, pair.deepthink, greedy=True)
     texts = ("easy: the door on the left at 1", "hard: the door on the right at 2")
     prompts = [Prompt("walk", ACTIONS, (text,)) for text in texts]
     features = QuickEncoder(3).encode(prompts, pair.quick.act(prompts))

@@ -62,7 +62,7 @@ class PairConfig:
 class TrainConfig(PairConfig):
     """Train a Switcher by soft actor-critic: LONDI, or LONDI-B where there is a budget."""
 
-    cost: float = 0.003
+    cost: float = 0.004
     """c: price of one DEEPTHINK call, in units of reward."""
     budget: int | Literal["none"] = "none"
     """n: most DEEPTHINK calls of an episode; `none` for no cap."""
@@ -89,7 +89,7 @@ class TrainConfig(PairConfig):
     """Steps of uniformly random choices before the actor chooses and anything is learned."""
     exploration: float = 0.3
     """Chance of a uniformly random choice in place of the actor's, throughout the training."""
-    steps_per_update: int = 2
+    steps_per_update: int = 8
     """Environment steps to each gradient step."""
     batch_size: int = 256
     """Transitions in a gradient step."""
@@ -158,7 +158,7 @@ class EvaluateConfig:
     """Environment to play instead of the one that the Switcher was trained on."""
     greedy: bool = False
     """Take the likelier choice of the Switcher's, instead of drawing from its policy as in
-    training. On the built-in pair drawing does better: it leaves circles."""
+    training. On the built-in pair drawing does a little better."""
     num_envs: int = 32
     """Environments played side by side."""
     seed: int = 0

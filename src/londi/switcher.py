@@ -39,9 +39,12 @@ class Switcher(ABC):
 
     @staticmethod
     def load(
-        folder: Path | str, quick: LanguageModel, deepthink: LanguageModel, greedy: bool = True
+        folder: Path | str, quick: LanguageModel, deepthink: LanguageModel, greedy: bool = False
     ) -> LearnedSwitcher:
         """The Switcher that a run of `londi train` left in `folder`, for these two models.
+
+        It draws its choices, as in training and as `londi evaluate` does by default; a `greedy`
+        one takes the likelier.
 
         Raises:
             LondiError: if there is no checkpoint in `folder`, or its weights do not fit the
@@ -117,7 +120,7 @@ class LearnedSwitcher(Switcher):
         greedy: take the likelier choice; otherwise sample, as in training.
     """
 
-    def __init__(self, actor: Actor, encoder: str, greedy: bool = True) -> None:
+    def __init__(self, actor: Actor, encoder: str, greedy: bool = False) -> None:
         self.actor = actor.eval().requires_grad_(False)
         self.encoder = encoder
         self.greedy = greedy
