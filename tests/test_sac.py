@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from londi.checkpoint import load_state, save_state
 from londi.exact import FiniteSwitching, random_mdp, solve, solve_budgeted
-from londi.replay import Batch, ReplayBuffer
+from londi.replay import Batch, ReplayBuffer, Transitions
 from londi.sac import (
     SAC,
     AutoAlpha,
@@ -356,16 +356,17 @@ def record(mdp: FiniteSwitching, budget: int | None, n: int) -> ReplayBuffer:
     reward, after, ended = mdp.step(state, choice, rng)
     left_after = left - choice * (budget is not None)
     buffer = ReplayBuffer(n, rows * size)
-    buffer.add(
-        one_hot[left * size + state],
-        choice,
-        reward,
-        one_hot[left_after * size + after],
-        ended,
-        np.stack([np.ones(n, bool), can_call], 1),
-        np.stack([np.ones(n, bool), (left_after > 0) | (budget is None)], 1),
-        np.zeros(n),
+    seen = Transitions(
+        observation=one_hot[left * size + state],
+        choice=choice,
+        reward=reward,
+        next_observation=one_hot[left_after * size + after],
+        terminated=ended,
+        allowed=np.stack([np.ones(n, bool), can_call], 1),
+        next_allowed=np.stack([np.ones(n, bool), (left_after > 0) | (budget is None)], 1),
+        overspent=np.zeros(n),
     )
+    buffer.add(seen)
     return buffer
 
 

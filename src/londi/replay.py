@@ -43,6 +43,32 @@ class Batch:
     next_allowed: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class Transitions:
+    """One transition from each of n environments, as arrays; observations of D numbers.
+
+    Attributes:
+        observation: [n, D], what was seen.
+        choice: [n], 1 where DEEPTHINK acted.
+        reward: [n], the task's own reward, no cost taken off.
+        next_observation: [n, D], what followed; the last one of its episode where it ended, not
+            the first of the next.
+        terminated: [n], true where the task ended; false where it was merely cut short.
+        allowed: [n, 2], the choices that were possible.
+        next_allowed: [n, 2], the choices possible at `next_observation`.
+        overspent: [n], true for a DEEPTHINK call beyond the budget (`penalty` mode).
+    """
+
+    observation: Array
+    choice: Array
+    reward: Array
+    next_observation: Array
+    terminated: Array
+    allowed: Array
+    next_allowed: Array
+    overspent: Array
+
+
 class ReplayBuffer:
     """The newest `capacity` transitions, in a ring of preallocated arrays.
 
@@ -77,43 +103,13 @@ class ReplayBuffer:
         """Transitions held."""
         return min(self._added, self.capacity)
 
-    def add(
-        self,
-        observation: Array,
-        choice: Array,
-        reward: Array,
-        next_observation: Array,
-        terminated: Array,
-        allowed: Array,
-        next_allowed: Array,
-        overspent: Array,
-    ) -> None:
-        """Store one transition from each of n environments.
-
-        Args:
-            observation: [n, D], what the Switcher saw.
-            choice: [n], 1 where DEEPTHINK acted.
-            reward: [n], the task's own reward, no cost taken off.
-            next_observation: [n, D], what followed; the last one of its episode where it
-                ended, not the first of the next.
-            terminated: [n], true where the task ended; false where it was merely cut short.
-            allowed: [n, 2], the choices that were possible.
-            next_allowed: [n, 2], the choices possible at `next_observation`.
-            overspent: [n], true for a DEEPTHINK call beyond the budget (`penalty` mode).
+    def add(self, seen: Transitions) -> None:
+        """Store `seen`.
 
         Raises:
             ValueError: if shapes disagree, or no choice is left in a row of a mask.
         """
-        rows: dict[str, Array] = {
-            "observation": np.asarray(observation),
-            "choice": np.asarray(choice),
-            "reward": np.asarray(reward),
-            "next_observation": np.asarray(next_observation),
-            "terminated": np.asarray(terminated),
-            "allowed": np.asarray(allowed),
-            "next_allowed": np.asarray(next_allowed),
-            "overspent": np.asarray(overspent),
-        }
+        rows = {name: np.asarray(getattr(seen, name)) for name in self._fields}
         n = len(rows["choice"])
         # NumPy would broadcast a wrong shape silently, and the ring would hold nonsense.
         for name, value in rows.items():

@@ -25,7 +25,7 @@ from londi.config import TrainConfig
 from londi.encoder import EXTRAS, Encoder, make_encoder
 from londi.episodes import switching_seeds
 from londi.pair import Pair, load_pair
-from londi.replay import ReplayBuffer
+from londi.replay import ReplayBuffer, Transitions
 from londi.runs import create_run, write_whole
 from londi.sac import SAC, AutoAlpha, FixedAlpha, Losses, Temperature, average
 from londi.switcher import CHECKPOINT
@@ -225,31 +225,23 @@ def train(
             policy = learner.policy(torch.from_numpy(observation), torch.from_numpy(allowed))
             call += (1.0 - config.exploration) * (policy[:, 1].numpy() - call)
         choice = rng.random(config.num_envs) < call
-        state = _state(observation, info.get("foresight"))
+        known = info.get("foresight")
         following, _, terminated, _, info = env.step(choice)
         steps: tuple[Step, ...] = info["steps"]
-        after = _state(info["final_obs"], info.get("final_foresight"))
-        after_allowed = info["final_action_mask"]
-        made = np.array([step.choice for step in steps])
-        overspent = np.array([step.overspent for step in steps])
-        if config.foresight:
-            # Where DEEPTHINK did what QUICK would have done, not calling would have led to the
-            # same, with x as it was. A coin says under which of the two choices it is kept.
-            same = np.array([step.action == step.quick_action for step in steps])
-            lent = (made == 1) & same & (rng.random(config.num_envs) < 0.5)
-            made[lent], overspent[lent] = 0, False
-            after[lent, encoder.size] = state[lent, encoder.size]
-            after_allowed[lent] = allowed[lent]
-        buffer.add(
-            state,
-            made,
-            np.array([step.reward for step in steps]),
-            after,
-            terminated,
-            allowed,
-            after_allowed,
-            overspent,
+        seen = Transitions(
+            observation=_with(observation, known),
+            choice=np.array([step.choice for step in steps]),
+            reward=np.array([step.reward for step in steps]),
+            next_observation=_with(info["final_obs"], info.get("final_foresight")),
+            terminated=terminated,
+            allowed=allowed,
+            next_allowed=info["final_action_mask"],
+            overspent=np.array([step.overspent for step in steps]),
         )
+        if config.foresight:
+            same = np.array([step.action == step.quick_action for step in steps])
+            _lend(seen, same & (rng.random(config.num_envs) < 0.5), x=encoder.size)
+        buffer.add(seen)
         recent.add(steps)
         observation = following
         before, step = step, step + config.num_envs
@@ -308,9 +300,21 @@ def train(
     return step >= config.steps
 
 
-def _state(observation: np.ndarray, foresight: np.ndarray | None) -> np.ndarray:
+def _with(observation: np.ndarray, foresight: np.ndarray | None) -> np.ndarray:
     """What the critics see `[n, D + P]`: the observation, and behind it what they alone know."""
     return observation if foresight is None else np.concatenate([observation, foresight], 1)
+
+
+def _lend(seen: Transitions, rows: np.ndarray, x: int) -> None:
+    """Turn the calls among `rows` into steps of QUICK's, in place.
+
+    Where DEEPTHINK did what QUICK would have done, not calling would have led to the same, with
+    the budget, number `x` of an observation, as it was. Half of such calls are kept as none.
+    """
+    rows = rows & (seen.choice == 1)
+    seen.choice[rows], seen.overspent[rows] = 0, False
+    seen.next_observation[rows, x] = seen.observation[rows, x]
+    seen.next_allowed[rows] = seen.allowed[rows]
 
 
 def _crossed(before: int, after: int, every: int) -> int:
