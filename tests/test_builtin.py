@@ -1,0 +1,60 @@
+"""The shipped pair: small, pickle-free, and as far apart as its model cards say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+import londi
+from londi.config import BABYAI_MIX, FinetuneConfig
+from londi.demonstrations import collect
+from londi.episodes import validation_seeds
+from londi.models.seq2seq import Seq2SeqModel
+
+ROOT = Path(londi.__file__).parent / "builtin"
+RECIPES = Path(__file__).parents[1] / "recipes"
+PAIR = ("babyai-quick", "babyai-deepthink")
+
+
+def shipped(name: str) -> Seq2SeqModel:
+    return Seq2SeqModel.load(str(ROOT / name))
+
+
+def test_together_they_are_small_and_hold_no_pickle() -> None:
+    files = [file for file in ROOT.rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in files) < 25e6
+    assert {file.suffix for file in files} <= {".json", ".md", ".safetensors", ".py"}
+
+
+@pytest.mark.parametrize("name", PAIR)
+def test_the_recorded_recipe_is_the_one_in_recipes(name: str) -> None:
+    recorded = json.loads((ROOT / name / "recipe.json").read_text())["config"]
+    recipe = FinetuneConfig(**yaml.safe_load((RECIPES / f"{name}.yaml").read_text()))
+    assert {key: getattr(recipe, key) for key in recorded} == {
+        key: tuple(value) if isinstance(value, list) else value for key, value in recorded.items()
+    }
+
+
+def test_deepthink_costs_ten_times_quicks_flops_on_equal_prompts() -> None:
+    quick, deepthink = map(shipped, PAIR)
+    actions = ("turn left", "go forward")
+    assert deepthink.flops(30, actions) > 10 * quick.flops(30, actions)
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [(PAIR[0], 0.15, 0.60), (PAIR[1], 0.85, 1.0)])
+def test_each_solves_what_its_card_says(name: str, low: float, high: float) -> None:
+    figures = json.loads((ROOT / name / "recipe.json").read_text())["figures"]
+    assert figures["episodes"] == 500
+    assert low <= figures["success"] <= high
+    model = shipped(name)
+    played = list(
+        collect(
+            BABYAI_MIX, validation_seeds(60), lambda ps: [reply.action for reply in model.act(ps)]
+        )
+    )
+    solved = np.mean([episode.success for episode in played])
+    assert abs(solved - figures["success"]) < 3 * 0.5 / np.sqrt(60)  # three standard errors
