@@ -73,6 +73,7 @@ def config(make_lm: Callable[..., Seq2SeqModel], tmp_path: Path) -> Path:
             "unknown encoder 'quik'; did you mean 'quick'?",
         ),
         ("train --quick random", "encoder: 'quick' needs a language model with an encoder"),
+        ("train --quick ./no/model", "seq2seq model from './no/model': there is no such folder"),
         ("train --config missing.yaml", "File does not exist"),
         ("finetune --steps 0", "steps: expected a whole number >= 1, got 0"),
     ],
