@@ -277,8 +277,8 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         if self.foresight:
             for view, reply in zip(seen, self.deepthink.act(prompts), strict=True):
                 view.deepthink = reply
-        replies = [view.quick for view in seen if view.quick]
-        for view, row in zip(seen, self.encoder.encode(prompts, replies), strict=True):
+        read = [view.quick for view in seen if view.quick] if self.encoder.reads_quick else []
+        for view, row in zip(seen, self.encoder.encode(prompts, read), strict=True):
             view.features = row
 
     def _ask(self, choice: Array) -> list[tuple[Reply | None, Reply | None]]:
