@@ -5,14 +5,13 @@
 set -euo pipefail
 out=${1:-runs/babyai}
 shift || true
-seeds=${SEEDS:-0 1 2}
-for seed in $seeds; do
+runs=()
+for seed in ${SEEDS:-0 1 2}; do
+    runs+=("$out/seed$seed")
     if [[ -f $out/seed$seed/config.yaml ]]; then
         londi train --resume "$out/seed$seed"
     else
         londi train --threads 1 --seed "$seed" --out "$out/seed$seed" "$@"
     fi
 done
-runs=()
-for seed in $seeds; do runs+=("$out/seed$seed"); done
 londi evaluate "${runs[@]}" --out "$out/together" --overwrite

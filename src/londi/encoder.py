@@ -144,7 +144,7 @@ class QuickEncoder(Encoder):
             now = prompt.observations[-1]
             earlier = zip(prompt.past[::-1], prompt.observations[-2::-1], strict=True)
             for k, (action, observation) in enumerate(earlier, start=1):
-                place = row[self._width + 1 + k * (self.CHOICES + 1) - 1 :]
+                place = row[self._width + k * (self.CHOICES + 1) :]
                 place[0] = observation == now
                 self._mark(place[1:], prompt, action)
         return rows

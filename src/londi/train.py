@@ -239,6 +239,7 @@ def train(
             overspent=np.array([step.overspent for step in steps]),
         )
         if config.foresight:
+            # A coin, and not both: states must stay as frequent as they were.
             same = np.array([step.action == step.quick_action for step in steps])
             _lend(seen, same & (rng.random(config.num_envs) < 0.5), x=encoder.size)
         buffer.add(seen)
@@ -309,7 +310,7 @@ def _lend(seen: Transitions, rows: np.ndarray, x: int) -> None:
     """Turn the calls among `rows` into steps of QUICK's, in place.
 
     Where DEEPTHINK did what QUICK would have done, not calling would have led to the same, with
-    the budget, number `x` of an observation, as it was. Half of such calls are kept as none.
+    the budget, number `x` of an observation, as it was.
     """
     rows = rows & (seen.choice == 1)
     seen.choice[rows], seen.overspent[rows] = 0, False

@@ -60,11 +60,11 @@ def _make_mix(mix: str, render_mode: str | None = None, **kwargs: Any) -> gym.En
 def _make_level(
     level: str, render_mode: str | None = None, memory: int | None = None, **kwargs: Any
 ) -> gym.Env[str, str]:
-    # Three views are enough in the one room of a mix; a maze takes an expert with a map.
     # Imported first: it keeps minigrid's generation notices off standard output.
     import londi.envs.babyai_levels  # noqa: F401
     from londi.envs.babyai_text import BabyAIText
 
+    # Three views are enough in a mix's one room; a maze takes an expert that remembers all.
     made = gym.make(level, render_mode=render_mode, disable_env_checker=True).unwrapped
     return BabyAIText(made, render_mode=render_mode, memory=memory, **kwargs)  # type: ignore[arg-type]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from londi.errors import ModelError, UnknownName
+from londi.errors import UnknownName
 from londi.models.base import LanguageModel
 
 BUILTIN = "builtin:"
@@ -47,12 +47,9 @@ def load_model(name: str, *, seed: int = 0, **settings: Any) -> LanguageModel:
         if name not in builtin_models():
             raise UnknownName("model", name, builtin_models())
         path = str(_FOLDER / name.removeprefix(BUILTIN))
-    elif not Path(name).exists():
-        if name.startswith(("/", "./", "../", "~")):  # no name that a hub could have
-            raise ModelError(f"cannot load a seq2seq model from {name!r}: there is no such folder")
-        if "/" not in name:
-            # No path and no owner/name: more likely a slip than one of the hub's few bare names.
-            raise UnknownName("model", name, [*builtin_models(), "random", "expert"])
+    elif not Path(name).exists() and "/" not in name:
+        # No path and no owner/name: more likely a slip than one of the hub's few bare names.
+        raise UnknownName("model", name, [*builtin_models(), "random", "expert"])
     from londi.models.seq2seq import Seq2SeqModel
 
     model = Seq2SeqModel.load(path, **settings)

@@ -82,6 +82,9 @@ class Seq2SeqModel:
         Raises:
             ModelError: if there is no such model or its weights are pickled.
         """
+        if path.startswith(("/", "./", "../", "~")) and not Path(path).exists():
+            # No name that a hub could have, and the library would explain how those are written.
+            raise ModelError(f"cannot load a seq2seq model from {path!r}: there is no such folder")
         with _quiet():
             try:
                 tokenizer = AutoTokenizer.from_pretrained(path)
