@@ -276,7 +276,7 @@ class SAC:
         self._average = get_ema_multi_avg_fn(1.0 - tau)  # type: ignore[no-untyped-call]
 
     def update(self, batch: Batch) -> Losses:
-        """One step of gradient for each network, in the order of the paper's algorithm 1."""
+        """One step of gradient for each network, all from the weights as they are before it."""
         alpha = self.alpha.value
 
         # Critics, towards the reward and the soft value of what follows.
@@ -290,11 +290,9 @@ class SAC:
         loss_q = critic_loss(q1, q2, batch.action, target)
         _descend(self.critic_optimizer, loss_q)
 
-        # Actor, towards the actions that the critics, just improved, value most.
-        with torch.no_grad():
-            new_q1, new_q2 = (q(batch.observation) for q in self.critics)  # [B, A] each
+        # Actor, towards the actions that the critics value most.
         policy = masked_policy(self.actor(batch.observation[:, : self._observed]), batch.allowed)
-        loss_pi = actor_loss(policy, new_q1, new_q2, alpha, self._combine)
+        loss_pi = actor_loss(policy, q1.detach(), q2.detach(), alpha, self._combine)
         _descend(self.actor_optimizer, loss_pi)
 
         # Temperature. A state with one action left has no entropy whatever the policy, so

@@ -11,6 +11,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from math import log
 from pathlib import Path
@@ -25,7 +26,7 @@ from londi.config import TrainConfig
 from londi.encoder import EXTRAS, Encoder, make_encoder
 from londi.episodes import switching_seeds
 from londi.pair import Pair, load_pair
-from londi.replay import ReplayBuffer, Transitions
+from londi.replay import Batch, ReplayBuffer, Transitions
 from londi.runs import create_run, write_whole
 from londi.sac import SAC, AutoAlpha, FixedAlpha, Losses, Temperature, average
 from londi.switcher import CHECKPOINT
@@ -140,6 +141,173 @@ def make_learner(config: TrainConfig, encoder: Encoder, beyond: int = 0) -> SAC:
     )
 
 
+class Training:
+    """A training under way: all that changes while it runs, and how it goes on by one step.
+
+    `begin` or `load_state` comes first. Gradient steps are made on a thread of their own while
+    the models answer, and joined before the step ends, so that a run is the same to the bit
+    however fast either side is.
+
+    Args:
+        config: the settings.
+        pair: the models and the environment.
+
+    Attributes:
+        step: environment steps done.
+
+    Raises:
+        LondiError: if the encoder does not fit the models.
+    """
+
+    def __init__(self, config: TrainConfig, pair: Pair) -> None:
+        encoder = make_encoder(config.encoder, pair.quick, pair.deepthink)
+        self._config = config
+        self._pair = pair
+        self._budget = Budget.of(config)
+        self._env = SwitchingVectorEnv(
+            pair.make,
+            pair.quick,
+            pair.deepthink,
+            cost=config.cost,
+            budget=self._budget,
+            encoder=encoder,
+            num_envs=config.num_envs,
+            foresight=config.foresight,
+        )
+        beyond = self._env.foresight.size if self._env.foresight else 0
+        self._learner = make_learner(config, encoder, beyond)
+        self._thread = ThreadPoolExecutor(1)
+        self._buffer = ReplayBuffer(config.capacity, encoder.size + EXTRAS + beyond)
+        self._rng = np.random.default_rng(config.seed)
+        self._recent = Recent(config.num_envs)
+        self._losses = Losses(0.0, 0.0, 0.0, 0.0, 0.0)
+        self._spent = self._lm_spent = 0.0  # seconds before this process
+        self._start = time.perf_counter()
+        self.step = 0
+
+    def begin(self) -> None:
+        """Start every slot of the environment."""
+        self._observation, self._info = self._env.reset(
+            options={"episodes": switching_seeds(self._config.seed)}
+        )
+
+    def advance(self) -> None:
+        """Choose, learn while the models answer, store."""
+        config, env = self._config, self._env
+        allowed = self._info["action_mask"]
+        call = np.full(config.num_envs, 0.5)
+        if self.step >= config.warmup:
+            observation = torch.from_numpy(self._observation)
+            policy = self._learner.policy(observation, torch.from_numpy(allowed))
+            call += (1.0 - config.exploration) * (policy[:, 1].numpy() - call)
+        choice = self._rng.random(config.num_envs) < call
+
+        learning = self._thread.submit(self._learn, self._batches())
+        following, _, terminated, _, info = env.step(choice)
+        self._losses = learning.result()
+
+        steps: tuple[Step, ...] = info["steps"]
+        seen = Transitions(
+            observation=_with(self._observation, self._info.get("foresight")),
+            choice=np.array([step.choice for step in steps]),
+            reward=np.array([step.reward for step in steps]),
+            next_observation=_with(info["final_obs"], info.get("final_foresight")),
+            terminated=terminated,
+            allowed=allowed,
+            next_allowed=info["final_action_mask"],
+            overspent=np.array([step.overspent for step in steps]),
+        )
+        if config.foresight:
+            # A coin, and not both: states must stay as frequent as they were.
+            same = np.array([step.action == step.quick_action for step in steps])
+            x = env.encoder.size
+            _lend(seen, same & (self._rng.random(config.num_envs) < 0.5), x)
+        self._buffer.add(seen)
+        self._recent.add(steps)
+        self._observation, self._info = following, info
+        self.step += config.num_envs
+
+    def progress(self) -> Progress:
+        """How far it is, and how it does."""
+        losses = self._losses
+        return Progress(
+            step=self.step,
+            steps=self._config.steps,
+            **self._seconds(),
+            episodes=self._recent.ended,
+            **self._recent.means(),
+            critic_loss=losses.critic,
+            actor_loss=losses.actor,
+            alpha=self._learner.alpha.value,
+            entropy=losses.entropy,
+            q_mean=losses.q_mean,
+            hit_rate=self._pair.hit_rate,
+        )
+
+    def switcher(self) -> dict[str, Any]:
+        """What `Switcher.load` needs of a checkpoint."""
+        return {
+            "encoder": self._config.encoder,
+            "width": self._config.width,
+            "actor": self._learner.actor.state_dict(),
+        }
+
+    def state(self) -> dict[str, Any]:
+        """All that a resumed run needs."""
+        return {
+            "step": self.step,
+            **self._seconds(),
+            "learner": self._learner.state_dict(),
+            "buffer": self._buffer.state(),
+            "rng": self._rng.bit_generator.state,
+            "recent": self._recent.state(),
+            "losses": asdict(self._losses),
+            "models": self._pair.state(),
+            "env": self._env.state(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up what `state` returned."""
+        self.step = state["step"]
+        self._spent, self._lm_spent = state["seconds"], state["lm_seconds"]
+        self._learner.load_state_dict(state["learner"])
+        self._buffer.load_state(state["buffer"])
+        self._rng.bit_generator.state = state["rng"]
+        self._recent.load_state(state["recent"])
+        self._losses = Losses(**state["losses"])
+        self._pair.load_state(state["models"])
+        episodes = switching_seeds(self._config.seed)
+        self._observation, self._info = self._env.load_state(state["env"], episodes)
+
+    def close(self) -> None:
+        """Let go of the environments and the thread."""
+        self._thread.shutdown()
+        self._env.close()
+
+    def _batches(self) -> list[Batch]:
+        """What to learn from during this step; drawn here, so that the thread needs no chance."""
+        config = self._config
+        if self.step < config.warmup or not len(self._buffer):
+            return []
+        due = _crossed(self.step, self.step + config.num_envs, config.steps_per_update)
+        return [
+            self._buffer.sample(config.batch_size, config.cost, self._budget.penalty, self._rng)
+            for _ in range(due)
+        ]
+
+    def _learn(self, batches: list[Batch]) -> Losses:
+        losses = self._losses
+        for batch in batches:
+            losses = self._learner.update(batch)
+        return losses
+
+    def _seconds(self) -> dict[str, float]:
+        return {
+            "seconds": self._spent + time.perf_counter() - self._start,
+            "lm_seconds": self._lm_spent + self._pair.seconds,
+        }
+
+
 def train(
     config: TrainConfig,
     folder: Path,
@@ -170,135 +338,39 @@ def train(
             is written then.
     """
     pair = pair or load_pair(config, config.seed)
-    encoder = make_encoder(config.encoder, pair.quick, pair.deepthink)
-    budget = Budget.of(config)
-    env = SwitchingVectorEnv(
-        pair.make,
-        pair.quick,
-        pair.deepthink,
-        cost=config.cost,
-        budget=budget,
-        encoder=encoder,
-        num_envs=config.num_envs,
-        foresight=config.foresight,
-    )
-    beyond = env.foresight.size if env.foresight else 0
-    learner = make_learner(config, encoder, beyond)
-    buffer = ReplayBuffer(config.capacity, encoder.size + EXTRAS + beyond)
-    rng = np.random.default_rng(config.seed)
-    recent = Recent(config.num_envs)
-    losses = Losses(0.0, 0.0, 0.0, 0.0, 0.0)
-    step = 0
-    spent = lm_spent = 0.0  # seconds before this process
+    run = Training(config, pair)
     saved = folder / CHECKPOINT
     if not resume:
         create_run(folder, config, overwrite)
-
-    def switcher() -> dict[str, Any]:
-        return {
-            "encoder": config.encoder,
-            "width": config.width,
-            "actor": learner.actor.state_dict(),
-        }
-
     if has_state(saved):
         state = load_state(saved)
         if state["step"] >= config.steps:
             return True
-        step, spent, lm_spent = state["step"], state["seconds"], state["lm_seconds"]
-        learner.load_state_dict(state["learner"])
-        buffer.load_state(state["buffer"])
-        rng.bit_generator.state = state["rng"]
-        recent.load_state(state["recent"])
-        losses = Losses(**state["losses"])
-        pair.load_state(state["models"])
-        observation, info = env.load_state(state["env"], switching_seeds(config.seed))
+        run.load_state(state)
     else:
-        observation, info = env.reset(options={"episodes": switching_seeds(config.seed)})
-    _keep_progress(folder / PROGRESS, step)
+        run.begin()
+    _keep_progress(folder / PROGRESS, run.step)
 
-    start = time.perf_counter()
-    while step < config.steps:
-        allowed = info["action_mask"]
-        call = np.full(config.num_envs, 0.5)
-        if step >= config.warmup:
-            policy = learner.policy(torch.from_numpy(observation), torch.from_numpy(allowed))
-            call += (1.0 - config.exploration) * (policy[:, 1].numpy() - call)
-        choice = rng.random(config.num_envs) < call
-        known = info.get("foresight")
-        following, _, terminated, _, info = env.step(choice)
-        steps: tuple[Step, ...] = info["steps"]
-        seen = Transitions(
-            observation=_with(observation, known),
-            choice=np.array([step.choice for step in steps]),
-            reward=np.array([step.reward for step in steps]),
-            next_observation=_with(info["final_obs"], info.get("final_foresight")),
-            terminated=terminated,
-            allowed=allowed,
-            next_allowed=info["final_action_mask"],
-            overspent=np.array([step.overspent for step in steps]),
-        )
-        if config.foresight:
-            # A coin, and not both: states must stay as frequent as they were.
-            same = np.array([step.action == step.quick_action for step in steps])
-            _lend(seen, same & (rng.random(config.num_envs) < 0.5), x=encoder.size)
-        buffer.add(seen)
-        recent.add(steps)
-        observation = following
-        before, step = step, step + config.num_envs
-
-        if before >= config.warmup:
-            for _ in range(_crossed(before, step, config.steps_per_update)):
-                losses = learner.update(
-                    buffer.sample(config.batch_size, config.cost, budget.penalty, rng)
-                )
-        done = step >= config.steps
-        if done or _crossed(before, step, config.report_every):
-            seconds = spent + time.perf_counter() - start
-            progress = Progress(
-                step=step,
-                steps=config.steps,
-                seconds=seconds,
-                lm_seconds=lm_spent + pair.seconds,
-                episodes=recent.ended,
-                **recent.means(),
-                critic_loss=losses.critic,
-                actor_loss=losses.actor,
-                alpha=learner.alpha.value,
-                entropy=losses.entropy,
-                q_mean=losses.q_mean,
-                hit_rate=pair.hit_rate,
-            )
+    stopped = False
+    while run.step < config.steps and not stopped:
+        before = run.step
+        run.advance()
+        done = run.step >= config.steps
+        if done or _crossed(before, run.step, config.report_every):
+            progress = run.progress()
             with open(folder / PROGRESS, "a", encoding="utf-8") as out:
                 out.write(json.dumps(asdict(progress)) + "\n")
             on_progress(progress)
         stopped = not done and should_stop()
-        if stopped or (not done and _crossed(before, step, config.checkpoint_every)):
-            save_state(
-                saved,
-                {
-                    "switcher": switcher(),
-                    "step": step,
-                    "seconds": spent + time.perf_counter() - start,
-                    "lm_seconds": lm_spent + pair.seconds,
-                    "learner": learner.state_dict(),
-                    "buffer": buffer.state(),
-                    "rng": rng.bit_generator.state,
-                    "recent": recent.state(),
-                    "losses": asdict(losses),
-                    "models": pair.state(),
-                    "env": env.state(),
-                },
-            )
+        if stopped or (not done and _crossed(before, run.step, config.checkpoint_every)):
+            save_state(saved, {"switcher": run.switcher(), **run.state()})
             pair.commit()
-        if stopped:
-            break
-    else:
+    if not stopped:
         # What a resumed run would need goes with the last checkpoint: this one is to be kept.
-        save_state(saved, {"switcher": switcher(), "step": step})
-    env.close()
+        save_state(saved, {"switcher": run.switcher(), "step": run.step})
+    run.close()
     pair.close()
-    return step >= config.steps
+    return not stopped
 
 
 def _with(observation: np.ndarray, foresight: np.ndarray | None) -> np.ndarray:
