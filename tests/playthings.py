@@ -2,7 +2,8 @@
 
 The world is a short corridor. In each state a text says whether it is easy or hard; a right
 action leads on, a wrong one ends the episode with nothing. QUICK knows what to do where it is
-easy, DEEPTHINK everywhere: so a call is worth its price exactly where it is hard.
+easy, DEEPTHINK everywhere: so a call is worth its price exactly where it is hard. And what a replay
+buffer would hold of a finite problem.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from londi.exact import FiniteSwitching
 from londi.prompts import Prompt
+from londi.replay import ReplayBuffer, Transitions
 from londi.types import Reply, Usage
 
 LENGTH = 4
@@ -95,3 +98,31 @@ def quick() -> Scripted:
 
 def deepthink() -> Scripted:
     return Scripted("deepthink", ["easy", "hard", "the end"])
+
+
+def record(mdp: FiniteSwitching, budget: int | None, n: int, shown: np.ndarray) -> ReplayBuffer:
+    """Uniform states and choices of a finite problem.
+
+    `shown` holds an observation for each (calls left, state), states innermost.
+    """
+    rng, size = np.random.default_rng(0), mdp.states
+    rows = 1 if budget is None else budget + 1
+    state = rng.choice(np.flatnonzero(~mdp.terminal), n)
+    left = rng.integers(rows, size=n)
+    can_call = (left > 0) | (budget is None)
+    choice = rng.integers(2, size=n) * can_call
+    reward, after, ended = mdp.step(state, choice, rng)
+    left_after = left - choice * (budget is not None)
+    buffer = ReplayBuffer(n, shown.shape[1])
+    seen = Transitions(
+        observation=shown[left * size + state],
+        choice=choice,
+        reward=reward,
+        next_observation=shown[left_after * size + after],
+        terminated=ended,
+        allowed=np.stack([np.ones(n, bool), can_call], 1),
+        next_allowed=np.stack([np.ones(n, bool), (left_after > 0) | (budget is None)], 1),
+        overspent=np.zeros(n),
+    )
+    buffer.add(seen)
+    return buffer

@@ -29,6 +29,7 @@ LEVELS = {
     "runs": 1,
     "settings": 1,
     "pair": 2,
+    "foresight": 2,
     "sac": 2,
     "demonstrations": 2,
     "switcher": 3,

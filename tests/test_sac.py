@@ -13,12 +13,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import playthings
 from londi.checkpoint import load_state, save_state
-from londi.exact import FiniteSwitching, random_mdp, solve, solve_budgeted
-from londi.replay import Batch, ReplayBuffer, Transitions
+from londi.exact import random_mdp, solve, solve_budgeted
+from londi.replay import Batch
 from londi.sac import (
     SAC,
     AutoAlpha,
+    Critic,
     FixedAlpha,
     Temperature,
     actor_loss,
@@ -344,39 +346,14 @@ def test_settings_that_cannot_work_are_refused() -> None:
 # What it learns, against the exact solution.
 
 
-def record(mdp: FiniteSwitching, budget: int | None, n: int) -> ReplayBuffer:
-    """Uniform states and choices; an observation is one-hot over (calls left, state)."""
-    rng, size = np.random.default_rng(0), mdp.states
-    rows = 1 if budget is None else budget + 1
-    one_hot = np.eye(rows * size)
-    state = rng.choice(np.flatnonzero(~mdp.terminal), n)
-    left = rng.integers(rows, size=n)
-    can_call = (left > 0) | (budget is None)
-    choice = rng.integers(2, size=n) * can_call
-    reward, after, ended = mdp.step(state, choice, rng)
-    left_after = left - choice * (budget is not None)
-    buffer = ReplayBuffer(n, rows * size)
-    seen = Transitions(
-        observation=one_hot[left * size + state],
-        choice=choice,
-        reward=reward,
-        next_observation=one_hot[left_after * size + after],
-        terminated=ended,
-        allowed=np.stack([np.ones(n, bool), can_call], 1),
-        next_allowed=np.stack([np.ones(n, bool), (left_after > 0) | (budget is None)], 1),
-        overspent=np.zeros(n),
-    )
-    buffer.add(seen)
-    return buffer
-
-
 @pytest.mark.parametrize("budget", [None, 2])
 def test_it_learns_the_exact_choices(budget: int | None) -> None:
     cost, gamma = 0.25, 0.8
     mdp = random_mdp(6, np.random.default_rng(110), gamma)
     exact = solve(mdp, cost) if budget is None else solve_budgeted(mdp, cost, budget)
-    buffer, rng = record(mdp, budget, 20_000), np.random.default_rng(0)
     size = exact.value.size
+    buffer = playthings.record(mdp, budget, 20_000, np.eye(size))
+    rng = np.random.default_rng(0)
 
     torch.manual_seed(0)
     sac = SAC(
@@ -402,7 +379,7 @@ def test_critics_may_see_more_than_the_actor() -> None:
     torch.manual_seed(0)
     sac = SAC(
         lambda: mlp([1, 16]), 16, FixedAlpha(0.01), actor_lr=1e-2, critic_lr=1e-2,
-        make_critic_trunk=lambda: mlp([2, 16]), observed=1,
+        make_critic=lambda: Critic(mlp([2, 16]), 16), observed=1,
     )  # fmt: skip
     generator = torch.Generator().manual_seed(0)
     everything = torch.ones(256, 2, dtype=torch.bool)

@@ -238,20 +238,6 @@ def test_the_time_inside_the_models_is_part_of_the_whole(short: Path) -> None:
         assert 0 < earlier["lm_seconds"] < later["lm_seconds"] < later["seconds"]
 
 
-def test_a_call_that_changed_nothing_is_kept_half_the_time_as_no_call(tmp_path: Path) -> None:
-    asked = iter(range(1, 1000))
-    config = replace(SHORT, budget=40, warmup=800)
-    train(config, tmp_path / "run", pair=toy(), should_stop=lambda: next(asked) == 90)
-    buffer = load_state(tmp_path / "run" / "checkpoint")["buffer"]
-    before, choice, after = (buffer[key] for key in ("observation", "choice", "next_observation"))
-    easy = before[:, 0] == 1  # where QUICK knows what to do, both players do the same
-    assert choice[~easy].mean() == pytest.approx(0.5, abs=0.1)
-    assert choice[easy].mean() == pytest.approx(0.25, abs=0.1)
-    on = buffer["terminated"] == 0
-    x = QuickEncoder(3).size
-    np.testing.assert_allclose(after[on, x], before[on, x] - choice[on] / 40, atol=1e-6)
-
-
 def test_without_foresight_steps_are_kept_as_they_were(tmp_path: Path) -> None:
     asked = iter(range(1, 1000))
     config = replace(SHORT, foresight=False, warmup=800)

@@ -23,9 +23,12 @@ from londi.models.base import LanguageModel, unwrap
 from londi.prompts import HISTORY, Prompt
 from londi.types import Reply
 
+SHARE, COST, STEPS, REPEATS = range(4)
+"""Places, behind the features of an observation, of the share of the budget left, of c, and of how
+long and how often round the episode has gone (`SwitchingVectorEnv`)."""
+
 EXTRAS = 4
-"""Numbers of an observation behind the features: the share of the budget left, c, and how long
-and how often round the episode has gone (`SwitchingVectorEnv`)."""
+"""How many numbers that are."""
 
 
 class Encoder(ABC):
@@ -76,30 +79,6 @@ class NoEncoder(Encoder):
 
     def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:
         return np.zeros((len(prompts), 0), np.float32)
-
-
-class Foresight:
-    """What DEEPTHINK would do in a state: for critics, in training, never for a Switcher.
-
-    Whether it is what QUICK would do, then DEEPTHINK's own encoder states, where it has any,
-    standardised.
-
-    Attributes:
-        size: numbers for a state.
-    """
-
-    def __init__(self, deepthink: LanguageModel) -> None:
-        self._width = int(getattr(unwrap(deepthink), "embedding_size", 0))
-        self.size = 1 + self._width
-
-    def encode(self, quick: Reply, deepthink: Reply) -> np.ndarray:
-        """float32 `[size]`, of what both models reply in one state."""
-        row = np.zeros(self.size, np.float32)
-        row[0] = quick.action == deepthink.action
-        if deepthink.embedding is not None:
-            states = deepthink.embedding
-            row[1:] = (states - states.mean()) / (states.std() + 1e-6)
-        return row
 
 
 class ConfidenceEncoder(Encoder):

@@ -232,8 +232,8 @@ class SAC:
     Weights are drawn from torch's global generator; call `torch.manual_seed` before.
 
     Args:
-        make_trunk: makes a fresh trunk [B, D] -> [B, width] for the actor and, if there is no
-            other for them, for each of the two critics, so that none shares weights.
+        make_trunk: makes a fresh trunk [B, D] -> [B, width] for the actor and, unless
+            `make_critic` makes them, for each of the two critics, so that none shares weights.
         width: numbers that a trunk gives.
         alpha: `FixedAlpha` or `AutoAlpha`; it belongs to this learner alone.
         gamma: discount of a step, in [0, 1].
@@ -241,7 +241,7 @@ class SAC:
         actor_lr: Adam's learning rate for the actor.
         critic_lr: Adam's learning rate for the critics.
         combine: `torch.minimum`, as published, or `average`.
-        make_critic_trunk: makes the critics' trunks, if they see more than the actor.
+        make_critic: makes a fresh critic [B, D] -> [B, 2]; a `Critic` by default.
         observed: how many numbers of an observation, from the first, the actor sees; all by
             default. What stands behind them is for the critics alone, which only the training
             needs (asymmetric actor-critic, arXiv 1710.06542).
@@ -258,15 +258,14 @@ class SAC:
         actor_lr: float = 3e-4,
         critic_lr: float = 3e-4,
         combine: Combine = torch.minimum,
-        make_critic_trunk: MakeTrunk | None = None,
+        make_critic: Callable[[], nn.Module] | None = None,
         observed: int | None = None,
     ) -> None:
         self._combine = combine
         self._observed = observed
         self.actor = Actor(make_trunk(), width)
-        self.critics = nn.ModuleList(
-            Critic((make_critic_trunk or make_trunk)(), width) for _ in range(2)
-        )
+        make_critic = make_critic or (lambda: Critic(make_trunk(), width))
+        self.critics = nn.ModuleList(make_critic() for _ in range(2))
         self.targets = copy.deepcopy(self.critics).requires_grad_(False)
         self.alpha = alpha
         self.gamma = gamma

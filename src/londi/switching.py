@@ -22,10 +22,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from londi.budget import Budget
-from londi.encoder import EXTRAS, Encoder, Foresight, make_encoder
+from londi.encoder import COST, EXTRAS, REPEATS, SHARE, STEPS, Encoder, make_encoder
 from londi.envs import make_env
 from londi.envs.episode import TextEpisode
 from londi.errors import InvalidConfig
+from londi.foresight import Foresight
 from londi.models.base import LanguageModel
 from londi.prompts import Prompt
 from londi.types import Reply, Step, Usage
@@ -297,7 +298,9 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         for i, view in enumerate(views):
             if view is not None:
                 rows[i, :-EXTRAS] = view.features
-                rows[i, -EXTRAS:] = share[i], self.cost, log1p(view.steps), log1p(view.repeats)
+                extras = rows[i, -EXTRAS:]
+                extras[SHARE], extras[COST] = share[i], self.cost
+                extras[STEPS], extras[REPEATS] = log1p(view.steps), log1p(view.repeats)
         return rows
 
     def _foresee(self, views: Sequence[_View | None]) -> Array:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from math import log
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from londi.checkpoint import has_state, load_state, save_state
 from londi.config import TrainConfig
 from londi.encoder import EXTRAS, Encoder, make_encoder
 from londi.episodes import switching_seeds
+from londi.foresight import ForesightCritic
 from londi.pair import Pair, load_pair
 from londi.replay import Batch, ReplayBuffer, Transitions
 from londi.runs import create_run, write_whole
@@ -112,13 +114,13 @@ class Recent:
         self._rows = deque(state["rows"], maxlen=RECENT)
 
 
-def make_learner(config: TrainConfig, encoder: Encoder, beyond: int = 0) -> SAC:
+def make_learner(config: TrainConfig, encoder: Encoder, foresight: int = 0) -> SAC:
     """The SAC learner that `config` asks for; its weights are drawn from `config.seed`.
 
     Args:
         config: the settings.
         encoder: what the Switcher reads.
-        beyond: numbers behind an observation that the critics alone see.
+        foresight: numbers behind an observation that the critics alone see.
     """
     torch.manual_seed(config.seed)
     rate = config.learning_rate
@@ -127,6 +129,9 @@ def make_learner(config: TrainConfig, encoder: Encoder, beyond: int = 0) -> SAC:
         alpha = AutoAlpha(config.target_entropy * log(2), lr=rate, initial=0.01)
     else:
         alpha = FixedAlpha(config.alpha)
+    make_critic = partial(
+        ForesightCritic, encoder, foresight, config.width, budgeted=config.budget != "none"
+    )
     return SAC(
         lambda: encoder.trunk(EXTRAS, config.width),
         config.width,
@@ -136,7 +141,7 @@ def make_learner(config: TrainConfig, encoder: Encoder, beyond: int = 0) -> SAC:
         actor_lr=rate,
         critic_lr=rate,
         combine=average if config.critics == "mean" else torch.minimum,
-        make_critic_trunk=lambda: encoder.trunk(EXTRAS + beyond, config.width),
+        make_critic=make_critic if foresight else None,
         observed=encoder.size + EXTRAS,
     )
 
@@ -174,10 +179,10 @@ class Training:
             num_envs=config.num_envs,
             foresight=config.foresight,
         )
-        beyond = self._env.foresight.size if self._env.foresight else 0
-        self._learner = make_learner(config, encoder, beyond)
+        foresight = self._env.foresight.size if self._env.foresight else 0
+        self._learner = make_learner(config, encoder, foresight)
         self._thread = ThreadPoolExecutor(1)
-        self._buffer = ReplayBuffer(config.capacity, encoder.size + EXTRAS + beyond)
+        self._buffer = ReplayBuffer(config.capacity, encoder.size + EXTRAS + foresight)
         self._rng = np.random.default_rng(config.seed)
         self._recent = Recent(config.num_envs)
         self._losses = Losses(0.0, 0.0, 0.0, 0.0, 0.0)
@@ -207,22 +212,18 @@ class Training:
         self._losses = learning.result()
 
         steps: tuple[Step, ...] = info["steps"]
-        seen = Transitions(
-            observation=_with(self._observation, self._info.get("foresight")),
-            choice=np.array([step.choice for step in steps]),
-            reward=np.array([step.reward for step in steps]),
-            next_observation=_with(info["final_obs"], info.get("final_foresight")),
-            terminated=terminated,
-            allowed=allowed,
-            next_allowed=info["final_action_mask"],
-            overspent=np.array([step.overspent for step in steps]),
+        self._buffer.add(
+            Transitions(
+                observation=_with(self._observation, self._info.get("foresight")),
+                choice=np.array([step.choice for step in steps]),
+                reward=np.array([step.reward for step in steps]),
+                next_observation=_with(info["final_obs"], info.get("final_foresight")),
+                terminated=terminated,
+                allowed=allowed,
+                next_allowed=info["final_action_mask"],
+                overspent=np.array([step.overspent for step in steps]),
+            )
         )
-        if config.foresight:
-            # A coin, and not both: states must stay as frequent as they were.
-            same = np.array([step.action == step.quick_action for step in steps])
-            x = env.encoder.size
-            _lend(seen, same & (self._rng.random(config.num_envs) < 0.5), x)
-        self._buffer.add(seen)
         self._recent.add(steps)
         self._observation, self._info = following, info
         self.step += config.num_envs
@@ -376,18 +377,6 @@ def train(
 def _with(observation: np.ndarray, foresight: np.ndarray | None) -> np.ndarray:
     """What the critics see `[n, D + P]`: the observation, and behind it what they alone know."""
     return observation if foresight is None else np.concatenate([observation, foresight], 1)
-
-
-def _lend(seen: Transitions, rows: np.ndarray, x: int) -> None:
-    """Turn the calls among `rows` into steps of QUICK's, in place.
-
-    Where DEEPTHINK did what QUICK would have done, not calling would have led to the same, with
-    the budget, number `x` of an observation, as it was.
-    """
-    rows = rows & (seen.choice == 1)
-    seen.choice[rows], seen.overspent[rows] = 0, False
-    seen.next_observation[rows, x] = seen.observation[rows, x]
-    seen.next_allowed[rows] = seen.allowed[rows]
 
 
 def _crossed(before: int, after: int, every: int) -> int:

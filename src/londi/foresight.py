@@ -1,0 +1,75 @@
+"""What critics may know in a training that no Switcher knows when it decides.
+
+Asking both models in every state of a training shows where the choice between them changes
+nothing. The critics are told, so that the actor learns the average of what they know
+(asymmetric actor-critic, arXiv 1710.06542). This file knows no environment and no learner.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from londi.encoder import COST, EXTRAS, Encoder
+from londi.models.base import LanguageModel, unwrap
+from londi.types import Reply
+
+
+class Foresight:
+    """What DEEPTHINK would do in a state.
+
+    Whether it is what QUICK would do, then DEEPTHINK's own encoder states, where it has any,
+    standardised.
+
+    Attributes:
+        size: numbers for a state.
+    """
+
+    def __init__(self, deepthink: LanguageModel) -> None:
+        self._width = int(getattr(unwrap(deepthink), "embedding_size", 0))
+        self.size = 1 + self._width
+
+    def encode(self, quick: Reply, deepthink: Reply) -> np.ndarray:
+        """float32 `[size]`, of what both models reply in one state."""
+        row = np.zeros(self.size, np.float32)
+        row[0] = quick.action == deepthink.action
+        if deepthink.embedding is not None:
+            states = deepthink.embedding
+            row[1:] = (states - states.mean()) / (states.std() + 1e-6)
+        return row
+
+
+class ForesightCritic(nn.Module):
+    """Soft action values `[B, 2]`, in units of reward, exact where the choice changes nothing.
+
+    Where both models would do the same, a call leads where not calling leads, at the price of c
+    and of one call of the budget. So
+
+        Q(s, 1) = Q(s, 0) - c + (what DEEPTHINK's action is worth more, if they differ, else
+                                 what a call of the budget less is worth, if there is one)
+
+    and the three numbers Q(s, 0) and those in brackets are what is learned. A critic that gives
+    both values freely errs by more than c, and that error would decide in most states.
+
+    Args:
+        encoder: of the features that an observation begins with.
+        foresight: numbers behind it, `Foresight.size`.
+        width: of the hidden layers.
+        budgeted: whether calls are capped.
+    """
+
+    def __init__(self, encoder: Encoder, foresight: int, width: int, budgeted: bool) -> None:
+        super().__init__()
+        self._cost = encoder.size + COST
+        self._agree = encoder.size + EXTRAS
+        self._budgeted = budgeted
+        self.trunk = encoder.trunk(EXTRAS + foresight, width)
+        self.head = nn.Linear(width, 3)
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """`[B, encoder.size + EXTRAS + foresight]` -> `[B, 2]`."""
+        quick, better, spent = self.head(self.trunk(observation)).unbind(1)
+        agree = observation[:, self._agree] == 1
+        gain = torch.where(agree, spent if self._budgeted else 0.0, better)
+        return torch.stack([quick, quick - observation[:, self._cost] + gain], 1)
