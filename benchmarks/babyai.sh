@@ -11,7 +11,7 @@ for seed in ${SEEDS:-0 1 2}; do
     if [[ -f $out/seed$seed/config.yaml ]]; then
         londi train --resume "$out/seed$seed"
     else
-        londi train --threads 1 --seed "$seed" --out "$out/seed$seed" "$@"
+        londi train --seed "$seed" --out "$out/seed$seed" "$@"
     fi
 done
 londi evaluate "${runs[@]}" --out "$out/together" --overwrite

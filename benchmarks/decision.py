@@ -19,7 +19,7 @@ import gymnasium as gym
 import numpy as np
 
 from londi import Switcher, TrainConfig
-from londi.encoder import make_encoder
+from londi.encoder import COST, EXTRAS, SHARE, make_encoder
 from londi.envs.episode import TextEpisode
 from londi.episodes import held_out_seeds
 from londi.pair import load_pair
@@ -50,7 +50,8 @@ def main(folder: Path) -> None:
         prompts = first_prompts(pair.make, batch)
         replies = pair.quick.act(prompts)
         allowed = np.ones((batch, 2), bool)
-        extras = np.tile(np.array([1.0, config.cost, 0.0, 0.0], np.float32), (batch, 1))
+        extras = np.zeros((batch, EXTRAS), np.float32)
+        extras[:, SHARE], extras[:, COST] = 1.0, config.cost
         quick, decision = [], []
         for _ in range(TURNS):
             start = time.perf_counter()

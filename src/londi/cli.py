@@ -40,7 +40,7 @@ VERBS: dict[str, type | None] = {
 }
 
 # Answers are kept in memory: a demonstration leaves nothing outside of its folder.
-DEMO = TrainConfig(threads=1, cache="memory")
+DEMO = TrainConfig(cache="memory")
 DEMO_EVALUATION = EvaluateConfig(episodes=200, validation_episodes=50)
 
 

@@ -45,9 +45,9 @@ class PairConfig:
     """Where the language models run, such as cpu, cuda or cuda:1."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the language models' weights and arithmetic."""
-    threads: int = 0
-    """CPU threads; 0 leaves torch's choice. For models as small as the built-in ones, one thread
-    is the quickest."""
+    threads: int = 1
+    """CPU threads of the models, and again of the Switcher's training, which goes on while they
+    answer; 0 leaves torch's choice. For models as small as the built-in ones one is quickest."""
     lm_batch_size: int = 64
     """Most prompts in one forward pass of a language model."""
     cache: str = "~/.cache/londi/answers.sqlite"
@@ -78,7 +78,7 @@ class TrainConfig(PairConfig):
     `sentence:<model>` (sentence-transformers)."""
     foresight: bool = True
     """Ask both models at every step of the training, and let the critics (never the Switcher) see
-    what DEEPTHINK would do: more calls in training, and far better values."""
+    what both would do: more calls in training, and far better values."""
     width: int = 128
     """Width of the hidden layers of actor and critics."""
     steps: int = 40_000
@@ -103,7 +103,7 @@ class TrainConfig(PairConfig):
     """Share of the critics that moves into their slow copies at each gradient step."""
     learning_rate: float = 1e-3
     """Adam's learning rate, for actor, critics and temperature."""
-    alpha: float | Literal["auto"] = 0.002
+    alpha: float | Literal["auto"] = 0.001
     """Temperature, in units of reward a nat: `auto` learns it, towards `target_entropy`. The
     entropy of a step is worth up to 0.69 of it, at every step: it must stay small beside the
     cost, or long episodes pay."""
