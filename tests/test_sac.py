@@ -305,9 +305,21 @@ def test_slow_copies_follow_by_tau() -> None:
         torch.testing.assert_close(slow, 0.75 * before + 0.25 * net)
 
 
-def test_the_three_networks_share_no_weights() -> None:
+def test_the_kept_actor_is_the_mean_of_all_and_later_of_the_last() -> None:
+    sac = learner(actor_tau=0.25, actor_lr=0.1)
+    seen: list[Tensor] = []
+    expected = torch.zeros(())
+    for k in range(8):
+        sac.update(random_batch(seed=k))
+        seen.append(sac.actor.head.weight.detach().clone())
+        expected = torch.stack(seen).mean(0) if k < 4 else 0.75 * expected + 0.25 * seen[-1]
+        torch.testing.assert_close(sac.mean_actor.module.head.weight, expected)
+    assert not torch.equal(seen[-1], expected)
+
+
+def test_the_networks_share_no_weights() -> None:
     sac = learner()
-    nets = (sac.actor, *sac.critics, *sac.targets)
+    nets = (sac.actor, sac.mean_actor, *sac.critics, *sac.targets)
     pointers = [p.data_ptr() for net in nets for p in net.parameters()]
     assert len(set(pointers)) == len(pointers)
 

@@ -101,6 +101,9 @@ class TrainConfig(PairConfig):
     """What is believed of the two critics: their mean, or the lesser (as SAC was published)."""
     tau: float = 0.03
     """Share of the critics that moves into their slow copies at each gradient step."""
+    actor_tau: float = 0.002
+    """Share of the newest actor in the running mean of actors, which is the Switcher that is kept;
+    1 keeps the last actor."""
     learning_rate: float = 1e-3
     """Adam's learning rate, for actor, critics and temperature."""
     alpha: float | Literal["auto"] = 0.001
@@ -133,6 +136,7 @@ class TrainConfig(PairConfig):
             capacity=(1, INF),
             gamma=(0, 1),
             tau=(1e-6, 1),
+            actor_tau=(1e-6, 1),
             learning_rate=(0, INF),
             target_entropy=(1e-3, 0.999),
             report_every=(1, INF),

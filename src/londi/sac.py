@@ -18,10 +18,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from londi.replay import Batch
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
 MakeTrunk = Callable[[], nn.Module]
 Combine = Callable[[Tensor, Tensor], Tensor]
 """What is believed of two critics' values [B, A]."""
@@ -227,7 +228,10 @@ class Losses:
 
 
 class SAC:
-    """The learner: an actor, two critics and their slow copies.
+    """The learner: an actor, two critics and their slow copies, and the mean of the last actors.
+
+    `mean_actor` is what to keep in the end: a single actor sways by calls an episode from one
+    hundred updates to the next.
 
     Weights are drawn from torch's global generator; call `torch.manual_seed` before.
 
@@ -238,6 +242,7 @@ class SAC:
         alpha: `FixedAlpha` or `AutoAlpha`; it belongs to this learner alone.
         gamma: discount of a step, in [0, 1].
         tau: share of the critics that moves into their slow copies at each update, in (0, 1].
+        actor_tau: share of the newest actor in `mean_actor`, in (0, 1].
         actor_lr: Adam's learning rate for the actor.
         critic_lr: Adam's learning rate for the critics.
         combine: `torch.minimum`, as published, or `average`.
@@ -255,6 +260,7 @@ class SAC:
         *,
         gamma: float = 0.99,
         tau: float = 0.005,
+        actor_tau: float = 0.002,
         actor_lr: float = 3e-4,
         critic_lr: float = 3e-4,
         combine: Combine = torch.minimum,
@@ -267,6 +273,7 @@ class SAC:
         make_critic = make_critic or (lambda: Critic(make_trunk(), width))
         self.critics = nn.ModuleList(make_critic() for _ in range(2))
         self.targets = copy.deepcopy(self.critics).requires_grad_(False)
+        self.mean_actor = AveragedModel(self.actor, multi_avg_fn=_running_mean(actor_tau))
         self.alpha = alpha
         self.gamma = gamma
         # Fused: one kernel for all weights, the quickest of torch's three loops on a CPU.
@@ -301,6 +308,7 @@ class SAC:
 
         # Slow copies.
         self._average(list(self.targets.parameters()), list(self.critics.parameters()), None)
+        self.mean_actor.update_parameters(self.actor)
 
         mean_entropy = entropy.mean().item() if len(entropy) else 0.0
         q_mean = q1.detach().mean().item()
@@ -328,6 +336,7 @@ class SAC:
     def _parts(self) -> dict[str, Any]:
         return {
             "actor": self.actor,
+            "mean_actor": self.mean_actor,
             "critics": self.critics,
             "targets": self.targets,
             "actor_optimizer": self.actor_optimizer,
@@ -340,3 +349,15 @@ def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
+
+
+def _running_mean(share: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
+    """The plain mean of what came so far, until its newest part would weigh less than `share`."""
+
+    @torch.no_grad()
+    def update(mean: Tensors, new: Tensors, count: Tensor | int) -> None:
+        weight = max(share, 1.0 / (int(count) + 1))
+        for old, value in zip(mean, new, strict=True):
+            old.lerp_(value, weight)
+
+    return update

@@ -138,6 +138,7 @@ def make_learner(config: TrainConfig, encoder: Encoder, foresight: int = 0) -> S
         alpha,
         gamma=config.gamma,
         tau=config.tau,
+        actor_tau=config.actor_tau,
         actor_lr=rate,
         critic_lr=rate,
         combine=average if config.critics == "mean" else torch.minimum,
@@ -250,7 +251,7 @@ class Training:
         return {
             "encoder": self._config.encoder,
             "width": self._config.width,
-            "actor": self._learner.actor.state_dict(),
+            "actor": self._learner.mean_actor.module.state_dict(),
         }
 
     def state(self) -> dict[str, Any]:
