@@ -62,7 +62,7 @@ class PairConfig:
 class TrainConfig(PairConfig):
     """Train a Switcher by soft actor-critic: LONDI, or LONDI-B where there is a budget."""
 
-    cost: float = 0.004
+    cost: float = 0.005
     """c: price of one DEEPTHINK call, in units of reward."""
     budget: int | Literal["none"] = "none"
     """n: most DEEPTHINK calls of an episode; `none` for no cap."""
