@@ -65,7 +65,8 @@ def explain(message: str, known: Sequence[str], where: str = "") -> InvalidConfi
     if unknown := re.search(r"nrecognized arguments: (?:--)?([^\s=]+)", message):
         return UnknownName("option", f"--{unknown[1]}", [f"--{name}" for name in known])
     if unknown := re.search(r"(?:Option|Key|option) '([\w.]+)'(?: is not accepted|$)", message):
-        return UnknownName(f"{where}key", unknown[1], known)
+        last = unknown[1].rpartition(".")[2]  # settings are not nested, whatever the file is
+        return UnknownName(f"{where}key", unknown[1], [last] if last in known else known)
     message = message.replace("Problems parsing config:", "not YAML:")
     message = message.replace("Unexpected config:", "expected keys with values, got")
     if wrong := _WRONG_VALUE.match(message):
