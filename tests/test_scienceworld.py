@@ -164,18 +164,25 @@ def test_valid_actions_are_listed_on_demand(env: ScienceWorld) -> None:
 # The simulator's process.
 
 
-def gone(pid: int) -> bool:
-    """Whether that process has ended, after at most ten seconds."""
+def state(pid: int) -> str:
+    """One letter, as `ps` has it; empty once there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return ""
+
+
+def becomes(pid: int, *states: str) -> bool:
+    """Whether the process is in one of these states within ten seconds."""
     for _ in range(100):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        stat = Path(f"/proc/{pid}/stat")
-        if stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z":
+        if state(pid) in states:
             return True
         time.sleep(0.1)
     return False
+
+
+def gone(pid: int) -> bool:
+    return becomes(pid, "", "Z")
 
 
 def test_a_dead_simulator_truncates_the_episode_and_the_next_one_is_as_ever() -> None:
@@ -203,6 +210,7 @@ def test_a_simulator_that_hangs_is_given_up() -> None:
         connection.socket.settimeout(1)
     pid = process(simulator).pid
     os.kill(pid, signal.SIGSTOP)
+    assert becomes(pid, "T")
     with pytest.raises(SimulatorLost, match="no answer within"):
         simulator.ask("getTaskNames")
     assert gone(pid)
