@@ -47,14 +47,15 @@ class TextEpisode:
         """Begin the episode of that seed."""
         self.seed = seed
         observation, self.info = self._env.reset(seed=seed)
-        self._history = History(self.info["goal"], observation)
+        make: type[History] = self._env.unwrapped.metadata.get("history", History)
+        self._history = make(observation, self.info)
         self.observations = [observation]
         self.taken: list[str] = []
 
     def step(self, action: str) -> Outcome:
         """Do `action`, any text."""
         observation, reward, terminated, truncated, self.info = self._env.step(action)
-        self._history.add(action, observation)
+        self._history.add(action, observation, self.info)
         self.observations.append(observation)
         self.taken.append(action)
         success = bool(self.info.get("success", terminated and float(reward) > 0))
@@ -68,7 +69,7 @@ class TextEpisode:
 
     def prompt(self) -> Prompt:
         """The state now, with what the environment's expert would do, if it says so."""
-        return self._history.prompt(self.info["actions"], self.info.get("expert"))
+        return self._history.prompt()
 
     @property
     def name(self) -> str:
