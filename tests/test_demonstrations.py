@@ -17,6 +17,7 @@ from londi.demonstrations import (
 )
 from londi.envs import make_env
 from londi.envs.babyai_text import ACTIONS
+from londi.envs.episode import TextEpisode
 from londi.errors import InvalidConfig
 from londi.prompts import Prompt
 
@@ -148,3 +149,25 @@ def test_an_environment_without_expert_cannot_be_imitated(monkeypatch: pytest.Mo
     monkeypatch.setattr("londi.demonstrations.make_env", lambda name, expert: plain)
     with pytest.raises(InvalidConfig, match="has no expert to imitate"):
         collect_expert(MIX, range(1), (0.0,))
+
+
+def test_scienceworlds_episodes_keep_what_their_prompts_show(tmp_path: Path) -> None:
+    env = "londi/ScienceWorld-find-plant-v0"
+    episodes = collect_expert(env, range(2), (0.0,))
+    save_demonstrations(tmp_path / "episodes", episodes)
+    assert load_demonstrations(tmp_path / "episodes") == episodes
+    for seed, episode in enumerate(episodes):
+        assert episode.taken == episode.labels
+        assert episode.success
+        played = TextEpisode(make_env(env, expert=True))
+        played.start(seed)
+        for prompt, label in episode.examples(11):
+            assert prompt.text() == played.prompt().text()
+            assert "Current inventory: In your inventory" in prompt.text()
+            played.step(label)
+        played.close()
+
+
+def test_noise_needs_actions_to_draw_from() -> None:
+    with pytest.raises(InvalidConfig, match="lists no actions"):
+        collect_expert("londi/ScienceWorld-find-plant-v0", range(1), (0.5,))

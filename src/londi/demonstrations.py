@@ -14,13 +14,14 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from londi.envs import make_env
 from londi.envs.episode import TextEpisode
 from londi.errors import InvalidConfig
-from londi.prompts import Prompt
+from londi.prompts import HISTORIES, Prompt
 
 Act = Callable[[Sequence[Prompt]], Sequence[str]]
 
@@ -36,6 +37,8 @@ class Demonstration:
         taken: the T actions that were done.
         labels: the T actions of the expert.
         success: whether the episode ended in success.
+        history: the name of what gathers the states into prompts.
+        states: what else that reads, of each state; empty where it reads nothing else.
     """
 
     goal: str
@@ -44,13 +47,20 @@ class Demonstration:
     taken: tuple[str, ...]
     labels: tuple[str, ...]
     success: bool
+    history: str = "plain"
+    states: tuple[dict[str, Any], ...] = ()
 
     def examples(self, history: int) -> Iterator[tuple[Prompt, str]]:
         """Each step as (prompt with at most `history` observations, the expert's action)."""
+        infos = [
+            {"goal": self.goal, "actions": self.actions} | state
+            for state in self.states or ({},) * len(self.labels)
+        ]
+        gathered = HISTORIES[self.history](self.observations[0], infos[0])
         for t, label in enumerate(self.labels):
-            first = max(0, t - history + 1)
-            observed, past = self.observations[first : t + 1], self.taken[first:t]
-            yield Prompt(self.goal, self.actions, observed, past), label
+            if t > 0:
+                gathered.add(self.taken[t - 1], self.observations[t], infos[t])
+            yield gathered.prompt().recent(history), label
 
 
 def collect_expert(
@@ -130,7 +140,12 @@ class _Slot:
         self._episode.start(seed)
         if "expert" not in self._episode.info:
             raise InvalidConfig(f"env: {self._episode.name} has no expert to imitate")
+        if self._chance and not self._episode.info["actions"]:
+            raise InvalidConfig(
+                f"noise: {self._episode.name} lists no actions to draw from; expected 0"
+            )
         self._labels = list[str]()
+        self._states = list[dict[str, Any]]()
         self._success = False
         return True
 
@@ -147,6 +162,8 @@ class _Slot:
             action = str(actions[self._rng.integers(len(actions))])
         elif self._rng.random() < self._expert_share:
             action = label
+        reads = HISTORIES[self._episode.history].reads
+        self._states.append({name: self._episode.info[name] for name in reads})
         self._labels.append(label)
         outcome = self._episode.step(label if action is None else action)
         self._success = outcome.success
@@ -160,6 +177,8 @@ class _Slot:
             tuple(self._episode.taken),
             tuple(self._labels),
             self._success,
+            self._episode.history,
+            tuple(filter(None, self._states)),
         )
 
     def close(self) -> None:
@@ -187,6 +206,8 @@ def load_demonstrations(file: Path) -> list[Demonstration]:
                 tuple(row["taken"]),
                 tuple(row["labels"]),
                 row["success"],
+                row.get("history", "plain"),
+                tuple(row.get("states", ())),
             )
             for row in rows
         ]

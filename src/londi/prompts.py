@@ -113,7 +113,7 @@ class SciencePrompt(Prompt):
 class History:
     """Gathers the last observations and actions of one episode into prompts.
 
-    An environment with a history of its own names the class in `metadata["history"]`.
+    An environment with another one names it, by its name in `HISTORIES`, in `metadata["history"]`.
 
     Args:
         observation: the first.
@@ -122,6 +122,8 @@ class History:
 
     length = HISTORY
     """Observations kept."""
+    reads: tuple[str, ...] = ()
+    """Entries of `info` that it needs besides, in each state."""
 
     def __init__(self, observation: str, info: Mapping[str, Any]) -> None:
         self._observations: deque[str] = deque([observation], maxlen=self.length)
@@ -154,6 +156,7 @@ class ScienceHistory(History):
     """
 
     length = _ENTRIES + 1
+    reads = ("score", "look", "inventory")
 
     def __init__(self, observation: str, info: Mapping[str, Any]) -> None:
         super().__init__(observation, info)
@@ -192,3 +195,7 @@ class ScienceHistory(History):
         room = next(filter(None, named.groups()), "") if named else ""
         if room and room not in self._rooms:
             self._rooms.append(room)
+
+
+HISTORIES: dict[str, type[History]] = {"plain": History, "scienceworld": ScienceHistory}
+"""What gathers the states of an environment, by name."""

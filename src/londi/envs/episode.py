@@ -12,7 +12,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from londi.prompts import History, Prompt
+from londi.prompts import HISTORIES, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +38,18 @@ class TextEpisode:
         observations: what was seen in it so far.
         taken: the actions done in it so far, in order.
         info: what the environment said last.
+        history: the name of what gathers its states into prompts.
     """
 
     def __init__(self, env: gym.Env[str, str]) -> None:
         self._env = env
+        self.history: str = env.unwrapped.metadata.get("history", "plain")
 
     def start(self, seed: int) -> None:
         """Begin the episode of that seed."""
         self.seed = seed
         observation, self.info = self._env.reset(seed=seed)
-        make: type[History] = self._env.unwrapped.metadata.get("history", History)
-        self._history = make(observation, self.info)
+        self._history = HISTORIES[self.history](observation, self.info)
         self.observations = [observation]
         self.taken: list[str] = []
 

@@ -19,7 +19,6 @@ from gymnasium import spaces
 from londi.envs import SCIENCEWORLD_TASKS as TASKS
 from londi.envs.simulator import TIMEOUT, Simulator, SimulatorError, SimulatorLost
 from londi.errors import InvalidConfig, UnknownName
-from londi.prompts import ScienceHistory
 
 SIMPLIFICATIONS = (
     "easy",
@@ -98,7 +97,7 @@ class ScienceWorld(gym.Env[str, str]):
         InvalidConfig: if `limit` is no whole number >= 1, or a task cannot be had as asked.
     """
 
-    metadata = {"render_modes": ["ansi"], "history": ScienceHistory}  # noqa: RUF012
+    metadata = {"render_modes": ["ansi"], "history": "scienceworld"}  # noqa: RUF012
 
     def __init__(
         self,
