@@ -19,6 +19,7 @@ import londi.envs.simulator
 from londi.envs import SCIENCEWORLD_TASKS, make_env
 from londi.envs.scienceworld import SIMPLIFICATIONS, ScienceWorld, closest
 from londi.envs.simulator import Simulator, SimulatorError, SimulatorLost, java
+from londi.episodes import demonstration_seeds, held_out_seeds, validation_seeds
 from londi.errors import InvalidConfig, UnknownName
 
 
@@ -95,13 +96,20 @@ def test_the_same_seed_gives_the_same_episode_in_any_order_of_play() -> None:
     env.close()
 
 
-@pytest.mark.parametrize("split", ["train", "dev", "test"])
-def test_variations_are_those_published(split: Any) -> None:
-    published = {"train": range(14), "dev": range(14, 21), "test": range(21, 30)}
+@pytest.mark.parametrize(
+    ("split", "seeds", "published"),
+    [
+        (None, demonstration_seeds(0, 0, 8), range(14)),
+        (None, validation_seeds(8), range(14, 21)),
+        (None, held_out_seeds(8), range(21, 30)),
+        ("test", range(8), range(21, 30)),
+    ],
+)
+def test_variations_are_those_published(split: Any, seeds: range, published: range) -> None:
     env = ScienceWorld(["boil"], split)
-    seen = {env.reset(seed=seed)[1]["variation"] for seed in range(12)}
+    seen = {env.reset(seed=seed)[1]["variation"] for seed in seeds}
     assert len(seen) > 1
-    assert seen <= set(published[split])
+    assert seen <= set(published)
     env.close()
 
 

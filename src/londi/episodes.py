@@ -7,6 +7,7 @@ apart, and no run reaches from one into the next. This file knows nothing of the
 from __future__ import annotations
 
 from itertools import count
+from typing import Literal
 
 DEMONSTRATIONS = 0
 """From here on: episodes that language models are trained on."""
@@ -37,3 +38,11 @@ def validation_seeds(episodes: int) -> range:
 def held_out_seeds(episodes: int) -> range:
     """The first `episodes` of those that figures are reported on."""
     return range(HELD_OUT, HELD_OUT + episodes)
+
+
+Split = Literal["train", "dev", "test"]
+
+
+def split_of(seed: int) -> Split:
+    """The published split that an environment with one draws this episode from."""
+    return "train" if seed < VALIDATION else "dev" if seed < HELD_OUT else "test"

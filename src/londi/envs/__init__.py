@@ -11,6 +11,8 @@ from typing import Any
 
 import gymnasium as gym
 
+from londi.envs.scienceworld import TASKS as SCIENCEWORLD_TASKS
+from londi.envs.scienceworld import ScienceWorld  # noqa: F401  made by name
 from londi.errors import UnknownName
 
 NAMESPACE = "londi"
@@ -49,21 +51,6 @@ BABYAI_LEVELS = """
 """minigrid's BabyAI levels. Written out so that naming them does not import minigrid."""
 
 
-SCIENCEWORLD_TASKS = """
-    boil change-the-state-of-matter-of chemistry-mix chemistry-mix-paint-secondary-color
-    chemistry-mix-paint-tertiary-color find-animal find-living-thing find-non-living-thing
-    find-plant freeze grow-fruit grow-plant identify-life-stages-1 identify-life-stages-2
-    inclined-plane-determine-angle inclined-plane-friction-named-surfaces
-    inclined-plane-friction-unnamed-surfaces lifespan-longest-lived
-    lifespan-longest-lived-then-shortest-lived lifespan-shortest-lived
-    measure-melting-point-known-substance measure-melting-point-unknown-substance melt
-    mendelian-genetics-known-plant mendelian-genetics-unknown-plant power-component
-    power-component-renewable-vs-nonrenewable-energy test-conductivity
-    test-conductivity-of-unknown-substances use-thermometer
-""".split()  # noqa: SIM905
-"""The simulator's tasks, written out so that naming them starts no Java and imports nothing."""
-
-
 def _make_mix(mix: str, render_mode: str | None = None, **kwargs: Any) -> gym.Env[str, str]:
     from londi.envs.babyai_levels import MixedLocal
     from londi.envs.babyai_text import BabyAIText
@@ -84,14 +71,6 @@ def _make_level(
     return BabyAIText(made, render_mode=render_mode, memory=memory, **kwargs)  # type: ignore[arg-type]
 
 
-def _make_scienceworld(
-    tasks: list[str], split: str, render_mode: str | None = None, **kwargs: Any
-) -> gym.Env[str, str]:
-    from londi.envs.scienceworld import ScienceWorld
-
-    return ScienceWorld(tasks, split, render_mode=render_mode, **kwargs)  # type: ignore[arg-type]
-
-
 def register() -> None:
     """Register londi's environments with Gymnasium; importing this package does it.
 
@@ -106,10 +85,7 @@ def register() -> None:
     }
     named = {"ScienceWorld-v0": SCIENCEWORLD_TASKS}
     named |= {f"ScienceWorld-{task}-v0": [task] for task in SCIENCEWORLD_TASKS}
-    makers |= {
-        name: ("_make_scienceworld", {"tasks": tasks, "split": "train"})
-        for name, tasks in named.items()
-    }
+    makers |= {name: ("ScienceWorld", {"tasks": tasks}) for name, tasks in named.items()}
     for name, (maker, kwargs) in makers.items():
         if f"{NAMESPACE}/{name}" not in gym.registry:
             gym.register(

@@ -11,14 +11,28 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from typing import Any, Literal
+from typing import Any
 
 import gymnasium as gym
 from gymnasium import spaces
 
-from londi.envs import SCIENCEWORLD_TASKS as TASKS
 from londi.envs.simulator import TIMEOUT, Simulator, SimulatorError, SimulatorLost
+from londi.episodes import Split, split_of
 from londi.errors import InvalidConfig, UnknownName
+
+TASKS = """
+    boil change-the-state-of-matter-of chemistry-mix chemistry-mix-paint-secondary-color
+    chemistry-mix-paint-tertiary-color find-animal find-living-thing find-non-living-thing
+    find-plant freeze grow-fruit grow-plant identify-life-stages-1 identify-life-stages-2
+    inclined-plane-determine-angle inclined-plane-friction-named-surfaces
+    inclined-plane-friction-unnamed-surfaces lifespan-longest-lived
+    lifespan-longest-lived-then-shortest-lived lifespan-shortest-lived
+    measure-melting-point-known-substance measure-melting-point-unknown-substance melt
+    mendelian-genetics-known-plant mendelian-genetics-unknown-plant power-component
+    power-component-renewable-vs-nonrenewable-energy test-conductivity
+    test-conductivity-of-unknown-substances use-thermometer
+""".split()  # noqa: SIM905
+"""The simulator's tasks, written out so that naming them starts no Java."""
 
 SIMPLIFICATIONS = (
     "easy",
@@ -29,8 +43,7 @@ SIMPLIFICATIONS = (
     "teleportAction",
 )
 
-Split = Literal["train", "dev", "test"]
-_VARIATIONS = {
+_VARIATIONS: dict[Split, str] = {
     "train": "getVariationsTrain",
     "dev": "getVariationsDev",
     "test": "getVariationsTest",
@@ -83,7 +96,9 @@ class ScienceWorld(gym.Env[str, str]):
 
     Args:
         tasks: names of tasks; an episode is of one of them, drawn uniformly.
-        split: which variations episodes are drawn from.
+        split: which variations episodes are drawn from; by default the seed of an episode says it,
+            as `londi.episodes` lays them out: `londi evaluate` plays test variations, and settings
+            are chosen on those for development.
         simplifications: comma-separated, of `SIMPLIFICATIONS`.
         limit: steps after which an episode is truncated.
         list_actions: say at every step which actions are valid, which takes most of its time.
@@ -102,7 +117,7 @@ class ScienceWorld(gym.Env[str, str]):
     def __init__(
         self,
         tasks: Sequence[str] = TASKS,
-        split: Split = "train",
+        split: Split | None = None,
         simplifications: str = "easy",
         limit: int = 100,
         list_actions: bool = False,
@@ -111,12 +126,12 @@ class ScienceWorld(gym.Env[str, str]):
         render_mode: str | None = None,
     ) -> None:
         _check("task", tasks, TASKS)
-        _check("split", [split], _VARIATIONS)
+        _check("split", [split] if split else [], _VARIATIONS)
         _check("simplification", filter(None, simplifications.split(",")), SIMPLIFICATIONS)
         if limit < 1:
             raise InvalidConfig(f"limit: expected a whole number >= 1, got {limit!r}")
         self._tasks = tuple(tasks)
-        self._split: Split = split
+        self._split = split
         self._simplifications = simplifications
         self._limit = limit
         self._list_actions = list_actions
@@ -142,9 +157,10 @@ class ScienceWorld(gym.Env[str, str]):
         _check("task", [task], TASKS)
         # Drawn before anything can be lost, so that a second try is of the same episode.
         share = self.np_random.random()
+        split = self._split or split_of(seed or 0)
         for _ in range(2):
             try:
-                return self._begin(task, options.get("variation"), share)
+                return self._begin(task, options.get("variation"), split, share)
             except SimulatorLost as error:
                 reason = str(error)
         raise SimulatorError(f"an episode could not be begun in two tries: {reason}")
@@ -173,10 +189,12 @@ class ScienceWorld(gym.Env[str, str]):
     def close(self) -> None:
         self._simulator.close()
 
-    def _begin(self, task: str, variation: int | None, share: float) -> tuple[str, dict[str, Any]]:
+    def _begin(
+        self, task: str, variation: int | None, split: Split, share: float
+    ) -> tuple[str, dict[str, Any]]:
         ask = self._simulator.ask
         if variation is None:
-            known = self._variations(task)
+            known = self._variations(task, split)
             variation = known[int(share * len(known))]
         elif variation not in range(count := ask("getTaskMaxVariations", task)):
             raise InvalidConfig(
@@ -191,11 +209,11 @@ class ScienceWorld(gym.Env[str, str]):
         self._episode = _Episode(task, variation, goal, gold, text)
         return text, self._look()
 
-    def _variations(self, task: str) -> tuple[int, ...]:
-        if (task, self._split) not in _KNOWN:
+    def _variations(self, task: str, split: Split) -> tuple[int, ...]:
+        if (task, split) not in _KNOWN:
             self._simulator.ask("load", task, 0, "", False)
-            _KNOWN[task, self._split] = tuple(self._simulator.ask(_VARIATIONS[self._split]))
-        return _KNOWN[task, self._split]
+            _KNOWN[task, split] = tuple(self._simulator.ask(_VARIATIONS[split]))
+        return _KNOWN[task, split]
 
     def _act(self, action: str) -> str:
         """Do it, or what is closest to it; the observation."""
@@ -246,7 +264,7 @@ def closest(action: str, valid: Sequence[str]) -> str:
     return max(valid, key=likeness)
 
 
-_KNOWN: dict[tuple[str, str], tuple[int, ...]] = {}
+_KNOWN: dict[tuple[str, Split], tuple[int, ...]] = {}
 """Variations by task and split, as the simulator has told: asking takes time."""
 
 
