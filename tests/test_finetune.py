@@ -40,7 +40,7 @@ def test_it_leaves_a_model_that_plays(trained: Trained) -> None:
     out, _, figures = trained
     lm = load_model(str(out / "model"))
     assert isinstance(lm, Seq2SeqModel)
-    assert lm.history == 3
+    assert lm.reader.history == 3
     assert figures["parameters"] == sum(p.numel() for p in lm.model.parameters())
 
 
@@ -162,7 +162,7 @@ def test_it_can_start_from_a_model(
     finetune(config, tmp_path / "on")
     lm = load_model(str(tmp_path / "on" / "model"))
     assert isinstance(lm, Seq2SeqModel)
-    assert lm.history == 1
+    assert lm.reader.history == 1
     old, new = weights(trained[0]), weights(tmp_path / "on")
     assert old.keys() == new.keys()
     for key in old:

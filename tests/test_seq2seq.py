@@ -230,7 +230,10 @@ def test_a_saved_model_answers_as_before(
     assert isinstance(again, LanguageModel)
     assert again.fingerprint == lm.fingerprint
     assert [r.action for r in again.act(prompts)] == [r.action for r in lm.act(prompts)]
-    assert json.loads((tmp_path / "m" / "londi.json").read_text()) == {"history": 2}
+    assert json.loads((tmp_path / "m" / "londi.json").read_text()) == {
+        "history": 2,
+        "max_tokens": 1024,
+    }
     assert not list((tmp_path / "m").glob("*.bin"))
 
 

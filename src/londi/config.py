@@ -186,6 +186,8 @@ class FinetuneConfig:
     """Seed of weights, episodes and batches."""
     history: int = 3
     """Observations kept in a prompt."""
+    max_tokens: int = 1024
+    """Most tokens of a prompt; of a longer one the oldest observations are dropped."""
     d_model: int = 128
     """Width of a new model."""
     d_ff: int = 512
@@ -258,6 +260,7 @@ class FinetuneConfig:
         check(self, episodes=(1, 1_000_000), round_episodes=(1, 1_000_000))
         for name in (
             "history",
+            "max_tokens",
             "d_model",
             "d_ff",
             "heads",

@@ -33,6 +33,7 @@ from londi.demonstrations import (
 )
 from londi.envs import make_env
 from londi.episodes import HELD_OUT, demonstration_seeds, held_out_seeds
+from londi.models.reader import Reader
 from londi.models.seq2seq import Seq2SeqModel
 from londi.runs import create_run
 
@@ -143,20 +144,15 @@ class Examples:
     def __len__(self) -> int:
         return len(self._prompts)
 
-    def add(self, tokenizer: Any, episodes: Sequence[Demonstration], history: int) -> None:
-        """Tokenise and keep every step of `episodes`."""
-        pairs = [
-            (prompt.text(), label)
-            for episode in episodes
-            for prompt, label in episode.examples(history)
-        ]
-        for start in range(0, len(pairs), 10_000):
-            texts, labels = zip(*pairs[start : start + 10_000], strict=True)
-            self._prompts += [
-                np.array(ids, np.int32) for ids in tokenizer(list(texts))["input_ids"]
-            ]
+    def add(self, reader: Reader, episodes: Sequence[Demonstration]) -> None:
+        """Tokenise and keep every step of `episodes`, as `reader` shows it."""
+        for start in range(0, len(episodes), 1000):
+            some = episodes[start : start + 1000]
+            pairs = [pair for episode in some for pair in episode.examples(reader.history)]
+            prompts, labels = zip(*pairs, strict=True)
+            self._prompts += [np.array(ids, np.int32) for ids in reader.read(prompts)]
             self._labels += [
-                np.array(ids, np.int32) for ids in tokenizer(list(labels))["input_ids"]
+                np.array(ids, np.int32) for ids in reader.tokenizer(list(labels))["input_ids"]
             ]
 
     def batches(
@@ -242,7 +238,7 @@ def finetune(
         step, spent = int(state["step"]), state["seconds"]
 
     examples = Examples()
-    examples.add(lm.tokenizer, episodes, config.history)
+    examples.add(lm.reader, episodes)
     success = float(np.mean([e.success for e in episodes]))
     del episodes
     for number in range(config.rounds + 1):
@@ -254,7 +250,7 @@ def finetune(
                 save_demonstrations(file, list(_own_states(lm, config, number)))
             own = load_demonstrations(file)
             success = float(np.mean([e.success for e in own]))
-            examples.add(lm.tokenizer, own, config.history)
+            examples.add(lm.reader, own)
         if step >= last:
             continue
         lm.model.train()
@@ -350,15 +346,20 @@ def _round_file(out: Path, number: int) -> Path:
 
 def _start(config: FinetuneConfig, episodes: Sequence[Demonstration]) -> Seq2SeqModel:
     if config.base:
-        lm = Seq2SeqModel.load(config.base, device=config.device)
-        lm.history = config.history
-        return lm
+        return Seq2SeqModel.load(
+            config.base,
+            device=config.device,
+            history=config.history,
+            max_tokens=config.max_tokens,
+        )
     sample = episodes[: config.tokenizer_episodes]
     texts = [p.text() for episode in sample for p, _ in episode.examples(config.history)]
     texts += sorted({label for episode in sample for label in episode.labels})
     tokenizer = learn_tokenizer(texts, config.phrases, config.vocabulary)
     model = new_model(config, tokenizer).to(config.device)
-    return Seq2SeqModel(model, tokenizer, "new", history=config.history)
+    return Seq2SeqModel(
+        model, tokenizer, "new", history=config.history, max_tokens=config.max_tokens
+    )
 
 
 def _warm_then_linear(config: FinetuneConfig) -> Callable[[int], float]:

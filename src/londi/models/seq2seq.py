@@ -23,11 +23,12 @@ from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging as hf_logging
 
 from londi.errors import ModelError
+from londi.models.reader import MAX_TOKENS, Reader
 from londi.prompts import HISTORY, Prompt
 from londi.types import Reply, Usage
 
 SETTINGS = "londi.json"
-"""Beside the weights: how this model wants its prompts (`history`)."""
+"""Beside the weights: how this model wants its prompts (`history`, `max_tokens`)."""
 
 Scoring = Literal["logprob", "glam"]
 
@@ -42,6 +43,7 @@ class Seq2SeqModel:
         tokenizer: its tokenizer.
         name: how the user named it.
         history: observations that its prompts keep.
+        max_tokens: most tokens of a prompt; see `Reader`.
         batch_size: prompts in one forward pass; longer lists are cut, sorted by length.
         choose: ``"score"`` the candidates or ``"generate"`` a text.
         scoring: ``"logprob"`` sums log-softmax over the candidate's tokens and the end token,
@@ -57,6 +59,7 @@ class Seq2SeqModel:
         name: str,
         *,
         history: int = HISTORY,
+        max_tokens: int = MAX_TOKENS,
         batch_size: int = 64,
         choose: Literal["score", "generate"] = "score",
         scoring: Scoring = "logprob",
@@ -65,7 +68,8 @@ class Seq2SeqModel:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.name = name
-        self.history = history
+        longest = getattr(model.config, "max_position_embeddings", None) or max_tokens
+        self.reader = Reader(tokenizer, history, min(max_tokens, longest))
         self._batch_size = batch_size
         self._choose = choose
         self._scoring = scoring
@@ -106,7 +110,8 @@ class Seq2SeqModel:
             self.model.to(dtype).save_pretrained(folder)
             self.model.to(original)
             self.tokenizer.save_pretrained(folder)
-        (folder / SETTINGS).write_text(json.dumps({"history": self.history}) + "\n")
+        wanted = {"history": self.reader.history, "max_tokens": self.reader.max_tokens}
+        (folder / SETTINGS).write_text(json.dumps(wanted) + "\n")
 
     @property
     def fingerprint(self) -> str:
@@ -117,7 +122,8 @@ class Seq2SeqModel:
                 digest.update(key.encode())
                 digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
             digest.update(json.dumps(self.tokenizer.get_vocab(), sort_keys=True).encode())
-            settings = (self.history, self._choose, self._scoring, self._max_new_tokens)
+            shown = (self.reader.history, self.reader.max_tokens)
+            settings = (*shown, self._choose, self._scoring, self._max_new_tokens)
             digest.update(repr(settings).encode())
             self._fingerprint = digest.hexdigest()
         return self._fingerprint
@@ -162,8 +168,7 @@ class Seq2SeqModel:
         """Indices and token ids of one forward pass at a time, shortest prompts first."""
         if not prompts:
             return
-        texts = [prompt.recent(self.history).text() for prompt in prompts]
-        ids: list[list[int]] = self.tokenizer(texts)["input_ids"]
+        ids = self.reader.read(prompts)
         order = sorted(range(len(prompts)), key=lambda i: len(ids[i]))
         for start in range(0, len(order), self._batch_size):
             chunk = order[start : start + self._batch_size]
