@@ -60,7 +60,7 @@ def test_the_figures_are_of_held_out_play(trained: Trained, tiny_config: Finetun
     figures = trained[2]
     assert figures["episodes"] == tiny_config.evaluation_episodes
     assert 0 <= figures["success"] <= 1  # type: ignore[operator]
-    assert 0 <= figures["agreement"] <= 1  # type: ignore[operator]
+    assert 0 <= figures["return"] <= 1  # type: ignore[operator]
 
 
 def test_the_loss_falls(trained: Trained, tiny_config: FinetuneConfig) -> None:

@@ -241,6 +241,8 @@ class FinetuneConfig:
     """AdamW's weight decay."""
     evaluation_episodes: int = 500
     """Held-out episodes for the figures of the model card."""
+    num_envs: int = 64
+    """Environments that the model plays side by side; each of ScienceWorld is a Java process."""
     save_dtype: str = "float32"
     """Number format of the saved weights."""
     device: str = "cpu"
@@ -272,6 +274,7 @@ class FinetuneConfig:
             "batch_size",
             "warmup",
             "evaluation_episodes",
+            "num_envs",
             "workers",
             "report_every",
             "save_every",

@@ -3,7 +3,8 @@
 Rounds of gathering and training: the first round's episodes are the expert's (with noise),
 the later ones are played by the model itself and labelled by the expert (DAgger,
 arXiv 1011.0686). The model is made from scratch with a tokenizer learned from the prompts, or
-started from any Hugging Face seq2seq checkpoint. This file knows nothing of switching.
+started from any Hugging Face seq2seq checkpoint. This file knows nothing of switching, but that a
+model may play alone.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, proce
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5Attention
 
+from londi.budget import Budget
 from londi.checkpoint import has_state, load_state, save_state
 from londi.config import FinetuneConfig
 from londi.demonstrations import (
@@ -33,9 +36,12 @@ from londi.demonstrations import (
 )
 from londi.envs import make_env
 from londi.episodes import HELD_OUT, demonstration_seeds, held_out_seeds
+from londi.evaluate import play, summary
 from londi.models.reader import Reader
 from londi.models.seq2seq import Seq2SeqModel
+from londi.pair import Pair
 from londi.runs import create_run
+from londi.switcher import ConstantSwitcher
 
 IGNORED = -100  # the label that the loss leaves out
 CHECKPOINT, MODEL = "checkpoint", "model"
@@ -377,19 +383,28 @@ def _own_states(lm: Seq2SeqModel, config: FinetuneConfig, number: int) -> Iterat
         seeds,
         lambda prompts: [reply.action for reply in lm.act(prompts)],
         expert_share=config.round_expert_share,
+        parallel=config.num_envs,
     )
 
 
 def _figures(lm: Seq2SeqModel, config: FinetuneConfig) -> dict[str, Any]:
-    """Success and agreement with the expert on held-out episodes that the model plays itself."""
-    seeds = held_out_seeds(config.evaluation_episodes)
-    played = list(collect(config.env, seeds, lambda ps: [r.action for r in lm.act(ps)]))
-    pairs = [(label, taken) for e in played for label, taken in zip(e.labels, e.taken, strict=True)]
+    """What the model reaches by itself on held-out episodes."""
+    played = summary(
+        play(
+            Pair(lm, lm, partial(make_env, config.env)),
+            ConstantSwitcher(0.0),
+            held_out_seeds(config.evaluation_episodes),
+            cost=0.0,
+            budget=Budget(),
+            num_envs=config.num_envs,
+            seed=config.seed,
+        )
+    )
     return {
         "episodes": len(played),
+        "return": round(float(np.mean([e.total for e in played])), 4),
         "success": round(float(np.mean([e.success for e in played])), 4),
-        "steps": round(len(pairs) / len(played), 2),
-        "agreement": round(float(np.mean([a == b for a, b in pairs])), 4),
+        "steps": round(float(np.mean([e.steps for e in played])), 2),
     }
 
 

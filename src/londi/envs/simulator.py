@@ -99,11 +99,12 @@ class Simulator:
             port, token, process = launch_gateway(
                 classpath=jar,
                 java_path=java(),
-                # Without it the order of things in a room follows their addresses in memory.
                 javaopts=[
                     "-XX:+IgnoreUnrecognizedVMOptions",
+                    # Without these two the order of things in a room follows their addresses.
                     "-XX:+UnlockExperimentalVMOptions",
                     "-XX:hashCode=2",
+                    "-XX:+UseSerialGC",  # 355 MB after eight episodes, where the default has 887
                 ],
                 cwd=BASEPATH,
                 die_on_exit=True,
