@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
 import londi.envs.simulator
+from londi.encoder import NoEncoder
 from londi.envs import SCIENCEWORLD_TASKS, make_env
 from londi.envs.scienceworld import SIMPLIFICATIONS, ScienceWorld, closest
 from londi.envs.simulator import Simulator, SimulatorError, SimulatorLost, java
 from londi.episodes import demonstration_seeds, held_out_seeds, validation_seeds
 from londi.errors import InvalidConfig, UnknownName
+from londi.models.scripted import ExpertModel
+from londi.switching import SwitchingVectorEnv
 
 
 @pytest.fixture(scope="module")
@@ -287,3 +291,34 @@ def test_what_cannot_be_made_is_refused(wrong: dict[str, Any], message: str) -> 
 def test_a_variation_that_does_not_exist_is_refused(env: ScienceWorld) -> None:
     with pytest.raises(InvalidConfig, match=r"of 'boil': expected .* from 0 to 29, got 999"):
         start(env, "boil", 999)
+
+
+# In the switching problem.
+
+
+def test_several_simulators_play_side_by_side_and_one_that_dies_ends_its_episode_alone() -> None:
+    worlds: list[ScienceWorld] = []
+
+    def make() -> ScienceWorld:
+        worlds.append(ScienceWorld(["find-plant"], expert=True))
+        return worlds[-1]
+
+    env = SwitchingVectorEnv(
+        make, ExpertModel(), ExpertModel(), cost=0.0, encoder=NoEncoder(), num_envs=3
+    )
+    env.reset(options={"episodes": range(5)})
+    assert len({process(world._simulator).pid for world in worlds}) == 3
+    os.kill(process(worlds[1]._simulator).pid, signal.SIGKILL)
+    totals: dict[int, float] = dict.fromkeys(range(5), 0.0)
+    ended: dict[int, bool] = {}
+    live = np.ones(3, bool)
+    while live.any():
+        *_, info = env.step(np.array([0, 1, 0]))
+        live = info["live"]
+        for step in filter(None, info["steps"]):
+            totals[step.episode] += step.reward
+            if step.ended:
+                ended[step.episode] = step.truncated
+    env.close()
+    assert ended == {0: False, 1: True, 2: False, 3: False, 4: False}
+    assert totals == pytest.approx({0: 1.0, 1: 0.0, 2: 1.0, 3: 1.0, 4: 1.0})

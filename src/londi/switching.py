@@ -9,6 +9,7 @@ train a Switcher. This file does not know how choices are made.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import count, islice
 from math import log1p
@@ -134,6 +135,8 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         name = env
         make = env if callable(env) else lambda: make_env(str(name))
         self._slots = [_Slot(TextEpisode(make())) for _ in range(num_envs)]
+        self._threads = ThreadPoolExecutor(num_envs) if self._slots[0].episode.waits else None
+        self._map = self._threads.map if self._threads else map
         size = self.encoder.size + EXTRAS
         self.single_observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -162,9 +165,8 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
             first = int(np.random.default_rng().integers(1 << 30)) if seed is None else seed
             episodes = count(first)
         self._episodes, self._begun = iter(episodes), 0
-        for slot in self._slots:
-            slot.view = self._begin(slot)
-        self._look([slot.view for slot in self._slots])
+        self._begin(self._slots)
+        self._look(self._views)
         return self._observe(self._views), self._info()
 
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
@@ -176,20 +178,20 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         remaining = self.budget.remaining(spent)
         replies = self._ask(choice)
 
+        acting = [replies[i][int(g)] or _SILENCE for i, g in enumerate(choice)]
+        rows = np.flatnonzero(live).tolist()
+        outcomes = self._map(lambda i: self._slots[i].episode.step(acting[i].action), rows)
         steps: list[Step | None] = [None] * self.num_envs
         finals: list[_View | None] = [None] * self.num_envs
-        for i, slot in enumerate(self._slots):
-            if slot.view is None:
-                continue
-            quick, deepthink = replies[i]
-            acting = deepthink if choice[i] else quick
-            action = (acting or _SILENCE).action
-            outcome = slot.episode.step(action)
+        over: list[_Slot] = []
+        for i, outcome in zip(rows, outcomes, strict=True):
+            slot, (quick, deepthink) = self._slots[i], replies[i]
+            assert slot.view
             steps[i] = Step(
                 episode=slot.episode.seed,
                 t=len(slot.episode.taken) - 1,
                 choice=int(choice[i]),
-                action=action,
+                action=acting[i].action,
                 quick_action=quick.action if quick else None,
                 reward=outcome.reward,
                 terminated=outcome.terminated,
@@ -202,7 +204,10 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
             )
             if not outcome.terminated:
                 finals[i] = slot.look(slot.view.spent + int(choice[i]))
-            slot.view = self._begin(slot) if outcome.ended else finals[i]
+            slot.view = finals[i]
+            if outcome.ended:
+                over.append(slot)
+        self._begin(over)
         ended = np.array([step is not None and step.ended for step in steps])
         # One batch for QUICK: where episodes go on or were cut off, and where new ones begin.
         self._look([*finals, *(self._slots[i].view for i in np.flatnonzero(ended))])
@@ -249,6 +254,8 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         """Close the text environments; `VectorEnv.close` calls this."""
         for slot in self._slots:
             slot.episode.close()
+        if self._threads:
+            self._threads.shutdown()
 
     @property
     def _views(self) -> list[_View | None]:
@@ -257,14 +264,14 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
     def _live(self) -> npt.NDArray[np.bool_]:
         return np.array([slot.view is not None for slot in self._slots])
 
-    def _begin(self, slot: _Slot) -> _View | None:
-        """Start the next episode there; None if none is left."""
-        seed = next(self._episodes, None)
-        if seed is None:
-            return None
-        self._begun += 1
-        slot.episode.start(seed)
-        return slot.look(spent=0)
+    def _begin(self, slots: Sequence[_Slot]) -> None:
+        """Start the next episodes there, as long as any are left."""
+        seeds = list(islice(self._episodes, len(slots)))
+        self._begun += len(seeds)
+        for _ in self._map(lambda k: slots[k].episode.start(seeds[k]), range(len(seeds))):
+            pass
+        for k, slot in enumerate(slots):
+            slot.view = slot.look(spent=0) if k < len(seeds) else None
 
     def _look(self, views: Sequence[_View | None]) -> None:
         """Make the features of these views, asking the models where their replies are looked at."""

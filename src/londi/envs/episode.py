@@ -39,11 +39,13 @@ class TextEpisode:
         taken: the actions done in it so far, in order.
         info: what the environment said last.
         history: the name of what gathers its states into prompts.
+        waits: whether a step waits for another process, so that several are worth a thread each.
     """
 
     def __init__(self, env: gym.Env[str, str]) -> None:
         self._env = env
         self.history: str = env.unwrapped.metadata.get("history", "plain")
+        self.waits: bool = env.unwrapped.metadata.get("waits", False)
 
     def start(self, seed: int) -> None:
         """Begin the episode of that seed."""

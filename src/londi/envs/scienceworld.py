@@ -112,7 +112,11 @@ class ScienceWorld(gym.Env[str, str]):
         InvalidConfig: if `limit` is no whole number >= 1, or a task cannot be had as asked.
     """
 
-    metadata = {"render_modes": ["ansi"], "history": "scienceworld"}  # noqa: RUF012
+    metadata = {  # noqa: RUF012
+        "render_modes": ["ansi"],
+        "history": "scienceworld",
+        "waits": True,
+    }
 
     def __init__(
         self,
