@@ -361,7 +361,7 @@ def test_the_list_of_levels_is_minigrids() -> None:
 
 
 def test_every_level_has_a_name_and_starts() -> None:
-    names = environment_names()
+    names = [name for name in environment_names() if "BabyAIText" in name]
     assert len(names) == len(set(names)) == len(MIXES) + len(BABYAI_LEVELS)
     for name in names:
         env = make_env(name)
