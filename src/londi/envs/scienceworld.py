@@ -109,7 +109,9 @@ class ScienceWorld(gym.Env[str, str]):
 
     Raises:
         UnknownName: if there is no such task, split or simplification; suggests the nearest.
-        InvalidConfig: if `limit` is no whole number >= 1, or a task cannot be had as asked.
+        InvalidConfig: if `limit` is no whole number >= 1.
+        MissingExtra: if the simulator is not installed.
+        SimulatorError: if there is no Java.
     """
 
     metadata = {  # noqa: RUF012

@@ -14,6 +14,7 @@ import subprocess
 import time
 import weakref
 from collections.abc import MutableSequence
+from importlib.util import find_spec
 from typing import Any
 
 from londi.errors import LondiError, MissingExtra
@@ -39,9 +40,16 @@ class Simulator:
     Args:
         timeout: seconds for one answer.
         jar: the program; the package's by default.
+
+    Raises:
+        MissingExtra: if the `scienceworld` package is not installed.
+        SimulatorError: if there is no Java.
     """
 
     def __init__(self, timeout: float = TIMEOUT, jar: str | None = None) -> None:
+        if any(find_spec(package) is None for package in ("scienceworld", "py4j")):
+            raise MissingExtra("scienceworld", "scienceworld")
+        self._java = java()
         self._timeout = timeout
         self._jar = jar
         self._gateway: Any = None
@@ -87,18 +95,16 @@ class Simulator:
         return f"the simulator failed: {next(iter(str(error).splitlines()), '')}"
 
     def _start(self) -> None:
-        try:
-            from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
-            from py4j.protocol import Py4JError
-            from scienceworld.constants import BASEPATH, JAR_PATH
-        except ImportError as error:
-            raise MissingExtra("scienceworld", "scienceworld") from error
+        from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
+        from py4j.protocol import Py4JError
+        from scienceworld.constants import BASEPATH, JAR_PATH
+
         logging.getLogger().addFilter(_not_py4j)
         jar = self._jar or JAR_PATH
         try:
             port, token, process = launch_gateway(
                 classpath=jar,
-                java_path=java(),
+                java_path=self._java,
                 javaopts=[
                     "-XX:+IgnoreUnrecognizedVMOptions",
                     # Without these two the order of things in a room follows their addresses.
