@@ -41,8 +41,7 @@ def test_the_recorded_recipe_is_the_one_in_recipes(name: str) -> None:
 
 def test_deepthink_costs_ten_times_quicks_flops_on_equal_prompts() -> None:
     quick, deepthink = map(shipped, PAIR)
-    actions = ("turn left", "go forward")
-    assert deepthink.flops(30, actions) > 10 * quick.flops(30, actions)
+    assert deepthink.flops(30, steps=8) > 10 * quick.flops(30, steps=8)
 
 
 @pytest.mark.parametrize(("name", "low", "high"), [(PAIR[0], 0.15, 0.60), (PAIR[1], 0.85, 1.0)])

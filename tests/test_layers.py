@@ -39,6 +39,8 @@ LEVELS = {
     "evaluate": 5,
     "sweep": 5,
     "exact": 5,
+    "progress": 5,
+    "signatures": 5,
     "report": 5,
     "plot": 5,
     "metrics": 5,

@@ -36,10 +36,13 @@ def made(method: str, rate: float, mean: float, seed: tuple[int, ...] = (0,)) ->
         success_rate=mean,
         call_rate=rate,
         overspent=0.0,
+        exceeded=0.0,
         lm_seconds=1.0,
         lm_flops=1e9,
         cost_saved=1 - rate,
         pgr=None,
+        mapped=0.0,
+        lost=0,
     )
 
 

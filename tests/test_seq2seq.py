@@ -181,7 +181,8 @@ def test_usage_counts_what_was_done(make_lm: MakeLM, prompts: list[Prompt]) -> N
         assert reply.usage.calls == 1
         assert reply.usage.tokens == len(lm.tokenizer(prompt.text())["input_ids"])
         assert reply.usage.seconds > 0
-        assert reply.usage.flops == lm.flops(reply.usage.tokens, prompt.actions)
+        steps = 1 + sum(len(lm.tokenizer(action)["input_ids"]) - 1 for action in prompt.actions)
+        assert reply.usage.flops == lm.flops(reply.usage.tokens, steps)
 
 
 @pytest.mark.parametrize("width", [16, 64])

@@ -27,7 +27,8 @@ from londi.models.seq2seq import Seq2SeqModel
 from londi.pair import Pair
 from londi.prompts import Prompt
 from londi.runs import read_run
-from londi.train import PROGRESS, Progress, train
+from londi.progress import PROGRESS, Progress
+from londi.train import train
 from playthings import ACTIONS, Corridor, deepthink, quick
 
 TOY = TrainConfig(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
-from londi.config import EvaluateConfig, FinetuneConfig, TrainConfig
+from londi.config import EvaluateConfig, FinetuneConfig, SweepConfig, TrainConfig
 from londi.errors import LondiError, OutputExists, UnknownName
 from londi.settings import explain, setting_names
 
@@ -34,6 +34,7 @@ VERBS: dict[str, type | None] = {
     "demo": None,
     "train": TrainConfig,
     "evaluate": EvaluateConfig,
+    "sweep": SweepConfig,
     "finetune": FinetuneConfig,
     "envs": None,
     "models": None,
@@ -95,6 +96,14 @@ def parser() -> ArgumentParser:
     _overwrite(evaluate)
     evaluate.add_class_arguments(EvaluateConfig)
     verbs.add_subcommand("evaluate", evaluate, help="compare on held-out episodes")
+
+    sweep = _parser(
+        "londi sweep",
+        "Train and evaluate a Switcher at every point of a grid. Runs share a cache of answers.",
+    )
+    _configured(sweep, SweepConfig)
+    _out(sweep)
+    verbs.add_subcommand("sweep", sweep, help="train and evaluate over a grid of settings")
 
     finetune = _parser(
         "londi finetune", "Train a seq2seq language model by imitation of an expert."
@@ -165,6 +174,10 @@ def _complain(message: str) -> int:
     return 2
 
 
+def _warn(message: str) -> None:
+    print(f"londi: warning: {message}", file=sys.stderr)
+
+
 def _misused(message: str, verb: str) -> LondiError:
     """What the parser says, in one line, with the nearest valid name where one is unknown."""
     if verb not in VERBS and not verb.startswith("-"):
@@ -199,6 +212,8 @@ def _train(given: Namespace) -> int:
 
 
 def _train_run(config: TrainConfig, folder: Path, resume: bool, overwrite: bool) -> int:
+    from londi.progress import read_progress
+    from londi.signatures import signatures
     from londi.train import train
 
     with Interrupt() as interrupted, _Bar("training", config.steps) as bar:
@@ -211,14 +226,19 @@ def _train_run(config: TrainConfig, folder: Path, resume: bool, overwrite: bool)
                 p.step,
                 f"return {p.return_mean:.3f}  success {p.success_rate:.2f}"
                 f"  call rate {p.call_rate:.2f}  {p.step / p.seconds:.0f} steps/s"
-                f"  {p.lm_seconds / p.seconds:.0%} of the time in the models",
+                f"  {p.lm_seconds / p.seconds:.0%} of the time in the models"
+                + (f"  {p.mapped:.0%} of the actions mapped" if p.mapped else "")
+                + (f"  {p.lost} episodes lost" if p.lost else ""),
             ),
+            on_signature=lambda signature: _warn(f"at {bar.shown} steps, {signature}"),
             should_stop=interrupted,
         )
     if not done:
         print(f"interrupted; go on with: londi train --resume {folder}", file=sys.stderr)
         return INTERRUPTED
     print(f"trained Switcher in {folder}")
+    for signature in signatures(config, read_progress(folder)):
+        _warn(f"at the end of the training, {signature}")
     return 0
 
 
@@ -244,7 +264,7 @@ def _evaluate_runs(
     if taken and not overwrite:
         raise OutputExists(f"{str(taken[0] / RESULTS)!r} exists; give --overwrite to replace it")
     trainings = [read_run(folder, TrainConfig) for folder in folders]
-    if len({replace(training, seed=0) for training in trainings}) > 1:
+    if any(replace(t, seed=0) != replace(trainings[0], seed=0) for t in trainings):
         raise LondiError("several runs: expected configurations that differ in their seed only")
     for folder in folders:
         if not (folder / CHECKPOINT).exists():
@@ -262,7 +282,9 @@ def _evaluate_runs(
     found = results(evaluations)
     write_results(together, found)
     plot(found, together / PLOT)
-    _print_table(found)
+    seeds = ", ".join(str(training.seed) for training in trainings)
+    title = f"{_played(found[0])}, c = {found[0].cost:g}, training seed {seeds}"
+    _print_table(title, "method", [(r.method, r) for r in found])
     print(f"figures in {together / RESULTS}, picture in {together / PLOT}")
 
 
@@ -270,6 +292,38 @@ def _load_switcher(folder: Path, greedy: bool, pair: Pair) -> Switcher:
     from londi.switcher import Switcher
 
     return Switcher.load(folder, pair.quick, pair.deepthink, greedy)
+
+
+def _sweep(given: Namespace) -> int:
+    from londi.plot import PLOT, plot_sweep
+    from londi.sweep import RESULTS, Ended, read_rows, sweep
+
+    config, folder = _run_of(given, SweepConfig)
+
+    def tell(part: Ended) -> None:
+        print(f"{part.done}/{part.total}  {part.name}: {part.figures}", flush=True)
+        for warning in part.warnings:
+            _warn(f"{part.name}: {warning}")
+
+    with Interrupt() as interrupted:
+        done = sweep(
+            config,
+            folder,
+            resume=bool(given.resume),
+            overwrite=given.overwrite,
+            on_ended=tell,
+            should_stop=interrupted,
+        )
+    rows = read_rows(folder)
+    if rows:
+        lines = [(row.name, row.result) for row in rows]
+        _print_table(_played(rows[0].result), "run", lines)
+        plot_sweep(lines, folder / PLOT)
+        print(f"figures in {folder / RESULTS}, picture in {folder / PLOT}")
+    if not done:
+        print(f"interrupted; go on with: londi sweep --resume {folder}", file=sys.stderr)
+        return INTERRUPTED
+    return 0
 
 
 def _demo(given: Namespace) -> int:
@@ -334,7 +388,7 @@ class _Bar:
 
         self._console = Console(stderr=True)
         self._live = self._console.is_terminal
-        self._what, self._total, self._shown = what, total, 0
+        self._what, self._total, self.shown, self._printed = what, total, 0, 0
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -354,30 +408,27 @@ class _Bar:
 
     def show(self, done: int, text: str) -> None:
         """Move to `done`, and say `text`."""
+        self.shown = done
         self._bar.update(self._task, completed=done, text=text)
         # A log wants a score of lines, not one for every tick.
-        if not self._live and (done - self._shown >= self._total / 20 or done >= self._total):
-            self._shown = done
+        if not self._live and (done - self._printed >= self._total / 20 or done >= self._total):
+            self._printed = done
             print(f"{self._what} {done}/{self._total}  {text}", file=sys.stderr, flush=True)
 
 
-def _print_table(results: Sequence[Result]) -> None:
+def _print_table(title: str, head: str, lines: Sequence[tuple[str, Result]]) -> None:
+    """Print the figures of each line under its name; `head` says what the names are."""
     from rich.console import Console
     from rich.table import Table
 
-    first = results[0]
-    table = Table(
-        title=f"{first.env}, c = {first.cost:g}, {first.episodes} held-out episodes,"
-        f" training seed {', '.join(map(str, first.seed))}"
-    )
-    table.add_column("method")
-    for head in (
-        "return", "95% interval", "success", "call rate", "LM ms/episode", "cost saved", "PGR"
-    ):  # fmt: skip
-        table.add_column(head, justify="right")
-    for r in results:
-        table.add_row(
-            r.method,
+    table = Table(title=title)
+    table.add_column(head, overflow="fold")
+    capped = any(r.budget is not None for _, r in lines)
+    heads = ["return", "95% interval", "success", "call rate", "LM ms/episode", "cost saved", "PGR"]
+    for column in heads + ["over budget", "calls over"] * capped:
+        table.add_column(column, justify="right")
+    for name, r in lines:
+        cells = [
             f"{r.return_mean:.3f}",
             f"{r.return_ci[0]:.3f} .. {r.return_ci[1]:.3f}",
             f"{r.success_rate:.3f}",
@@ -385,8 +436,21 @@ def _print_table(results: Sequence[Result]) -> None:
             f"{1000 * r.lm_seconds:.1f}",
             f"{r.cost_saved:.0%}",
             "-" if r.pgr is None else f"{r.pgr:.2f}",
-        )
+        ]
+        over = ["-", "-"] if r.budget is None else [f"{r.exceeded:.1%}", f"{r.overspent:.2f}"]
+        table.add_row(name, *cells, *over * capped)
     # Wide enough for a line a method, also where the output is a file.
     console = Console()
-    console.width = max(console.width, 110)
+    console.width = max(console.width, 150 if capped else 120)
     console.print(table)
+    for name, r in lines:
+        if r.mapped or r.lost:
+            print(
+                f"{name}: {r.mapped:.1%} of the actions were unknown and replaced by the closest"
+                f" valid ones; {r.lost} of {r.episodes * len(r.seed)} episodes lost"
+            )
+
+
+def _played(result: Result) -> str:
+    """What a table is about."""
+    return f"{result.env}, {result.episodes} held-out episodes"

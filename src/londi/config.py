@@ -6,7 +6,7 @@ This file knows no environment, no model and no training.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Literal
 
@@ -34,6 +34,9 @@ class PairConfig:
 
     env: str = BABYAI_MIX
     """Text environment by its Gymnasium name; `londi envs` lists londi's own."""
+    env_options: dict[str, Any] = field(default_factory=dict)
+    """Options of the environment, such as `{limit: 50}` or, for ScienceWorld,
+    `{tasks: [boil, melt], simplifications: easy}`."""
     quick: str = "builtin:babyai-quick"
     """QUICK: `random`, `expert`, `builtin:<name>`, or a Hugging Face seq2seq model by name or
     path; `londi models` lists what ships."""
@@ -160,6 +163,8 @@ class EvaluateConfig:
     """Other episodes, on which the threshold is set to the Switcher's call rate."""
     env: str = ""
     """Environment to play instead of the one that the Switcher was trained on."""
+    env_options: dict[str, Any] = field(default_factory=dict)
+    """Options of the environment that are changed, such as `{split: dev}` in ScienceWorld."""
     greedy: bool = False
     """Take the likelier choice of the Switcher's, instead of drawing from its policy as in
     training. On the built-in pair drawing does a little better."""
@@ -175,11 +180,33 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
+class SweepConfig:
+    """Train and evaluate a Switcher at every point of a grid."""
+
+    base: dict[str, Any] = field(default_factory=dict)
+    """Settings of `londi train` that all runs share."""
+    grid: list[dict[str, list[Any]]] = field(default_factory=list)
+    """One grid or several, such as `[{cost: [0.1, 0.3], seed: [0, 1, 2]}]`: every combination of
+    the values is a run, and runs that differ in their seed only are one line of the table."""
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    """Settings of `londi evaluate` for the play of each Switcher."""
+    jobs: int = 1
+    """Runs that are made side by side, each in a process of its own."""
+
+    def __post_init__(self) -> None:
+        check(self, jobs=(1, INF))
+        if not any(self.grid):
+            raise InvalidConfig("grid: expected settings with their values, got none")
+
+
+@dataclass(frozen=True)
 class FinetuneConfig:
     """Train a seq2seq language model to act, by imitation of an environment's expert."""
 
-    env: str = "londi/BabyAIText-MixedTrainLocal-v0"
+    env: str = BABYAI_MIX
     """Environment whose expert is imitated."""
+    env_options: dict[str, Any] = field(default_factory=dict)
+    """Options of the environment."""
     base: str = ""
     """Hugging Face seq2seq model to start from, by name or path; empty: a new T5."""
     seed: int = 0

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 
 from londi.envs import make_env
@@ -64,7 +66,11 @@ class Demonstration:
 
 
 def collect_expert(
-    env: str, seeds: range, noise: Sequence[float], workers: int = 1
+    env: str,
+    seeds: range,
+    noise: Sequence[float],
+    workers: int = 1,
+    options: Mapping[str, Any] | None = None,
 ) -> list[Demonstration]:
     """Episodes of the expert, some of its actions replaced by random ones.
 
@@ -73,18 +79,22 @@ def collect_expert(
         seeds: one episode a seed.
         noise: chances of a random action; each episode draws one of them.
         workers: processes to share the work.
+        options: of the environment.
     """
+    record = partial(_expert_episodes, env, noise=tuple(noise), options=options)
     if workers <= 1:
-        return _expert_episodes(env, seeds, tuple(noise))
+        return record(seeds)
     parts = [seeds[k::workers] for k in range(workers)]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        made = list(pool.map(_expert_episodes, [env] * workers, parts, [tuple(noise)] * workers))
+        made = list(pool.map(record, parts))
     # Back into the order of the seeds, so that the result does not depend on `workers`.
     return [made[i % workers][i // workers] for i in range(len(seeds))]
 
 
-def _expert_episodes(env: str, seeds: range, noise: tuple[float, ...]) -> list[Demonstration]:
-    return list(collect(env, seeds, act=None, noise=noise, parallel=1))
+def _expert_episodes(
+    env: str, seeds: range, noise: tuple[float, ...], options: Mapping[str, Any] | None
+) -> list[Demonstration]:
+    return list(collect(env, seeds, act=None, noise=noise, parallel=1, options=options))
 
 
 def collect(
@@ -94,6 +104,7 @@ def collect(
     noise: Sequence[float] = (0.0,),
     expert_share: float = 0.0,
     parallel: int = 64,
+    options: Mapping[str, Any] | None = None,
 ) -> Iterator[Demonstration]:
     """Episodes labelled by the expert while `act` (or the expert itself) plays.
 
@@ -105,9 +116,13 @@ def collect(
         expert_share: chance that the expert's action is done in place of that of `act`, so that an
             episode in which `act` is stuck goes on.
         parallel: episodes played side by side, each `act` answering all of them at once.
+        options: of the environment.
     """
     waiting = iter(seeds)
-    slots = [_Slot(env, noise, expert_share) for _ in range(min(parallel, len(seeds)))]
+    slots = [
+        _Slot(make_env(env, **options or {}, expert=True), noise, expert_share)
+        for _ in range(min(parallel, len(seeds)))
+    ]
     live = [slot for slot in slots if slot.start(next(waiting, None))]
     while live:
         if act is None:
@@ -126,8 +141,8 @@ def collect(
 class _Slot:
     """One environment that plays one labelled episode after the other."""
 
-    def __init__(self, env: str, noise: Sequence[float], expert_share: float) -> None:
-        self._episode = TextEpisode(make_env(env, expert=True))
+    def __init__(self, env: gym.Env[str, str], noise: Sequence[float], expert_share: float) -> None:
+        self._episode = TextEpisode(env)
         self._noise = noise
         self._expert_share = expert_share
 

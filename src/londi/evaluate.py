@@ -19,7 +19,7 @@ from londi.budget import Budget
 from londi.config import EvaluateConfig, TrainConfig
 from londi.encoder import make_encoder
 from londi.episodes import held_out_seeds, validation_seeds
-from londi.metrics import Episode, Played, Result, call_rate, result
+from londi.metrics import Episode, Played, Result, call_rate, read_result, result
 from londi.pair import Pair, load_pair
 from londi.runs import write_whole
 from londi.switcher import ConstantSwitcher, Switcher, ThresholdSwitcher
@@ -160,7 +160,11 @@ def evaluate(
         pair: models and environment in place of those that `training` names.
         on_episode: told of each held-out episode: how many are done, and the method.
     """
-    training = replace(training, env=config.env or training.env)
+    # Another environment need not know the options of the one trained on.
+    options = {} if config.env else training.env_options
+    training = replace(
+        training, env=config.env or training.env, env_options=options | config.env_options
+    )
     pair = pair or load_pair(training, config.seed)
     budget = Budget.of(training)
     held_out = held_out_seeds(config.episodes)
@@ -238,8 +242,4 @@ def write_steps(folder: Path, evaluation: Evaluation) -> None:
 
 def read_results(folder: Path) -> list[Result]:
     """Read what `write_results` wrote."""
-    rows = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
-    return [
-        Result(**row | {"seed": tuple(row["seed"]), "return_ci": tuple(row["return_ci"])})
-        for row in rows
-    ]
+    return list(map(read_result, json.loads((folder / RESULTS).read_text(encoding="utf-8"))))

@@ -38,12 +38,11 @@ from londi.envs import make_env
 from londi.episodes import HELD_OUT, demonstration_seeds, held_out_seeds
 from londi.evaluate import play, summary
 from londi.models.reader import Reader
-from londi.models.seq2seq import Seq2SeqModel
+from londi.models.seq2seq import IGNORED, Seq2SeqModel
 from londi.pair import Pair
 from londi.runs import create_run
 from londi.switcher import ConstantSwitcher
 
-IGNORED = -100  # the label that the loss leaves out
 CHECKPOINT, MODEL = "checkpoint", "model"
 
 
@@ -89,7 +88,8 @@ def learn_tokenizer(
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    # In use a special token is cut out of a text before the rest is parted.
+    tokenizer.train_from_iterator((part for text in texts for part in text.split("</s>")), trainer)
     end = tokenizer.token_to_id("</s>")
     tokenizer.post_processor = processors.TemplateProcessing(
         single="$A </s>", special_tokens=[("</s>", end)]
@@ -211,7 +211,8 @@ def finetune(
         The figures of the model card, success on held-out episodes among them; None if it was
         stopped.
     """
-    make_env(config.env).close()  # an unknown name is refused before anything is written
+    # An unknown name is refused before anything is written.
+    make_env(config.env, **config.env_options).close()
     if not resume:
         create_run(folder, config, overwrite)
     torch.manual_seed(config.seed)
@@ -223,7 +224,8 @@ def finetune(
     if not bot.is_file():
         seeds = demonstration_seeds(config.seed, 0, config.episodes)
         save_demonstrations(
-            bot, collect_expert(config.env, seeds, config.noise, workers=config.workers)
+            bot,
+            collect_expert(config.env, seeds, config.noise, config.workers, config.env_options),
         )
     episodes = load_demonstrations(bot)
     lm = _start(config, episodes)
@@ -384,6 +386,7 @@ def _own_states(lm: Seq2SeqModel, config: FinetuneConfig, number: int) -> Iterat
         lambda prompts: [reply.action for reply in lm.act(prompts)],
         expert_share=config.round_expert_share,
         parallel=config.num_envs,
+        options=config.env_options,
     )
 
 
@@ -391,7 +394,7 @@ def _figures(lm: Seq2SeqModel, config: FinetuneConfig) -> dict[str, Any]:
     """What the model reaches by itself on held-out episodes."""
     played = summary(
         play(
-            Pair(lm, lm, partial(make_env, config.env)),
+            Pair(lm, lm, partial(make_env, config.env, **config.env_options)),
             ConstantSwitcher(0.0),
             held_out_seeds(config.evaluation_episodes),
             cost=0.0,

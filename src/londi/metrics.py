@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,8 @@ class Episode:
         overspent: calls beyond the budget.
         lm_seconds: seconds inside the language models.
         lm_flops: their floating-point operations.
+        mapped: actions that the environment did not know and replaced by the closest.
+        lost: whether the environment broke it off.
     """
 
     seed: int
@@ -43,6 +46,8 @@ class Episode:
     overspent: int
     lm_seconds: float
     lm_flops: float
+    mapped: int = 0
+    lost: bool = False
 
     @classmethod
     def of(cls, steps: Sequence[Step]) -> Episode:
@@ -57,6 +62,8 @@ class Episode:
             overspent=sum(step.overspent for step in steps),
             lm_seconds=sum(u.seconds for u in usage),
             lm_flops=sum(u.flops for u in usage),
+            mapped=sum(step.mapped is not None for step in steps),
+            lost=steps[-1].lost is not None,
         )
 
 
@@ -76,10 +83,13 @@ class Result:
         success_rate: share of the episodes that ended well.
         call_rate: DEEPTHINK steps over steps.
         overspent: DEEPTHINK calls beyond the budget, per episode.
+        exceeded: share of the episodes with such a call.
         lm_seconds: seconds inside the language models, per episode.
         lm_flops: their floating-point operations, per episode.
         cost_saved: 1 - DEEPTHINK calls / those of always-DEEPTHINK, on the same episodes.
         pgr: share of the gap between QUICK and DEEPTHINK recovered; None without a gap.
+        mapped: share of the actions that the environment did not know and replaced by the closest.
+        lost: episodes that the environment broke off.
     """
 
     method: str
@@ -93,10 +103,18 @@ class Result:
     success_rate: float
     call_rate: float
     overspent: float
+    exceeded: float
     lm_seconds: float
     lm_flops: float
     cost_saved: float
     pgr: float | None
+    mapped: float
+    lost: int
+
+
+def read_result(row: dict[str, Any]) -> Result:
+    """The result that `dataclasses.asdict` made this of, once it has been through JSON."""
+    return Result(**row | {"seed": tuple(row["seed"]), "return_ci": tuple(row["return_ci"])})
 
 
 Played = Sequence[Sequence[Episode]]
@@ -135,10 +153,13 @@ def result(
         success_rate=_mean(played, "success"),
         call_rate=call_rate(played),
         overspent=_mean(played, "overspent"),
+        exceeded=float(np.mean([[e.overspent > 0 for e in episodes] for episodes in played])),
         lm_seconds=_mean(played, "lm_seconds"),
         lm_flops=_mean(played, "lm_flops"),
         cost_saved=1.0 - _mean(played, "calls") / _mean(deepthink, "calls"),
         pgr=pgr(mean, _mean(quick, "total"), _mean(deepthink, "total")),
+        mapped=_mean(played, "mapped") / _mean(played, "steps"),
+        lost=sum(e.lost for episodes in played for e in episodes),
     )
 
 

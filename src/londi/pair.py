@@ -95,7 +95,8 @@ def load_pair(config: PairConfig, seed: int) -> Pair:
     Raises:
         LondiError: if a model or the environment cannot be had.
     """
-    make_env(config.env).close()  # an unknown name is refused before anything is spent
+    # An unknown name is refused before anything is spent.
+    make_env(config.env, **config.env_options).close()
     if config.threads:
         torch.set_num_threads(config.threads)
     quick, deepthink = (
@@ -111,8 +112,8 @@ def load_pair(config: PairConfig, seed: int) -> Pair:
     )
     # Its advice is asked for only where somebody heeds it: it takes time.
     advice = isinstance(quick, ExpertModel) or isinstance(deepthink, ExpertModel)
-    make = partial(make_env, config.env, **({"expert": True} if advice else {}))
-    return Pair(quick, deepthink, make, _store(config.cache))
+    options = config.env_options | ({"expert": True} if advice else {})
+    return Pair(quick, deepthink, partial(make_env, config.env, **options), _store(config.cache))
 
 
 def _store(cache: str) -> AnswerStore | None:

@@ -1,11 +1,19 @@
-"""The picture of an evaluation: return against call rate. It knows results and no player."""
+"""Pictures of return against call rate. It knows results and no player."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from londi.metrics import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 PLOT = "return-call-rate.png"
 
@@ -26,13 +34,59 @@ def plot(results: Sequence[Result], file: Path) -> None:
         results: one a method.
         file: where to; the ending decides the format (`.png`, `.pdf`, `.svg`).
     """
+    figure, axes = _figure(5.6)
+    by_method = {result.method: result for result in results}
+    _line(axes, [by_method[m] for m in ("quick", "deepthink") if m in by_method])
+    for result in results:
+        color, marker, label = _STYLES.get(result.method, ("#009E73", "o", result.method))
+        _point(axes, result, color, marker, label, zorder=3 if result.method == "londi" else 2)
+    runs = len(results[0].seed)
+    _title(
+        axes,
+        results[0],
+        f" × {runs} training {'seed' if runs == 1 else 'seeds'}, c = {results[0].cost:g}",
+    )
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    _save(figure, file)
+
+
+def plot_sweep(lines: Sequence[tuple[str, Result]], file: Path) -> None:
+    """Draw every line of a sweep's table, and for each pair the line of random switching.
+
+    Args:
+        lines: results with their names; those of a pair's models alone come as quick, then
+            deepthink.
+        file: where to; the ending decides the format.
+    """
+    from matplotlib import colormaps
+
+    figure, axes = _figure(8.4)
+    results = [result for _, result in lines]
+    for quick, deepthink in pairwise(results):
+        if (quick.method, deepthink.method) == ("quick", "deepthink"):
+            _line(axes, [quick, deepthink])
+    learned = sum(result.method == "londi" for result in results)
+    colors = iter(colormaps["viridis"](np.linspace(0.0, 0.9, max(learned, 1))))
+    for k, (name, result) in enumerate(lines):
+        if result.method == "londi":
+            _point(axes, result, next(colors), "ov^sDPX*"[k % 8], name.removeprefix("londi "))
+        else:
+            color, marker, label = _STYLES[result.method]
+            _point(axes, result, color, marker, label + name.removeprefix(result.method))
+    _title(axes, results[0], "")
+    figure.legend(frameon=False, fontsize=8, loc="outside right upper")
+    _save(figure, file)
+
+
+def _figure(width: float) -> tuple[Figure, Axes]:
     # Drawn without pyplot: no global state and no window, whatever backend is configured.
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.6, 4.0), layout="constrained")
-    axes = figure.subplots()
-    by_method = {result.method: result for result in results}
-    ends = [by_method[m] for m in ("quick", "deepthink") if m in by_method]
+    figure = Figure(figsize=(width, 4.0), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _line(axes: Axes, ends: Sequence[Result]) -> None:
     axes.plot(
         [end.call_rate for end in ends],
         [end.return_mean for end in ends],
@@ -42,35 +96,39 @@ def plot(results: Sequence[Result], file: Path) -> None:
         zorder=1,
         label="QUICK to DEEPTHINK",
     )
-    for result in results:
-        color, marker, label = _STYLES.get(result.method, ("#009E73", "o", result.method))
-        low, high = result.return_ci
-        axes.errorbar(
-            result.call_rate,
-            result.return_mean,
-            # Never below zero: the mean and a bound may differ by rounding alone.
-            yerr=[[max(0.0, result.return_mean - low)], [max(0.0, high - result.return_mean)]],
-            color=color,
-            marker=marker,
-            markersize=7,
-            linestyle="none",
-            capsize=3,
-            zorder=3 if result.method == "londi" else 2,
-            label=label,
-        )
-    first = results[0]
+
+
+def _point(
+    axes: Axes, result: Result, color: Any, marker: str, label: str, zorder: int = 2
+) -> None:
+    low, high = result.return_ci
+    axes.errorbar(
+        result.call_rate,
+        result.return_mean,
+        # Never below zero: the mean and a bound may differ by rounding alone.
+        yerr=[[max(0.0, result.return_mean - low)], [max(0.0, high - result.return_mean)]],
+        color=color,
+        marker=marker,
+        markersize=7,
+        linestyle="none",
+        capsize=3,
+        zorder=zorder,
+        label=label,
+    )
+
+
+def _title(axes: Axes, first: Result, more: str) -> None:
     axes.set_xlabel("call rate (DEEPTHINK steps / steps)")
     axes.set_ylabel("return")
     axes.set_xlim(-0.04, 1.04)
-    runs = len(first.seed)
     axes.set_title(
-        f"{first.env.removeprefix('londi/')}\n{first.episodes} held-out episodes"
-        f" × {runs} training {'seed' if runs == 1 else 'seeds'}, c = {first.cost:g}",
-        fontsize=10,
+        f"{first.env.removeprefix('londi/')}\n{first.episodes} held-out episodes{more}", fontsize=10
     )
     axes.grid(color="#EEEEEE")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+
+
+def _save(figure: Figure, file: Path) -> None:
     part = file.with_name("part-" + file.name)
     figure.savefig(part, dpi=200)
     part.replace(file)

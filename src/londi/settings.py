@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentError
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,6 +45,28 @@ def read_config(file: Path, kind: type[Config]) -> Config:
     except UnicodeDecodeError as error:
         raise InvalidConfig(f"{str(file)!r} is no text") from error
     return kind(**{name: values[name] for name in names})
+
+
+def make_config(kind: type[Config], values: Mapping[str, Any], where: str = "") -> Config:
+    """The configuration of this `kind`, a dataclass, with these values and defaults for the rest.
+
+    Args:
+        kind: the dataclass.
+        values: by name.
+        where: put in front of an error.
+
+    Raises:
+        InvalidConfig: if a value has the wrong type or range.
+        UnknownName: if there is no such setting.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind, fail_untyped=True)
+    names = setting_names(kind)
+    try:
+        made = parser.parse_object(dict(values)).as_dict()
+    except (ArgumentError, TypeError) as error:
+        raise explain(str(error), names, where) from error
+    return kind(**{name: made[name] for name in names})
 
 
 def setting_names(kind: Any) -> list[str]:

@@ -201,6 +201,8 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
                 overspent=bool(overspent[i]),
                 quick=quick.usage if quick else Usage(),
                 deepthink=deepthink.usage if deepthink else Usage(),
+                mapped=outcome.mapped,
+                lost=outcome.lost,
             )
             if not outcome.terminated:
                 finals[i] = slot.look(slot.view.spent + int(choice[i]))

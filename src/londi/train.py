@@ -7,12 +7,10 @@ not know what a text environment or a language model does.
 
 from __future__ import annotations
 
-import json
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from math import log
 from pathlib import Path
@@ -28,90 +26,14 @@ from londi.encoder import EXTRAS, Encoder, make_encoder
 from londi.episodes import switching_seeds
 from londi.foresight import ForesightCritic
 from londi.pair import Pair, load_pair
+from londi.progress import Progress, Recent, append_progress, keep_progress
 from londi.replay import Batch, ReplayBuffer, Transitions
-from londi.runs import create_run, write_whole
+from londi.runs import create_run
 from londi.sac import SAC, AutoAlpha, FixedAlpha, Losses, Temperature, average
+from londi.signatures import Signature, signatures
 from londi.switcher import CHECKPOINT
 from londi.switching import SwitchingVectorEnv
 from londi.types import Step
-
-PROGRESS = "progress.jsonl"
-"""The file, in the folder of a run, with one `Progress` a line."""
-
-RECENT = 100  # episodes that a report looks back on
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a training is, and how it does.
-
-    Attributes:
-        step, steps: environment steps done, and to be done.
-        seconds: wall seconds of training so far, over all resumptions.
-        lm_seconds: those of them that were spent inside the two language models.
-        episodes: episodes ended so far.
-        return_mean: mean return of the last episodes, no cost taken off.
-        success_rate: their share of successes.
-        call_rate: share of the steps in them at which DEEPTHINK acted.
-        overspent: calls beyond the budget in them, per episode.
-        critic_loss, actor_loss, alpha, entropy, q_mean: of the last update; see `sac.Losses`.
-        hit_rate: share of the look-ups that the answer cache knew.
-    """
-
-    step: int
-    steps: int
-    seconds: float
-    lm_seconds: float
-    episodes: int
-    return_mean: float
-    success_rate: float
-    call_rate: float
-    overspent: float
-    critic_loss: float
-    actor_loss: float
-    alpha: float
-    entropy: float
-    q_mean: float
-    hit_rate: float
-
-
-class Recent:
-    """The last episodes that ended, of all slots together."""
-
-    def __init__(self, slots: int) -> None:
-        self.ended = 0
-        self._open: list[list[float]] = [[0.0] * 4 for _ in range(slots)]
-        self._rows: deque[list[float]] = deque(maxlen=RECENT)
-
-    def add(self, steps: tuple[Step, ...]) -> None:
-        """Take in one step of every slot."""
-        for slot, step in enumerate(steps):
-            row = self._open[slot]
-            for k, value in enumerate((step.reward, 1.0, step.choice, step.overspent)):
-                row[k] += value
-            if step.ended:
-                self._rows.append([*row, float(step.success)])
-                self._open[slot] = [0.0] * 4
-                self.ended += 1
-
-    def means(self) -> dict[str, float]:
-        """Figures of `Progress`; zeros before the first episode has ended."""
-        rows = np.array(self._rows or [[0.0, 1.0, 0.0, 0.0, 0.0]])
-        return {
-            "return_mean": float(rows[:, 0].mean()),
-            "success_rate": float(rows[:, 4].mean()),
-            "call_rate": float(rows[:, 2].sum() / rows[:, 1].sum()),
-            "overspent": float(rows[:, 3].mean()),
-        }
-
-    def state(self) -> dict[str, Any]:
-        """All that a resumed run needs."""
-        return {"ended": self.ended, "open": self._open, "rows": list(self._rows)}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Take up what `state` returned."""
-        self.ended, self._open = state["ended"], state["open"]
-        self._rows = deque(state["rows"], maxlen=RECENT)
 
 
 def make_learner(config: TrainConfig, encoder: Encoder, foresight: int = 0) -> SAC:
@@ -187,6 +109,7 @@ class Training:
         self._rng = np.random.default_rng(config.seed)
         self._recent = Recent(config.num_envs)
         self._losses = Losses(0.0, 0.0, 0.0, 0.0, 0.0)
+        self._wishes: list[float] = []  # the actor's own call probabilities since the last report
         self._spent = self._lm_spent = 0.0  # seconds before this process
         self._start = time.perf_counter()
         self.step = 0
@@ -205,7 +128,9 @@ class Training:
         if self.step >= config.warmup:
             observation = torch.from_numpy(self._observation)
             policy = self._learner.policy(observation, torch.from_numpy(allowed))
-            call += (1.0 - config.exploration) * (policy[:, 1].numpy() - call)
+            wish = policy[:, 1].numpy()
+            self._wishes.append(float(wish.mean()))
+            call += (1.0 - config.exploration) * (wish - call)
         choice = self._rng.random(config.num_envs) < call
 
         learning = self._thread.submit(self._learn, self._batches())
@@ -230,14 +155,18 @@ class Training:
         self.step += config.num_envs
 
     def progress(self) -> Progress:
-        """How far it is, and how it does."""
+        """How far it is, and how it does since this was last asked."""
         losses = self._losses
+        wish = float(np.mean(self._wishes)) if self._wishes else 0.5
+        self._wishes = []
         return Progress(
             step=self.step,
             steps=self._config.steps,
             **self._seconds(),
             episodes=self._recent.ended,
+            lost=self._recent.lost,
             **self._recent.means(),
+            call_probability=wish,
             critic_loss=losses.critic,
             actor_loss=losses.actor,
             alpha=self._learner.alpha.value,
@@ -263,6 +192,7 @@ class Training:
             "buffer": self._buffer.state(),
             "rng": self._rng.bit_generator.state,
             "recent": self._recent.state(),
+            "wishes": self._wishes,
             "losses": asdict(self._losses),
             "models": self._pair.state(),
             "env": self._env.state(),
@@ -276,6 +206,7 @@ class Training:
         self._buffer.load_state(state["buffer"])
         self._rng.bit_generator.state = state["rng"]
         self._recent.load_state(state["recent"])
+        self._wishes = state["wishes"]
         self._losses = Losses(**state["losses"])
         self._pair.load_state(state["models"])
         episodes = switching_seeds(self._config.seed)
@@ -318,6 +249,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     on_progress: Callable[[Progress], None] = lambda _: None,
+    on_signature: Callable[[Signature], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Train a Switcher as `config` says, and leave it in `folder`.
@@ -330,6 +262,7 @@ def train(
             run that has ended is left as it is.
         overwrite: replace an earlier run.
         on_progress: told of every report.
+        on_signature: told of a failure, when it is first seen and when it is back.
         should_stop: asked after every step; if true, a checkpoint is left and training ends.
 
     Returns:
@@ -351,7 +284,8 @@ def train(
         run.load_state(state)
     else:
         run.begin()
-    _keep_progress(folder / PROGRESS, run.step)
+    reports = keep_progress(folder, run.step)
+    failing: set[str] = set()
 
     stopped = False
     while run.step < config.steps and not stopped:
@@ -359,10 +293,14 @@ def train(
         run.advance()
         done = run.step >= config.steps
         if done or _crossed(before, run.step, config.report_every):
-            progress = run.progress()
-            with open(folder / PROGRESS, "a", encoding="utf-8") as out:
-                out.write(json.dumps(asdict(progress)) + "\n")
-            on_progress(progress)
+            reports.append(run.progress())
+            append_progress(folder, reports[-1])
+            on_progress(reports[-1])
+            seen = signatures(config, reports)
+            for signature in seen:
+                if signature.name not in failing:
+                    on_signature(signature)
+            failing = {signature.name for signature in seen}
         stopped = not done and should_stop()
         if stopped or (not done and _crossed(before, run.step, config.checkpoint_every)):
             save_state(saved, {"switcher": run.switcher(), **run.state()})
@@ -383,18 +321,3 @@ def _with(observation: np.ndarray, foresight: np.ndarray | None) -> np.ndarray:
 def _crossed(before: int, after: int, every: int) -> int:
     """How many multiples of `every` lie in (before, after]."""
     return after // every - before // every
-
-
-def _keep_progress(file: Path, step: int) -> None:
-    """Drop the reports after `step`, which a resumed run makes again."""
-    if not file.is_file():
-        return
-    kept = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:  # a kill cut the line short
-            break
-        if row["step"] <= step:
-            kept.append(line + "\n")
-    write_whole(file, kept)

@@ -71,6 +71,8 @@ class Step:
         quick: QUICK's work for this step; also where it was only asked for what the Switcher
             sees and DEEPTHINK acted.
         deepthink: DEEPTHINK's work for this step; likewise.
+        mapped: what was done in place of `action`, where the environment does not know that.
+        lost: why the environment broke the episode off, if it did.
     """
 
     episode: int
@@ -86,6 +88,8 @@ class Step:
     overspent: bool
     quick: Usage
     deepthink: Usage
+    mapped: str | None = None
+    lost: str | None = None
 
     @property
     def ended(self) -> bool:

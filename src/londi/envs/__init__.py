@@ -1,19 +1,24 @@
 """Text environments by name: registration with Gymnasium, and `make_env`.
 
 Any Gymnasium environment with text observations, text actions, and `goal` and `actions` in
-its `info` can be named; londi's own are `londi/BabyAIText-<level>-v0`, `londi/ScienceWorld-v0` and
-`londi/ScienceWorld-<task>-v0`. This file knows names, not what happens in an environment.
+its `info` can be named; londi's own are `londi/BabyAIText-<level>-v0`, `londi/ScienceWorld-v0`,
+`londi/ScienceWorld-short-v0` and `londi/ScienceWorld-<task>-v0`. This file knows names, not what
+happens in an environment.
 """
 
 from __future__ import annotations
 
+import inspect
+import re
 from typing import Any
 
 import gymnasium as gym
+from gymnasium.envs.registration import load_env_creator
 
+from londi.envs.scienceworld import SHORT_TASKS, ScienceWorld  # noqa: F401  made by name
 from londi.envs.scienceworld import TASKS as SCIENCEWORLD_TASKS
-from londi.envs.scienceworld import ScienceWorld  # noqa: F401  made by name
 from londi.errors import UnknownName
+from londi.prompts import HISTORY
 
 NAMESPACE = "londi"
 
@@ -51,16 +56,24 @@ BABYAI_LEVELS = """
 """minigrid's BabyAI levels. Written out so that naming them does not import minigrid."""
 
 
-def _make_mix(mix: str, render_mode: str | None = None, **kwargs: Any) -> gym.Env[str, str]:
+def _make_mix(
+    mix: str,
+    expert: bool = False,
+    memory: int | None = HISTORY,
+    render_mode: str | None = None,
+) -> gym.Env[str, str]:
     from londi.envs.babyai_levels import MixedLocal
     from londi.envs.babyai_text import BabyAIText
 
     made = MixedLocal(**MIXES[mix], render_mode=render_mode)
-    return BabyAIText(made, render_mode=render_mode, **kwargs)
+    return BabyAIText(made, expert, memory, render_mode)
 
 
 def _make_level(
-    level: str, render_mode: str | None = None, memory: int | None = None, **kwargs: Any
+    level: str,
+    expert: bool = False,
+    memory: int | None = None,
+    render_mode: str | None = None,
 ) -> gym.Env[str, str]:
     # Imported first: it keeps minigrid's generation notices off standard output.
     import londi.envs.babyai_levels  # noqa: F401
@@ -68,7 +81,7 @@ def _make_level(
 
     # Three views are enough in a mix's one room; a maze takes an expert that remembers all.
     made = gym.make(level, render_mode=render_mode, disable_env_checker=True).unwrapped
-    return BabyAIText(made, render_mode=render_mode, memory=memory, **kwargs)  # type: ignore[arg-type]
+    return BabyAIText(made, expert, memory, render_mode)  # type: ignore[arg-type]
 
 
 def register() -> None:
@@ -83,9 +96,12 @@ def register() -> None:
         f"BabyAIText-{level}": ("_make_level", {"level": f"BabyAI-{level}"})
         for level in BABYAI_LEVELS
     }
-    named = {"ScienceWorld-v0": SCIENCEWORLD_TASKS}
-    named |= {f"ScienceWorld-{task}-v0": [task] for task in SCIENCEWORLD_TASKS}
-    makers |= {name: ("ScienceWorld", {"tasks": tasks}) for name, tasks in named.items()}
+    science: dict[str, dict[str, Any]] = {
+        "ScienceWorld-v0": {},
+        "ScienceWorld-short-v0": {"tasks": SHORT_TASKS, "limit": 50},
+    }
+    science |= {f"ScienceWorld-{task}-v0": {"tasks": [task]} for task in SCIENCEWORLD_TASKS}
+    makers |= {name: ("ScienceWorld", kwargs) for name, kwargs in science.items()}
     for name, (maker, kwargs) in makers.items():
         if f"{NAMESPACE}/{name}" not in gym.registry:
             gym.register(
@@ -101,15 +117,24 @@ def environment_names() -> list[str]:
     return [name for name in gym.registry if name.startswith(f"{NAMESPACE}/")]
 
 
-def make_env(name: str, **kwargs: Any) -> gym.Env[str, str]:
-    """Make a text environment by its Gymnasium name.
+def make_env(name: str, **options: Any) -> gym.Env[str, str]:
+    """Make a text environment by its Gymnasium name, with options of its own.
 
     Raises:
-        UnknownName: if nothing is registered under that name; suggests the nearest.
+        UnknownName: if nothing is registered under that name, or it has no such option; suggests
+            the nearest.
     """
     if name not in gym.registry:
         raise UnknownName("environment", name, environment_names())
-    made: gym.Env[str, str] = gym.make(name, disable_env_checker=True, **kwargs)
+    try:
+        made: gym.Env[str, str] = gym.make(name, disable_env_checker=True, **options)
+    except TypeError as error:
+        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if unknown is None or unknown[1] not in options:
+            raise
+        creator = load_env_creator(str(gym.registry[name].entry_point))
+        known = inspect.signature(creator).parameters.keys() - {"mix", "level"}
+        raise UnknownName(f"option of {name}", unknown[1], known) from error
     return made
 
 

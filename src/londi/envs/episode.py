@@ -17,12 +17,22 @@ from londi.prompts import HISTORIES, Prompt
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one action led to; `reward` is the task's own."""
+    """What one action led to.
+
+    Attributes:
+        reward: the task's own.
+        terminated, truncated: the episode ended here, or was cut off.
+        success: it ended well.
+        mapped: what was done in place of an action that the environment does not know.
+        lost: why the environment broke off, if it did.
+    """
 
     reward: float
     terminated: bool
     truncated: bool
     success: bool
+    mapped: str | None = None
+    lost: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -62,7 +72,14 @@ class TextEpisode:
         self.observations.append(observation)
         self.taken.append(action)
         success = bool(self.info.get("success", terminated and float(reward) > 0))
-        return Outcome(float(reward), bool(terminated), bool(truncated), success)
+        return Outcome(
+            float(reward),
+            bool(terminated),
+            bool(truncated),
+            success,
+            self.info.get("mapped"),
+            self.info.get("lost"),
+        )
 
     def resume(self, seed: int, taken: Sequence[str]) -> None:
         """Begin the episode of that seed and do `taken` again: environments are deterministic."""

@@ -34,6 +34,15 @@ TASKS = """
 """.split()  # noqa: SIM905
 """The simulator's tasks, written out so that naming them starts no Java."""
 
+SHORT_TASKS = """
+    chemistry-mix chemistry-mix-paint-secondary-color chemistry-mix-paint-tertiary-color
+    find-animal find-living-thing find-non-living-thing find-plant lifespan-longest-lived
+    lifespan-longest-lived-then-shortest-lived lifespan-shortest-lived
+    measure-melting-point-known-substance power-component test-conductivity
+    test-conductivity-of-unknown-substances use-thermometer
+""".split()  # noqa: SIM905
+"""Tasks that the simulator's own solution mostly ends within 35 steps."""
+
 SIMPLIFICATIONS = (
     "easy",
     "noElectricalAction",
@@ -95,7 +104,7 @@ class ScienceWorld(gym.Env[str, str]):
     and `look` and `inventory`, which cost no step.
 
     Args:
-        tasks: names of tasks; an episode is of one of them, drawn uniformly.
+        tasks: names of tasks, or one; an episode is of one of them, drawn uniformly.
         split: which variations episodes are drawn from; by default the seed of an episode says it,
             as `londi.episodes` lays them out: `londi evaluate` plays test variations, and settings
             are chosen on those for development.
@@ -122,7 +131,7 @@ class ScienceWorld(gym.Env[str, str]):
 
     def __init__(
         self,
-        tasks: Sequence[str] = TASKS,
+        tasks: str | Sequence[str] = TASKS,
         split: Split | None = None,
         simplifications: str = "easy",
         limit: int = 100,
@@ -131,10 +140,11 @@ class ScienceWorld(gym.Env[str, str]):
         timeout: float = TIMEOUT,
         render_mode: str | None = None,
     ) -> None:
+        tasks = [tasks] if isinstance(tasks, str) else tasks
         _check("task", tasks, TASKS)
         _check("split", [split] if split else [], _VARIATIONS)
         _check("simplification", filter(None, simplifications.split(",")), SIMPLIFICATIONS)
-        if limit < 1:
+        if type(limit) is not int or limit < 1:
             raise InvalidConfig(f"limit: expected a whole number >= 1, got {limit!r}")
         self._tasks = tuple(tasks)
         self._split = split

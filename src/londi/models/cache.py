@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from londi.errors import LondiError, ModelError
-from londi.models.base import LanguageModel
+from londi.models.base import LanguageModel, unwrap
 from londi.prompts import Prompt
 from londi.types import Reply, Usage
 
@@ -121,6 +121,7 @@ class CachedModel:
         self.name = model.name
         self._store = store
         self._salt = model.fingerprint
+        self._history: int | None = getattr(unwrap(model), "history", None)
 
     @property
     def fingerprint(self) -> str | None:
@@ -138,6 +139,8 @@ class CachedModel:
         return [_reply(found[key] or b"") for key in keys]
 
     def _key(self, prompt: Prompt) -> bytes:
+        # What the model does not read of a prompt makes no other question.
+        prompt = prompt.recent(self._history) if self._history else prompt
         # The actions apart from the text, which joins them: one may hold a comma.
         asked = json.dumps([self._salt, prompt.actions, prompt.text()])
         return hashlib.sha256(asked.encode()).digest()

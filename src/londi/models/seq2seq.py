@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -30,9 +30,19 @@ from londi.types import Reply, Usage
 SETTINGS = "londi.json"
 """Beside the weights: how this model wants its prompts (`history`, `max_tokens`)."""
 
+IGNORED = -100
+"""The label that pads a candidate, and that a loss leaves out."""
+
 Scoring = Literal["logprob", "glam"]
 
-Choice = tuple[str, float, float]  # action, its log-probability, its share among the candidates
+
+class Choice(NamedTuple):
+    """An action, its log-probability, its share among the candidates, and the decoder's steps."""
+
+    action: str
+    logprob: float
+    confidence: float
+    steps: int
 
 
 class Seq2SeqModel:
@@ -129,6 +139,11 @@ class Seq2SeqModel:
         return self._fingerprint
 
     @property
+    def history(self) -> int:
+        """Observations of a prompt that it reads."""
+        return self.reader.history
+
+    @property
     def embedding_size(self) -> int:
         return int(self.model.config.d_model)
 
@@ -141,23 +156,23 @@ class Seq2SeqModel:
             start, began = time.perf_counter(), start
             seconds = (start - began) / len(chunk)
             for i, (choice, vector), ids in zip(chunk, chosen, tokens, strict=True):
-                usage = Usage(1, len(ids), seconds, self.flops(len(ids), prompts[i].actions))
-                replies[i] = Reply(*choice, usage, vector)
+                usage = Usage(1, len(ids), seconds, self.flops(len(ids), choice.steps))
+                replies[i] = Reply(*choice[:3], usage, vector)
         return replies  # type: ignore[return-value]
 
-    def flops(self, tokens: int, actions: Sequence[str]) -> float:
-        """Floating-point operations of one decision on a prompt of `tokens` tokens."""
+    def flops(self, tokens: int, steps: int) -> float:
+        """Floating-point operations of one decision.
+
+        Args:
+            tokens: tokens of the prompt.
+            steps: steps of the decoder.
+        """
         config = self.model.config
         inner = config.num_heads * config.d_kv
         attention = 4 * config.d_model * inner
         feed = config.d_model * config.d_ff * (3 if config.is_gated_act else 2)
         encoder = config.num_layers * (tokens * (attention + feed) + 2 * tokens**2 * inner)
         crossing = config.num_decoder_layers * tokens * 2 * config.d_model * inner
-        if self._choose == "score" and actions:
-            # One step for the start token, then one for each further token of a candidate.
-            steps = 1 + int((self._candidate_ids(actions) != -100).sum()) - len(actions)
-        else:
-            steps = self._max_new_tokens
         per_step = config.num_decoder_layers * (
             attention + feed + 2 * config.d_model * inner + 2 * tokens * inner
         )
@@ -216,8 +231,10 @@ class Seq2SeqModel:
         scores = self.scores(states, mask, actions)
         best = scores.argmax(1)
         confidence = scores.softmax(1)
+        # One step for the start token, then one for each further token of a candidate.
+        steps = 1 + int((self._candidate_ids(actions) != IGNORED).sum()) - len(actions)
         return [
-            (actions[k], float(scores[row, k]), float(confidence[row, k]))
+            Choice(actions[k], float(scores[row, k]), float(confidence[row, k]), steps)
             for row, k in enumerate(best.tolist())
         ]
 
@@ -229,7 +246,7 @@ class Seq2SeqModel:
         The start token is decoded once a prompt, which also computes the keys and values of
         the encoder states once; the candidates' own tokens then run on copies of that cache.
         """
-        ids = self._candidate_ids(actions)  # [C, T], padded with -100, the end token last
+        ids = self._candidate_ids(actions)  # [C, T], padded with IGNORED, the end token last
         rows, (count, width) = states.shape[0], ids.shape
         start = self.model.config.decoder_start_token_id
         first = self.model(
@@ -275,10 +292,12 @@ class Seq2SeqModel:
         logits = torch.stack(out.logits, 1).float().log_softmax(-1)  # [B, T, V]
         made = out.sequences[:, 1:]
         logprobs = logits.gather(-1, made.unsqueeze(-1)).squeeze(-1)
-        total = logprobs.masked_fill(made == self.tokenizer.pad_token_id, 0.0).sum(1).tolist()
+        padding = made == self.tokenizer.pad_token_id
+        total = logprobs.masked_fill(padding, 0.0).sum(1).tolist()
+        steps = (~padding).sum(1).tolist()
         return [
-            (text.strip(), value, float(np.exp(value)))
-            for text, value in zip(texts, total, strict=True)
+            Choice(text.strip(), value, float(np.exp(value)), count)
+            for text, value, count in zip(texts, total, steps, strict=True)
         ]
 
     def _candidate_ids(self, actions: Sequence[str]) -> torch.Tensor:
@@ -287,7 +306,7 @@ class Seq2SeqModel:
             rows = self.tokenizer(list(actions))["input_ids"]
             if self._scoring == "glam":
                 rows = [row[:-1] for row in rows]
-            ids = torch.full((len(rows), max(map(len, rows))), -100)
+            ids = torch.full((len(rows), max(map(len, rows))), IGNORED)
             for k, row in enumerate(rows):
                 ids[k, : len(row)] = torch.tensor(row)
             self._candidates[key] = ids.to(self.model.device)

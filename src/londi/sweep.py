@@ -1,0 +1,388 @@
+"""`londi sweep`: train and evaluate a Switcher at every point of a grid.
+
+Runs share the cache of language-model answers, and QUICK and DEEPTHINK alone are played once for
+all points that have them. What has ended is kept: a sweep that was interrupted goes on where it
+was, and its table holds what there is. This file knows how runs are arranged, not how one is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass, fields
+from itertools import product
+from multiprocessing import get_context
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any, Protocol
+
+from londi.budget import Budget
+from londi.config import EvaluateConfig, PairConfig, SweepConfig, TrainConfig
+from londi.episodes import held_out_seeds
+from londi.errors import LondiError
+from londi.evaluate import play, summary
+from londi.metrics import Episode, Result, call_rate, read_result, result
+from londi.pair import load_pair
+from londi.progress import read_progress
+from londi.runs import CONFIG, create_run, write_whole
+from londi.settings import make_config
+from londi.signatures import signatures
+from londi.switcher import ConstantSwitcher, Switcher
+from londi.train import train
+
+RESULTS = "results.json"
+RUNS, ALONE = "runs", "alone"
+PLAYED = "played.json"
+
+_PAIR = {field.name for field in fields(PairConfig)}
+_TICK = 0.5  # seconds between two looks at whether to stop
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a sweep's table.
+
+    Attributes:
+        settings: those of the grid, without the seed.
+        result: the figures over all seeds that have ended.
+    """
+
+    settings: dict[str, Any]
+    result: Result
+
+    @property
+    def name(self) -> str:
+        """The method and what it was played with, such as ``"londi cost=0.1 budget=4"``."""
+        shown = [
+            f"{key}={Path(value).name if isinstance(value, str) else value}"
+            for key, value in self.settings.items()
+        ]
+        return " ".join([self.result.method, *shown])
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A part of the sweep that has ended.
+
+    Attributes:
+        name: which, by its settings.
+        done, total: how many parts have ended, of how many.
+        figures: what came of it, in short.
+        warnings: the failures that its training ended with.
+    """
+
+    name: str
+    done: int
+    total: int
+    figures: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Point:
+    """The runs that differ in their seed only, and what of the grid they have in common."""
+
+    settings: dict[str, Any]
+    runs: list[TrainConfig]
+
+    @property
+    def pair(self) -> dict[str, Any]:
+        """What of the settings says which models play what."""
+        return {key: value for key, value in self.settings.items() if key in _PAIR}
+
+    def alone(self, folder: Path) -> Path:
+        """Where the play of its two models alone is kept; points with the same pair share it."""
+        return folder / ALONE / f"{_name(self.pair)}.json"
+
+    def run(self, folder: Path, config: TrainConfig) -> Path:
+        """The folder of one of its runs."""
+        return folder / RUNS / _name(self.settings | {"seed": config.seed})
+
+
+class _Part(Protocol):
+    """A piece of work that can be done in another process."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def ended(self) -> bool: ...
+
+    def do(self, should_stop: Callable[[], bool]) -> str:
+        """Do it, or leave a checkpoint; its figures, in short."""
+        ...
+
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong in it."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """QUICK and DEEPTHINK alone, without a budget: the ends of the scale."""
+
+    file: Path
+    config: TrainConfig
+    evaluation: EvaluateConfig
+
+    @property
+    def name(self) -> str:
+        return f"models alone, {self.file.stem}"
+
+    @property
+    def ended(self) -> bool:
+        return self.file.is_file()
+
+    def do(self, should_stop: Callable[[], bool]) -> str:
+        ends = {"quick": ConstantSwitcher(0.0), "deepthink": ConstantSwitcher(1.0)}
+        played = {
+            method: _play(self.config, end, self.evaluation, Budget())
+            for method, end in ends.items()
+        }
+        self.file.parent.mkdir(exist_ok=True)
+        rows = {method: [asdict(e) for e in episodes] for method, episodes in played.items()}
+        write_whole(self.file, [json.dumps(rows) + "\n"])
+        return ", ".join(f"{method} {_short(episodes)}" for method, episodes in played.items())
+
+    def warnings(self) -> tuple[str, ...]:
+        return ()
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """One training, and the play of its Switcher."""
+
+    folder: Path
+    config: TrainConfig
+    evaluation: EvaluateConfig
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def ended(self) -> bool:
+        return (self.folder / PLAYED).is_file()
+
+    def do(self, should_stop: Callable[[], bool]) -> str:
+        begun = (self.folder / CONFIG).is_file()
+        if not train(self.config, self.folder, resume=begun, should_stop=should_stop):
+            return "left off"
+        played = _play(self.config, self.folder, self.evaluation, Budget.of(self.config))
+        rows = json.dumps([asdict(episode) for episode in played])
+        write_whole(self.folder / PLAYED, [rows + "\n"])
+        return _short(played)
+
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(map(str, signatures(self.config, read_progress(self.folder))))
+
+
+def sweep(
+    config: SweepConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_ended: Callable[[Ended], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Run the grid of `config`, and leave its runs and figures in `folder`.
+
+    Args:
+        config: what to run.
+        folder: the folder of the sweep.
+        resume: go on with an interrupted sweep; what has ended is left as it is.
+        overwrite: replace an earlier sweep.
+        on_ended: told of every part that ends.
+        should_stop: asked now and then; if true, checkpoints are left and the sweep ends.
+
+    Returns:
+        Whether all is done.
+
+    Raises:
+        LondiError: if a setting is wrong, which is told before anything is written, or a model or
+            the environment cannot be had.
+    """
+    evaluation = make_config(EvaluateConfig, config.evaluation, "evaluation: ")
+    grid = _points(config, folder)
+    if not resume:
+        create_run(folder, config, overwrite)
+    # The models alone come first: every line of the table is held against them.
+    alone = {point.alone(folder): point.runs[0] for point in grid}
+    parts: list[_Part] = [_Alone(file, run, evaluation) for file, run in alone.items()]
+    parts += [_Trained(p.run(folder, run), run, evaluation) for p in grid for run in p.runs]
+    (folder / RUNS).mkdir(exist_ok=True)
+    todo = [part for part in parts if not part.ended]
+    done = len(parts) - len(todo)
+    for part, figures in _do(todo, config.jobs, should_stop):
+        if part.ended:
+            done += 1
+            on_ended(Ended(part.name, done, len(parts), figures, part.warnings()))
+    write_rows(folder, _rows(folder, grid))
+    return done == len(parts)
+
+
+def write_rows(folder: Path, rows: Sequence[Row]) -> None:
+    """Write the table as `results.json`, whole or not at all."""
+    found = [{"settings": row.settings} | asdict(row.result) for row in rows]
+    write_whole(folder / RESULTS, [json.dumps(found, indent=1) + "\n"])
+
+
+def read_rows(folder: Path) -> list[Row]:
+    """Read what `write_rows` wrote; none where nothing has ended yet."""
+    file = folder / RESULTS
+    found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    return [Row(row.pop("settings"), read_result(row)) for row in found]
+
+
+def _points(config: SweepConfig, folder: Path) -> list[_Point]:
+    """The points of the grid, every setting checked."""
+    found: dict[str, _Point] = {}
+    for part in config.grid:
+        for values in product(*part.values()):
+            settings = dict(zip(part, values, strict=True))
+            # All runs share the sweep's own cache, where the sweep names no other.
+            shared = {"cache": str(folder / "answers.sqlite")}
+            made = make_config(TrainConfig, shared | config.base | settings)
+            settings.pop("seed", None)
+            point = found.setdefault(_name(settings), _Point(settings, []))
+            if made not in point.runs:
+                point.runs.append(made)
+    return list(found.values())
+
+
+def _name(settings: Mapping[str, Any]) -> str:
+    """A name for a file, such as ``"cost=0.1,seed=0"``; other settings have another."""
+    plain = ",".join(f"{key}={value}" for key, value in settings.items()) or "base"
+    name = re.sub(r"[^\w.=,-]+", "_", plain)[-100:]
+    digest = hashlib.sha256(plain.encode()).hexdigest()[:6]
+    return name if name == plain else f"{name}-{digest}"
+
+
+def _play(
+    config: TrainConfig, who: Switcher | Path, evaluation: EvaluateConfig, budget: Budget
+) -> list[Episode]:
+    """The held-out episodes as `who`, a Switcher or the folder of one, plays them."""
+    pair = load_pair(config, evaluation.seed)
+    if isinstance(who, Path):
+        who = Switcher.load(who, pair.quick, pair.deepthink, evaluation.greedy)
+    played = play(
+        pair,
+        who,
+        held_out_seeds(evaluation.episodes),
+        cost=config.cost,
+        budget=budget,
+        num_envs=evaluation.num_envs,
+        seed=evaluation.seed,
+    )
+    pair.close()
+    return summary(played)
+
+
+def _rows(folder: Path, grid: Sequence[_Point]) -> list[Row]:
+    """The table, as far as it goes: a pair's models alone, then the points that have that pair."""
+    rows: list[Row] = []
+    alone: set[Path] = set()
+    for point in grid:
+        file = point.alone(folder)
+        if not file.is_file():
+            continue
+        ends = {method: _episodes(played) for method, played in _read(file).items()}
+        if file not in alone:
+            alone.add(file)
+            rows += [_row(point, point.pair, end, {0: ends[end]}, ends) for end in ends]
+        files = {run.seed: point.run(folder, run) / PLAYED for run in point.runs}
+        played = {seed: _episodes(_read(f)) for seed, f in files.items() if f.is_file()}
+        if played:
+            rows.append(_row(point, point.settings, "londi", played, ends))
+    return rows
+
+
+def _row(
+    point: _Point,
+    settings: dict[str, Any],
+    method: str,
+    played: Mapping[int, list[Episode]],
+    ends: Mapping[str, list[Episode]],
+) -> Row:
+    training = point.runs[0]
+    quick, deepthink = ([ends[end]] * len(played) for end in ("quick", "deepthink"))
+    found = result(
+        method,
+        list(played.values()),
+        quick,
+        deepthink,
+        env=training.env,
+        cost=training.cost,
+        budget=Budget.of(training).calls if method == "londi" else None,
+        seed=tuple(played),
+    )
+    return Row(settings, found)
+
+
+def _short(played: Sequence[Episode]) -> str:
+    mean = sum(episode.total for episode in played) / len(played)
+    return f"return {mean:.3f}, call rate {call_rate([played]):.2f}"
+
+
+def _read(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _episodes(rows: Sequence[Mapping[str, Any]]) -> list[Episode]:
+    return [Episode(**row) for row in rows]
+
+
+def _do(
+    parts: Sequence[_Part], jobs: int, should_stop: Callable[[], bool]
+) -> Iterator[tuple[_Part, str]]:
+    """Do the parts, `jobs` at once; each with its figures, as it ends or leaves off."""
+    if jobs == 1:
+        for part in parts:
+            if should_stop():
+                return
+            yield part, part.do(should_stop)
+        return
+    context = get_context("spawn")
+    stop = context.Event()
+    with ProcessPoolExecutor(jobs, context, _ready, (stop,)) as pool:
+        left = {pool.submit(_do_there, part): part for part in parts}
+        while left:
+            ended, _ = wait(left, _TICK, FIRST_COMPLETED)
+            if should_stop():
+                stop.set()
+                for future in left:
+                    future.cancel()
+            for future in ended:
+                part = left.pop(future)
+                if not future.cancelled():
+                    figures, error = future.result()
+                    if error:
+                        stop.set()
+                        pool.shutdown(cancel_futures=True)
+                        raise LondiError(error)
+                    yield part, figures
+
+
+_stop: Event | None = None
+"""In a process of `_do`: set once it is to leave off."""
+
+
+def _ready(stop: Event) -> None:
+    """Ctrl-C reaches every process of a terminal; here the parent says what it means."""
+    global _stop
+    _stop = stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _do_there(part: _Part) -> tuple[str, str]:
+    """What a part's `do` returns, and what a user got wrong."""
+    assert _stop
+    try:
+        return part.do(_stop.is_set), ""
+    except LondiError as error:  # as text: not every exception survives the way back
+        return "", str(error)
