@@ -39,6 +39,7 @@ def made(method: str, rate: float, mean: float, seed: tuple[int, ...] = (0,)) ->
         exceeded=0.0,
         lm_seconds=1.0,
         lm_flops=1e9,
+        joules=0.0,
         cost_saved=1 - rate,
         pgr=None,
         mapped=0.0,

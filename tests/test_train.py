@@ -25,9 +25,9 @@ from londi.errors import LondiError, OutputExists
 from londi.evaluate import METHODS, evaluate, results
 from londi.models.seq2seq import Seq2SeqModel
 from londi.pair import Pair
+from londi.progress import PROGRESS, Progress
 from londi.prompts import Prompt
 from londi.runs import read_run
-from londi.progress import PROGRESS, Progress
 from londi.train import train
 from playthings import ACTIONS, Corridor, deepthink, quick
 

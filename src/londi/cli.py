@@ -424,8 +424,9 @@ def _print_table(title: str, head: str, lines: Sequence[tuple[str, Result]]) -> 
     table = Table(title=title)
     table.add_column(head, overflow="fold")
     capped = any(r.budget is not None for _, r in lines)
+    powered = any(r.joules for _, r in lines)
     heads = ["return", "95% interval", "success", "call rate", "LM ms/episode", "cost saved", "PGR"]
-    for column in heads + ["over budget", "calls over"] * capped:
+    for column in heads + ["over budget", "calls over"] * capped + ["J/episode"] * powered:
         table.add_column(column, justify="right")
     for name, r in lines:
         cells = [
@@ -438,7 +439,7 @@ def _print_table(title: str, head: str, lines: Sequence[tuple[str, Result]]) -> 
             "-" if r.pgr is None else f"{r.pgr:.2f}",
         ]
         over = ["-", "-"] if r.budget is None else [f"{r.exceeded:.1%}", f"{r.overspent:.2f}"]
-        table.add_row(name, *cells, *over * capped)
+        table.add_row(name, *cells, *over * capped, *[f"{r.joules:.1f}"] * powered)
     # Wide enough for a line a method, also where the output is a file.
     console = Console()
     console.width = max(console.width, 150 if capped else 120)

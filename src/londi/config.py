@@ -45,7 +45,8 @@ class PairConfig:
     choose: Literal["score", "generate"] = "score"
     """How a language model names an action: by scoring the possible ones, or by generating."""
     device: str = "cpu"
-    """Where the language models run, such as cpu, cuda or cuda:1."""
+    """Where the language models run, such as cpu, cuda or cuda:1; `auto` spreads them over the GPUs
+    that there are (`pip install 'londi[gpu]'`)."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the language models' weights and arithmetic."""
     threads: int = 1

@@ -34,6 +34,7 @@ class Episode:
         overspent: calls beyond the budget.
         lm_seconds: seconds inside the language models.
         lm_flops: their floating-point operations.
+        joules: energy of the GPU in them.
         mapped: actions that the environment did not know and replaced by the closest.
         lost: whether the environment broke it off.
     """
@@ -46,6 +47,7 @@ class Episode:
     overspent: int
     lm_seconds: float
     lm_flops: float
+    joules: float = 0.0
     mapped: int = 0
     lost: bool = False
 
@@ -62,6 +64,7 @@ class Episode:
             overspent=sum(step.overspent for step in steps),
             lm_seconds=sum(u.seconds for u in usage),
             lm_flops=sum(u.flops for u in usage),
+            joules=sum(u.joules for u in usage),
             mapped=sum(step.mapped is not None for step in steps),
             lost=steps[-1].lost is not None,
         )
@@ -86,6 +89,7 @@ class Result:
         exceeded: share of the episodes with such a call.
         lm_seconds: seconds inside the language models, per episode.
         lm_flops: their floating-point operations, per episode.
+        joules: energy of the GPU in them, per episode; 0 on a CPU.
         cost_saved: 1 - DEEPTHINK calls / those of always-DEEPTHINK, on the same episodes.
         pgr: share of the gap between QUICK and DEEPTHINK recovered; None without a gap.
         mapped: share of the actions that the environment did not know and replaced by the closest.
@@ -106,6 +110,7 @@ class Result:
     exceeded: float
     lm_seconds: float
     lm_flops: float
+    joules: float
     cost_saved: float
     pgr: float | None
     mapped: float
@@ -156,6 +161,7 @@ def result(
         exceeded=float(np.mean([[e.overspent > 0 for e in episodes] for episodes in played])),
         lm_seconds=_mean(played, "lm_seconds"),
         lm_flops=_mean(played, "lm_flops"),
+        joules=_mean(played, "joules"),
         cost_saved=1.0 - _mean(played, "calls") / _mean(deepthink, "calls"),
         pgr=pgr(mean, _mean(quick, "total"), _mean(deepthink, "total")),
         mapped=_mean(played, "mapped") / _mean(played, "steps"),

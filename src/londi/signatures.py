@@ -65,9 +65,10 @@ def _never(config: TrainConfig, last: Sequence[Progress]) -> str | None:
         return None
     return (
         f"the Switcher would call DEEPTHINK at {_share(last)} of the steps. A call costs"
-        f" {config.cost:g} of a return that is {last[-1].return_mean:.2f} now: lower --cost until"
-        " calling at every step of an episode costs less than DEEPTHINK wins; if it does already,"
-        " train with --foresight true, longer, or with a lower --learning_rate"
+        f" {config.cost:g} of a return that is {last[-1].return_mean:.2f} now. Where QUICK is as"
+        " good as DEEPTHINK that is right; else lower --cost until calling at every step of an"
+        " episode costs less than DEEPTHINK wins; if it does already, train with --foresight true,"
+        " longer, or with a lower --learning_rate"
     )
 
 
@@ -75,13 +76,14 @@ def _unstable(config: TrainConfig, last: Sequence[Progress]) -> str | None:
     cure = "lower --learning_rate or --tau, raise --batch_size, or take --critics min"
     if not all(isfinite(r.critic_loss + r.actor_loss + r.q_mean) for r in last):
         return f"the losses are no numbers any more: {cure}, and start again"
-    # No return is further from zero than the largest seen, and no call dearer than its cost.
-    paid = (config.cost + (config.overspend_penalty if config.budget != "none" else 0.0)) / (
-        1.0 - min(config.gamma, 0.999)
-    )
-    bound = 2.0 * (max(1.0, *(abs(r.return_mean) for r in last)) + paid)
-    if min(abs(r.q_mean) for r in last) > bound:
-        return f"values of {last[-1].q_mean:.3g} are beyond any return that was seen: {cure}"
+    # To be wrong by as much as there is to win or to pay is to know nothing.
+    punished = config.overspend_penalty if config.budget != "none" else 0.0
+    scale = max(1.0, *(abs(r.return_mean) for r in last)) + config.cost + punished
+    if min(r.critic_loss for r in last) > scale**2:
+        return (
+            f"the critics are wrong by {last[-1].critic_loss ** 0.5:.3g}, more than there is to win"
+            f" or to pay: {cure}"
+        )
     wishes = [report.call_probability for report in last]
     swing = sum(abs(b - a) for a, b in pairwise(wishes)) / (WINDOW - 1)
     if swing > SWING:

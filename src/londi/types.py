@@ -14,15 +14,18 @@ class Usage:
     Attributes:
         calls: prompts answered.
         tokens: prompt tokens read.
-        seconds: wall seconds inside the model; an answer from the cache is charged what it
-            took when it was made, so that methods stay comparable.
+        seconds: wall seconds inside the model, which are GPU-seconds where it runs on one; an
+            answer from the cache is charged what it took when it was made, so that methods stay
+            comparable.
         flops: floating-point operations, two for each multiply-add.
+        joules: energy of the GPU, by its own counter; 0 on a CPU.
     """
 
     calls: int = 0
     tokens: int = 0
     seconds: float = 0.0
     flops: float = 0.0
+    joules: float = 0.0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -30,6 +33,7 @@ class Usage:
             self.tokens + other.tokens,
             self.seconds + other.seconds,
             self.flops + other.flops,
+            self.joules + other.joules,
         )
 
 

@@ -142,14 +142,18 @@ class CachedModel:
         # What the model does not read of a prompt makes no other question.
         prompt = prompt.recent(self._history) if self._history else prompt
         # The actions apart from the text, which joins them: one may hold a comma.
-        asked = json.dumps([self._salt, prompt.actions, prompt.text()])
+        asked = json.dumps([_FORMAT, self._salt, prompt.actions, prompt.text()])
         return hashlib.sha256(asked.encode()).digest()
+
+
+_FORMAT = 2
+"""Of what `_raw` writes: an answer that was kept in another is not found."""
 
 
 def _raw(reply: Reply) -> bytes:
     """One line of JSON, then the embedding as it lies in memory."""
     u = reply.usage
-    numbers = (reply.logprob, reply.confidence, u.calls, u.tokens, u.seconds, u.flops)
+    numbers = (reply.logprob, reply.confidence, u.calls, u.tokens, u.seconds, u.flops, u.joules)
     fields = (reply.action, *map(float, numbers))
     vector = b"" if reply.embedding is None else reply.embedding.astype(np.float32).tobytes()
     return json.dumps(fields).encode() + b"\n" + vector
@@ -159,7 +163,5 @@ def _reply(raw: bytes) -> Reply:
     line, _, vector = raw.partition(b"\n")
     action, logprob, confidence, *usage = json.loads(line)
     embedding = np.frombuffer(vector, np.float32) if vector else None
-    calls, tokens, seconds, flops = usage
-    return Reply(
-        action, logprob, confidence, Usage(int(calls), int(tokens), seconds, flops), embedding
-    )
+    calls, tokens, *spent = usage
+    return Reply(action, logprob, confidence, Usage(int(calls), int(tokens), *spent), embedding)

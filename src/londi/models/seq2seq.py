@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -22,7 +23,8 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging as hf_logging
 
-from londi.errors import ModelError
+from londi.errors import MissingExtra, ModelError
+from londi.models.energy import energy_counter
 from londi.models.reader import MAX_TOKENS, Reader
 from londi.prompts import HISTORY, Prompt
 from londi.types import Reply, Usage
@@ -80,6 +82,7 @@ class Seq2SeqModel:
         self.name = name
         longest = getattr(model.config, "max_position_embeddings", None) or max_tokens
         self.reader = Reader(tokenizer, history, min(max_tokens, longest))
+        self._energy = energy_counter(model.device)
         self._batch_size = batch_size
         self._choose = choose
         self._scoring = scoring
@@ -93,9 +96,21 @@ class Seq2SeqModel:
     ) -> Seq2SeqModel:
         """Load a model by hub name or local path; weights only as safetensors.
 
+        Args:
+            path: hub name or local path. Of a model that the hub has in pickled form alone, its
+                converted copy is asked for.
+            device: where to, such as cpu, cuda or cuda:1; ``"auto"`` lets accelerate spread it
+                over what there is.
+            dtype: number format of the weights.
+            settings: the other arguments of this class.
+
         Raises:
-            ModelError: if there is no such model or its weights are pickled.
+            ModelError: if there is no such model, its weights are pickled, or there is no such
+                device.
+            MissingExtra: if `device` takes a package that is not installed.
         """
+        if device == "auto" and find_spec("accelerate") is None:
+            raise MissingExtra("accelerate", "gpu")
         if path.startswith(("/", "./", "../", "~")) and not Path(path).exists():
             # No name that a hub could have, and the library would explain how those are written.
             raise ModelError(f"cannot load a seq2seq model from {path!r}: there is no such folder")
@@ -103,15 +118,26 @@ class Seq2SeqModel:
             try:
                 tokenizer = AutoTokenizer.from_pretrained(path)
                 model = AutoModelForSeq2SeqLM.from_pretrained(
-                    path, dtype=getattr(torch, dtype), use_safetensors=True
+                    path,
+                    dtype=getattr(torch, dtype),
+                    use_safetensors=True,
+                    device_map="auto" if device == "auto" else None,
                 )
-            except (OSError, ValueError, KeyError, SafetensorError) as error:
+                model = model if device == "auto" else model.to(device)
+            except (
+                OSError,
+                ValueError,
+                KeyError,
+                RuntimeError,
+                AssertionError,
+                SafetensorError,
+            ) as error:
                 reason = next(iter(str(error).strip().splitlines()), "no reason").rstrip(": ")
                 raise ModelError(f"cannot load a seq2seq model from {path!r}: {reason}") from error
         file = Path(path) / SETTINGS
         if file.is_file():
             settings = {**json.loads(file.read_text()), **settings}
-        return cls(model.to(device), tokenizer, path, **settings)
+        return cls(model, tokenizer, path, **settings)
 
     def save(self, folder: Path, dtype: torch.dtype = torch.float32) -> None:
         """Write weights (safetensors), tokenizer and settings into `folder`."""
@@ -151,12 +177,15 @@ class Seq2SeqModel:
         """One action a prompt, in order."""
         replies: list[Reply | None] = [None] * len(prompts)
         start = time.perf_counter()  # that of the first chunk tokenises for all
+        used = self._energy()
         for chunk, tokens in self._chunks(prompts):
             chosen = self._act([prompts[i] for i in chunk], tokens)
             start, began = time.perf_counter(), start
-            seconds = (start - began) / len(chunk)
+            used, before = self._energy(), used
+            seconds, joules = (start - began) / len(chunk), (used - before) / len(chunk)
             for i, (choice, vector), ids in zip(chunk, chosen, tokens, strict=True):
-                usage = Usage(1, len(ids), seconds, self.flops(len(ids), choice.steps))
+                flops = self.flops(len(ids), choice.steps)
+                usage = Usage(1, len(ids), seconds, flops, joules)
                 replies[i] = Reply(*choice[:3], usage, vector)
         return replies  # type: ignore[return-value]
 
