@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 from londi.cli import main
+from londi.demonstrations import Demonstration
 from londi.models import load_model
 from londi.models.seq2seq import Seq2SeqModel
 from londi.prompts import Prompt
@@ -25,16 +34,18 @@ SMALL, LARGE = "google/flan-t5-small", "google/flan-t5-large"
 PROMPT = Prompt("go to the red ball", ("turn left", "go forward"), ("You see a red ball 2 steps",))
 
 
-def flan_tokenizer() -> PreTrainedTokenizerFast:
+def flan_tokenizer(demonstrations: Sequence[Demonstration]) -> PreTrainedTokenizerFast:
     """A SentencePiece-like unigram tokenizer with T5's special tokens and sentinels."""
-    letters = "▁abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:;'()-+|?<>/_"
-    words = ["▁go", "▁to", "▁turn", "▁left", "▁right", "▁forward", "▁the", "▁door", "▁You", "▁see"]
-    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
-    pieces += [(word, -2.0) for word in words] + [(letter, -5.0) for letter in letters]
-    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=2, byte_fallback=False))
+    tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
+    learned = trainers.UnigramTrainer(
+        vocab_size=400, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>",
+        show_progress=False,
+    )  # fmt: skip
+    texts = [prompt.text() for episode in demonstrations for prompt, _ in episode.examples(3)]
+    tokenizer.train_from_iterator(texts, learned)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="$A </s>", special_tokens=[("</s>", 1)]
     )
@@ -47,9 +58,8 @@ def flan_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def save_flan(folder: Path, width: int) -> None:
+def save_flan(folder: Path, width: int, tokenizer: PreTrainedTokenizerFast) -> None:
     """Write a random Flan-T5 (T5 1.1: gated GELU, a head of its own) as the hub has it."""
-    tokenizer = flan_tokenizer()
     torch.manual_seed(width)
     model = T5ForConditionalGeneration(
         T5Config(
@@ -81,10 +91,11 @@ def save_flan(folder: Path, width: int) -> None:
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Path]:
+def hub(tmp_path: Path, demonstrations: list[Demonstration]) -> Iterator[Path]:
     """A folder in which the paper's two models lie under the names that the hub has for them."""
+    tokenizer = flan_tokenizer(demonstrations)
     for name, width in ((SMALL, 16), (LARGE, 32)):
-        save_flan(tmp_path / name, width)
+        save_flan(tmp_path / name, width, tokenizer)
     before = Path.cwd()
     os.chdir(tmp_path)
     yield tmp_path
@@ -97,18 +108,30 @@ def run(*arguments: str) -> int:
     return int(ended.value.code or 0)
 
 
-# Letter by letter, prompts are longer than a model may read.
-@pytest.mark.filterwarnings("ignore:a prompt of")
+# Cut for another environment, words fall apart, and prompts are longer than a model may read.
+LONG = pytest.mark.filterwarnings("ignore:a prompt of")
+
+
+@LONG
 @pytest.mark.parametrize("name", ["babyai", "scienceworld"])
-def test_a_paper_configuration_trains_and_is_evaluated(hub: Path, name: str) -> None:
-    small = ("--steps", "64", "--warmup", "32", "--num_envs", "2", "--batch_size", "8")
+def test_a_paper_configuration_trains(hub: Path, name: str) -> None:
+    small = ("--steps", "32", "--warmup", "16", "--num_envs", "2", "--batch_size", "4")
     config = str(CONFIGS / f"{name}.yaml")
     assert run("train", "--config", config, *small, "--cache", "none", "--out", "run") == 0
-    few = ("--episodes", "2", "--validation_episodes", "2", "--num_envs", "2")
-    options = ("--env_options", "{limit: 3}") if name == "scienceworld" else ()
-    assert run("evaluate", "run", *few, *options) == 0
+    assert json.loads((hub / "run/progress.jsonl").read_text().splitlines()[-1])["lm_seconds"] > 0
+
+
+@LONG
+def test_a_scienceworld_run_is_evaluated_with_other_options(hub: Path) -> None:
+    small = ("--steps", "8", "--warmup", "4", "--num_envs", "1", "--env_options", "{limit: 3}")
+    config = str(CONFIGS / "scienceworld.yaml")
+    assert run("train", "--config", config, *small, "--cache", "none", "--out", "run") == 0
+    few = ("--episodes", "1", "--validation_episodes", "1", "--num_envs", "1")
+    assert run("evaluate", "run", *few, "--env_options", "{tasks: [find-plant]}") == 0
     found = {row["method"]: row for row in json.loads((hub / "run/results.json").read_text())}
     assert found["deepthink"]["lm_flops"] > found["quick"]["lm_flops"] > 0
+    # A random model names no action that the simulator knows, and every one is replaced.
+    assert found["quick"]["mapped"] == 1.0 and found["quick"]["lost"] == 0
 
 
 def test_flan_t5_loads_by_hub_name_or_path_in_any_number_format(hub: Path) -> None:
