@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,16 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
+from londi.budget import Budget
 from londi.cli import main
 from londi.demonstrations import Demonstration
+from londi.envs import make_env
+from londi.evaluate import play, summary
 from londi.models import load_model
 from londi.models.seq2seq import Seq2SeqModel
+from londi.pair import Pair
 from londi.prompts import Prompt
+from londi.switcher import ConstantSwitcher
 
 CONFIGS = Path(__file__).parent.parent / "configs" / "paper"
 
@@ -122,16 +128,14 @@ def test_a_paper_configuration_trains(hub: Path, name: str) -> None:
 
 
 @LONG
-def test_a_scienceworld_run_is_evaluated_with_other_options(hub: Path) -> None:
-    small = ("--steps", "8", "--warmup", "4", "--num_envs", "1", "--env_options", "{limit: 3}")
-    config = str(CONFIGS / "scienceworld.yaml")
-    assert run("train", "--config", config, *small, "--cache", "none", "--out", "run") == 0
-    few = ("--episodes", "1", "--validation_episodes", "1", "--num_envs", "1")
-    assert run("evaluate", "run", *few, "--env_options", "{tasks: [find-plant]}") == 0
-    found = {row["method"]: row for row in json.loads((hub / "run/results.json").read_text())}
-    assert found["deepthink"]["lm_flops"] > found["quick"]["lm_flops"] > 0
-    # A random model names no action that the simulator knows, and every one is replaced.
-    assert found["quick"]["mapped"] == 1.0 and found["quick"]["lost"] == 0
+def test_actions_that_scienceworld_does_not_know_are_counted(hub: Path) -> None:
+    lm = load_model(SMALL, choose="generate")
+    pair = Pair(lm, lm, partial(make_env, "londi/ScienceWorld-find-plant-v0", limit=2))
+    played = play(
+        pair, ConstantSwitcher(0.0), range(1), cost=0.0, budget=Budget(), num_envs=1, seed=0
+    )
+    (found,) = summary(played)
+    assert found.mapped == found.steps == 2 and not found.lost
 
 
 def test_flan_t5_loads_by_hub_name_or_path_in_any_number_format(hub: Path) -> None:

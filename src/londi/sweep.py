@@ -13,7 +13,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
@@ -204,15 +204,17 @@ def sweep(
         Whether all is done.
 
     Raises:
-        LondiError: if a setting is wrong, which is told before anything is written, or a model or
-            the environment cannot be had.
+        LondiError: if a setting is wrong, or a model or the environment cannot be had; nothing is
+            written then.
     """
-    evaluation = make_config(EvaluateConfig, config.evaluation, "evaluation: ")
+    evaluation = make_config(EvaluateConfig, config.evaluation, "evaluation ")
     grid = _points(config, folder)
+    alone = {point.alone(folder): point.runs[0] for point in grid}
     if not resume:
+        for run in alone.values():
+            load_pair(replace(run, cache="none"), run.seed)
         create_run(folder, config, overwrite)
     # The models alone come first: every line of the table is held against them.
-    alone = {point.alone(folder): point.runs[0] for point in grid}
     parts: list[_Part] = [_Alone(file, run, evaluation) for file, run in alone.items()]
     parts += [_Trained(p.run(folder, run), run, evaluation) for p in grid for run in p.runs]
     (folder / RUNS).mkdir(exist_ok=True)

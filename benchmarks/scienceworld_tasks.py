@@ -1,0 +1,68 @@
+"""What QUICK and DEEPTHINK score by themselves, task by task, and where there is a gap between them.
+
+    python benchmarks/scienceworld_tasks.py [EPISODES] [QUICK] [DEEPTHINK]
+
+Plays EPISODES (20 by default) on the variations for development and as many on those for test, of each
+task of londi/ScienceWorld-short-v0. A gap is called real where the interval of the mean difference,
+episode by episode, is above zero.
+"""
+
+import sys
+from functools import partial
+
+import numpy as np
+import torch
+
+from londi.budget import Budget
+from londi.envs import make_env
+from londi.envs.scienceworld import SHORT_TASKS
+from londi.episodes import held_out_seeds, validation_seeds
+from londi.evaluate import play, summary
+from londi.metrics import bootstrap
+from londi.models import load_model
+from londi.pair import Pair
+from londi.switcher import ConstantSwitcher
+
+LIMIT, SIDE_BY_SIDE = 50, 4
+
+
+def main(
+    episodes: str = "20",
+    quick: str = "builtin:scienceworld-quick",
+    deepthink: str = "builtin:scienceworld-deepthink",
+) -> None:
+    """Print the table."""
+    torch.set_num_threads(1)
+    models = [load_model(name, choose="generate") for name in (quick, deepthink)]
+    print("| task | dev: quick | dev: deepthink | test: quick | test: deepthink | test: gap |")
+    print("|---|---|---|---|---|---|")
+    every = []
+    for task in SHORT_TASKS:
+        pair = Pair(*models, partial(make_env, f"londi/ScienceWorld-{task}-v0", limit=LIMIT))
+        returns = np.array(
+            [
+                [
+                    [episode.total for episode in summary(
+                        play(pair, ConstantSwitcher(who), seeds, cost=0.0, budget=Budget(),
+                             num_envs=SIDE_BY_SIDE, seed=0)
+                    )]
+                    for who in (0.0, 1.0)
+                ]
+                for seeds in (validation_seeds(int(episodes)), held_out_seeds(int(episodes)))
+            ]
+        )  # fmt: skip
+        every.append(returns)
+        print(line(task, returns), flush=True)
+    print(line("all", np.concatenate(every, 2)))
+
+
+def line(task: str, returns: np.ndarray) -> str:
+    """A line of the table; `returns` is `[split, model, episode]`."""
+    means = " | ".join(f"{100 * mean:.0f}" for mean in returns.mean(2).flat)
+    low, high = bootstrap(100 * (returns[1, 1] - returns[1, 0])[None])
+    gap = f"{low:+.0f} .. {high:+.0f}"
+    return f"| {task} | {means} | {'**' + gap + '**' if low > 0 else gap} |"
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
