@@ -1,10 +1,10 @@
-"""What QUICK and DEEPTHINK score by themselves, task by task, and where there is a gap between them.
+"""What QUICK and DEEPTHINK score by themselves, task by task, and where there is a gap.
 
     python benchmarks/scienceworld_tasks.py [EPISODES] [QUICK] [DEEPTHINK]
 
-Plays EPISODES (20 by default) on the variations for development and as many on those for test, of each
-task of londi/ScienceWorld-short-v0. A gap is called real where the interval of the mean difference,
-episode by episode, is above zero.
+Plays EPISODES (20 by default) on the variations for development and as many on those for test,
+of each task of londi/ScienceWorld-short-v0. A gap is real, and set in bold, where the 95%
+interval of the mean difference, episode by episode, is above zero.
 """
 
 import sys
