@@ -75,6 +75,25 @@ def config(make_lm: Callable[..., Seq2SeqModel], tmp_path: Path) -> Path:
         ("train --quick random", "encoder: 'quick' needs a language model with an encoder"),
         ("train --quick ./no/model", "seq2seq model from './no/model': there is no such folder"),
         ("train --config missing.yaml", "File does not exist"),
+        ("train --env_options {memry:2}", "env_options"),
+        (
+            "train --env_options.memry 2",
+            "unknown option of londi/BabyAIText-MixedTrainLocal-v0 'memry'; did you mean 'memory'?",
+        ),
+        (
+            "train --env londi/ScienceWorld-v0 --env_options.tasks boill",
+            "unknown ScienceWorld task 'boill'; did you mean 'boil'?",
+        ),
+        (
+            "finetune --env londi/ScienceWorld-v0 --env_options.simplifications easi",
+            "unknown ScienceWorld simplification 'easi'; did you mean 'easy'?",
+        ),
+        (
+            "train --env londi/ScienceWorld-v0 --env_options.limit 0",
+            "limit: expected a whole number >= 1, got 0",
+        ),
+        ("sweep", "grid: expected settings with their values, got none"),
+        ("sweep --grid 5", "grid"),
         ("finetune --steps 0", "steps: expected a whole number >= 1, got 0"),
     ],
 )
@@ -83,7 +102,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
 ) -> None:
     out = tmp_path / "run"
     given = arguments.split()
-    if given[0] in ("train", "finetune"):
+    if given[0] in ("train", "sweep", "finetune"):
         given += ["--out", str(out)] + (["--cache", "none"] if given[0] == "train" else [])
     assert call(*given) == 2
     printed = capsys.readouterr()

@@ -340,6 +340,7 @@ def test_several_simulators_play_side_by_side_and_one_that_dies_ends_its_episode
     os.kill(process(worlds[1]._simulator).pid, signal.SIGKILL)
     totals: dict[int, float] = dict.fromkeys(range(5), 0.0)
     ended: dict[int, bool] = {}
+    lost: dict[int, str | None] = {}
     live = np.ones(3, bool)
     while live.any():
         *_, info = env.step(np.array([0, 1, 0]))
@@ -348,6 +349,9 @@ def test_several_simulators_play_side_by_side_and_one_that_dies_ends_its_episode
             totals[step.episode] += step.reward
             if step.ended:
                 ended[step.episode] = step.truncated
+                lost[step.episode] = step.lost
     env.close()
     assert ended == {0: False, 1: True, 2: False, 3: False, 4: False}
+    assert "ended by itself" in str(lost.pop(1))
+    assert set(lost.values()) == {None}
     assert totals == pytest.approx({0: 1.0, 1: 0.0, 2: 1.0, 3: 1.0, 4: 1.0})
