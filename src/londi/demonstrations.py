@@ -143,6 +143,7 @@ class _Slot:
 
     def __init__(self, env: gym.Env[str, str], noise: Sequence[float], expert_share: float) -> None:
         self._episode = TextEpisode(env)
+        self._reads = HISTORIES[self._episode.history].reads
         self._noise = noise
         self._expert_share = expert_share
 
@@ -177,8 +178,7 @@ class _Slot:
             action = str(actions[self._rng.integers(len(actions))])
         elif self._rng.random() < self._expert_share:
             action = label
-        reads = HISTORIES[self._episode.history].reads
-        self._states.append({name: self._episode.info[name] for name in reads})
+        self._states.append({name: self._episode.info[name] for name in self._reads})
         self._labels.append(label)
         outcome = self._episode.step(label if action is None else action)
         self._success = outcome.success

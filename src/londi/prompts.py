@@ -80,6 +80,8 @@ class SciencePrompt(Prompt):
     def recent(self, history: int) -> Self:
         """The same state with at most `history` observations."""
         shorter = Prompt.recent(self, history)
+        if shorter is self:
+            return self
         return replace(shorter, gains=self.gains[len(self.gains) - len(shorter.past) :])
 
     def text(self) -> str:

@@ -210,8 +210,6 @@ class Seq2SeqModel:
 
     def _chunks(self, prompts: Sequence[Prompt]) -> Iterator[tuple[list[int], list[list[int]]]]:
         """Indices and token ids of one forward pass at a time, shortest prompts first."""
-        if not prompts:
-            return
         ids = self.reader.read(prompts)
         order = sorted(range(len(prompts)), key=lambda i: len(ids[i]))
         for start in range(0, len(order), self._batch_size):
