@@ -116,6 +116,21 @@ def test_a_choice_beyond_those_with_a_place_has_none() -> None:
     assert not QuickEncoder(2).encode([prompt], [last])[0, 3:].any()
 
 
+def test_a_free_text_is_known_by_its_first_word() -> None:
+    def features(action: str) -> list[float]:
+        # Eleven observations, of which two before the last have a place.
+        seen = tuple(f"room {k}" for k in range(11))
+        prompt = Prompt("work", (), seen, ("open door to hall",) * 10)
+        rows = QuickEncoder(1).encode([prompt], [Reply(action, -0.1, 0.5, Usage(), np.zeros(1))])
+        return list(rows[0, 2:].tolist())
+
+    opening, going = features("open door to cellar"), features("go to cellar")
+    assert sum(opening[:8]) == sum(going[:8]) == 1 and opening[:8] != going[:8]
+    assert features("open fridge")[:8] == opening[:8]
+    assert opening[8:] == [0, *opening[:8]] * 2  # what was done before was an opening, too
+    assert features(" ")[:8] == [0] * 8
+
+
 @pytest.mark.parametrize(("sure", "odds"), [(1.0, 9999), (0.99999, 9999), (0.0, 1 / 9999)])
 def test_certainty_is_bounded(prompts: list[Prompt], sure: float, odds: float) -> None:
     features = QuickEncoder(1).encode(prompts[:1], [reply(sure, [0])])

@@ -11,7 +11,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -97,8 +99,9 @@ class QuickEncoder(Encoder):
 
     They fall out of the call that QUICK makes anyhow where it acts, so that the Switcher's own
     decision is a small network's. Behind the states come the log-odds of QUICK's choice; which
-    of the possible actions that is, one-hot (zeros for those beyond the first `CHOICES`); and
-    for each earlier step that the prompt holds, the action done then, one-hot, and whether the
+    of the possible actions that is, one-hot (zeros for those beyond the first `CHOICES`; where any
+    text is an action, its first word falls into one of as many bins); and for each of the two
+    earlier steps, as far as the prompt holds them, the action done then, one-hot, and whether the
     same was observed then: a player that goes in circles sees its own past.
 
     Args:
@@ -122,7 +125,7 @@ class QuickEncoder(Encoder):
             self._mark(row[self._width + 1 :], prompt, reply.action)
             now = prompt.observations[-1]
             earlier = zip(prompt.past[::-1], prompt.observations[-2::-1], strict=True)
-            for k, (action, observation) in enumerate(earlier, start=1):
+            for k, (action, observation) in enumerate(islice(earlier, HISTORY - 1), start=1):
                 place = row[self._width + k * (self.CHOICES + 1) :]
                 place[0] = observation == now
                 self._mark(place[1:], prompt, action)
@@ -132,6 +135,9 @@ class QuickEncoder(Encoder):
         known = prompt.actions[: self.CHOICES]
         if action in known:
             place[known.index(action)] = 1.0
+        elif action.strip() and not known:
+            verb = action.split(maxsplit=1)[0]
+            place[crc32(verb.encode()) % self.CHOICES] = 1.0
 
 
 def _log_odds(confidence: float) -> float:
