@@ -21,7 +21,7 @@ from londi.cli import main
 from londi.encoder import NoEncoder
 from londi.envs import SCIENCEWORLD_TASKS, make_env
 from londi.envs.scienceworld import SIMPLIFICATIONS, ScienceWorld, closest
-from londi.envs.simulator import Simulator, SimulatorError, SimulatorLost, java
+from londi.envs.simulator import Simulator, SimulatorError, SimulatorLost, java, warm
 from londi.episodes import demonstration_seeds, held_out_seeds, validation_seeds
 from londi.errors import InvalidConfig, UnknownName
 from londi.models.scripted import ExpertModel
@@ -36,7 +36,8 @@ def env() -> Iterator[ScienceWorld]:
 
 
 def process(simulator: Simulator) -> subprocess.Popen[bytes]:
-    return simulator._process
+    assert simulator._program
+    return simulator._program.process
 
 
 def start(env: ScienceWorld, task: str, variation: int) -> tuple[str, dict[str, Any]]:
@@ -219,7 +220,7 @@ def test_a_simulator_that_hangs_is_given_up() -> None:
     assert list(simulator.ask("getTaskNames")) == SCIENCEWORLD_TASKS
     assert simulator.ask("getPossibleSimplifications").split(", ") == [*SIMPLIFICATIONS[1:]]
     simulator._timeout = 1  # a start may take longer than the test should
-    for connection in simulator._gateway._gateway_client.deque:
+    for connection in simulator._program.gateway._gateway_client.deque:
         connection.socket.settimeout(1)
     pid = process(simulator).pid
     os.kill(pid, signal.SIGSTOP)
@@ -229,12 +230,36 @@ def test_a_simulator_that_hangs_is_given_up() -> None:
     assert gone(pid)
 
 
+def test_a_warm_simulator_serves_the_next_environment_and_ends_with_the_warmth() -> None:
+    env = ScienceWorld(["find-plant"])
+    expected = env.reset(seed=3)
+    env.close()
+    with warm():
+        for _ in range(2):
+            with warm():
+                assert env.reset(seed=3) == expected
+            pid = process(env._simulator).pid
+            env.reset(seed=4)
+            env.step("look around")
+            env.close()
+        other = ScienceWorld(["find-plant"])
+        assert other.reset(seed=3) == expected
+        assert process(other._simulator).pid == pid
+        other.close()
+        os.kill(pid, signal.SIGKILL)  # one that dies while nobody uses it is replaced
+        assert gone(pid)
+        assert other.reset(seed=3) == expected
+        pid = process(other._simulator).pid
+        other.close()
+    assert gone(pid)
+
+
 @pytest.mark.parametrize("end", ["pass", "os.kill(os.getpid(), 9)", "os.kill(os.getpid(), 2)"])
 def test_no_simulator_is_left_behind(end: str) -> None:
     code = (
         "import os\n"
         "from londi.envs.simulator import Simulator\n"
-        "s = Simulator(); s.ask('getTaskNames'); print(s._process.pid, flush=True)\n" + end
+        "s = Simulator(); s.ask('getTaskNames'); print(s._program.process.pid, flush=True)\n" + end
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert gone(int(done.stdout))

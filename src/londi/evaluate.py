@@ -18,6 +18,7 @@ import numpy as np
 from londi.budget import Budget
 from londi.config import EvaluateConfig, TrainConfig
 from londi.encoder import make_encoder
+from londi.envs import warm
 from londi.episodes import held_out_seeds, validation_seeds
 from londi.metrics import Episode, Played, Result, call_rate, read_result, result
 from londi.pair import Pair, load_pair
@@ -188,15 +189,16 @@ def evaluate(
         return call_rate([summary(played)])
 
     learned = switcher(pair)
-    played = {
-        "quick": run("quick", ConstantSwitcher(0.0), Budget(), held_out),
-        "deepthink": run("deepthink", ConstantSwitcher(1.0), Budget(), held_out),
-        "londi": run("londi", learned, budget, held_out),
-    }
-    aim = call_rate([summary(played["londi"])])
-    played["random"] = run("random", ConstantSwitcher(aim), budget, held_out)
-    threshold = ThresholdSwitcher(calibrate(threshold_rate, aim))
-    played["threshold"] = run("threshold", threshold, budget, held_out)
+    with warm():
+        played = {
+            "quick": run("quick", ConstantSwitcher(0.0), Budget(), held_out),
+            "deepthink": run("deepthink", ConstantSwitcher(1.0), Budget(), held_out),
+            "londi": run("londi", learned, budget, held_out),
+        }
+        aim = call_rate([summary(played["londi"])])
+        played["random"] = run("random", ConstantSwitcher(aim), budget, held_out)
+        threshold = ThresholdSwitcher(calibrate(threshold_rate, aim))
+        played["threshold"] = run("threshold", threshold, budget, held_out)
     pair.close()
     return Evaluation(training, {method: played[method] for method in METHODS})
 

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from londi.budget import Budget
 from londi.config import EvaluateConfig, PairConfig, SweepConfig, TrainConfig
+from londi.envs import warm
 from londi.episodes import held_out_seeds
 from londi.errors import LondiError
 from londi.evaluate import play, summary
@@ -344,10 +345,11 @@ def _do(
 ) -> Iterator[tuple[_Part, str]]:
     """Do the parts, `jobs` at once; each with its figures, as it ends or leaves off."""
     if jobs == 1:
-        for part in parts:
-            if should_stop():
-                return
-            yield part, part.do(should_stop)
+        with warm():
+            for part in parts:
+                if should_stop():
+                    return
+                yield part, part.do(should_stop)
         return
     context = get_context("spawn")
     stop = context.Event()
@@ -379,6 +381,7 @@ def _ready(stop: Event) -> None:
     global _stop
     _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warm().__enter__()  # what it keeps ends with this process
 
 
 def _do_there(part: _Part) -> tuple[str, str]:

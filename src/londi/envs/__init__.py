@@ -17,8 +17,11 @@ from gymnasium.envs.registration import load_env_creator
 
 from londi.envs.scienceworld import SHORT_TASKS, ScienceWorld  # noqa: F401  made by name
 from londi.envs.scienceworld import TASKS as SCIENCEWORLD_TASKS
+from londi.envs.simulator import warm
 from londi.errors import UnknownName
 from londi.prompts import HISTORY
+
+__all__ = ["environment_names", "make_env", "register", "warm"]
 
 NAMESPACE = "londi"
 

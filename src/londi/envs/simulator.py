@@ -13,7 +13,8 @@ import shutil
 import subprocess
 import time
 import weakref
-from collections.abc import MutableSequence
+from collections.abc import Iterator, MutableSequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
@@ -31,11 +32,46 @@ class SimulatorLost(Exception):
     """A simulator that died or gave no answer; the next question starts another."""
 
 
+@dataclass(eq=False)
+class _Program:
+    """A running simulator; it ends with this object, or by `end`."""
+
+    gateway: Any
+    process: subprocess.Popen[bytes]
+    interface: Any
+
+    def __post_init__(self) -> None:
+        self.end = weakref.finalize(self, _stop, self.gateway, self.process)
+
+
+_idle: list[_Program] | None = None
+"""Programs that nobody uses now, inside of `warm`."""
+
+
+@contextlib.contextmanager
+def warm() -> Iterator[None]:
+    """Inside, a simulator that is closed is kept, running, for the next one that is started.
+
+    The first few episodes of a Java program take many times what the later ones do.
+    """
+    global _idle
+    if _idle is not None:  # an outer one keeps them
+        yield
+        return
+    _idle = []
+    try:
+        yield
+    finally:
+        for program in _idle:
+            program.end()
+        _idle = None
+
+
 class Simulator:
     """One simulator in a process of its own, started by the first question.
 
-    The process ends with this object, with `close`, and with this Python process, however that
-    ends: it reads from a pipe that breaks then.
+    The process ends with this object, with `close` (outside of `warm`), and with this Python
+    process, however that ends: it reads from a pipe that breaks then.
 
     Args:
         timeout: seconds for one answer.
@@ -52,10 +88,7 @@ class Simulator:
         self._java = java()
         self._timeout = timeout
         self._jar = jar
-        self._gateway: Any = None
-        self._process: Any = None
-        self._interface: Any = None
-        self._end: weakref.finalize[Any, Simulator] | None = None
+        self._program: _Program | None = None
 
     def ask(self, question: str, *args: Any) -> Any:
         """What the method `question` of the simulator's Python interface says.
@@ -64,37 +97,44 @@ class Simulator:
             SimulatorError: if no simulator can be started.
             SimulatorLost: if it died, took too long, or failed inside.
         """
-        if self._interface is None:
-            self._start()
         from py4j.protocol import Py4JError
 
-        began = time.monotonic()
+        if self._program is None:
+            self._program = _idle.pop() if _idle and self._usual else self._start()
+        program, began = self._program, time.monotonic()
         try:
-            answer = getattr(self._interface, question)(*args)
+            answer = getattr(program.interface, question)(*args)
             if isinstance(answer, MutableSequence):
                 kept, answer = answer, list(answer)
-                self._gateway.detach(kept)
+                program.gateway.detach(kept)
             return answer
         except (Py4JError, OSError) as error:
-            reason = self._why(error, began)
-            self.close()
+            reason = self._why(program, error, began)
+            program.end()
+            self._program = None
             raise SimulatorLost(reason) from error
 
     def close(self) -> None:
-        """End the process; a later question starts another."""
-        self._interface = None
-        if self._end is not None:
-            self._end()
-            self._end = None
+        """End the process, or leave it to the next simulator; a later question starts another."""
+        program, self._program = self._program, None
+        if program is not None and _idle is not None and self._usual:
+            _idle.append(program)
+        elif program is not None:
+            program.end()
 
-    def _why(self, error: BaseException, began: float) -> str:
+    @property
+    def _usual(self) -> bool:
+        """Whether its program is as good as another's."""
+        return self._jar is None and self._timeout == TIMEOUT
+
+    def _why(self, program: _Program, error: BaseException, began: float) -> str:
         if time.monotonic() - began >= self._timeout:
             return f"the simulator gave no answer within {self._timeout:g} s"
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return f"the simulator ended by itself, exit code {self._process.wait(1)}"
+            return f"the simulator ended by itself, exit code {program.process.wait(1)}"
         return f"the simulator failed: {next(iter(str(error).splitlines()), '')}"
 
-    def _start(self) -> None:
+    def _start(self) -> _Program:
         from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
         from py4j.protocol import Py4JError
         from scienceworld.constants import BASEPATH, JAR_PATH
@@ -129,15 +169,14 @@ class Simulator:
                 enable_memory_management=False,  # lists are let go of in `ask`
             )
         )
-        self._gateway, self._process = gateway, process
-        self._end = weakref.finalize(self, _stop, gateway, process)
         try:
-            self._interface = gateway.jvm.scienceworld.runtime.pythonapi.PythonInterface()
+            interface = gateway.jvm.scienceworld.runtime.pythonapi.PythonInterface()
         except (Py4JError, TypeError, OSError) as error:  # TypeError: there is no such class
-            self.close()
+            _stop(gateway, process)
             raise SimulatorError(
                 f"no ScienceWorld simulator comes up from {jar!r}; is the file damaged?"
             ) from error
+        return _Program(gateway, process, interface)
 
 
 def java() -> str:
