@@ -111,6 +111,19 @@ def test_runs_share_their_answers(whole: Path) -> None:
     assert rates["cost=0.01,seed=0"] < 1.0 == rates["cost=0.5,seed=0"]
 
 
+def test_it_is_evaluated_where_it_was_asked_to_be(config: SweepConfig, tmp_path: Path) -> None:
+    other = "londi/BabyAIText-GoToObj-v0"
+    grid = [{"deepthink": [config.base["deepthink"], config.base["quick"]]}]
+    there = replace(config, grid=grid, evaluation={"env": other, "episodes": 2})
+    assert sweep(there, tmp_path / "there")
+    rows = read_rows(tmp_path / "there")
+    assert {row.result.env for row in rows} == {other}
+    # Each pair has its ends, and is told apart by the ends of its paths.
+    assert [row.result.method for row in rows] == ["quick", "deepthink", "londi"] * 2
+    assert len({row.name for row in rows}) == 6
+    assert all("/".join(Path(row.settings["deepthink"]).parts[-2:]) in row.name for row in rows)
+
+
 @pytest.mark.parametrize("after", [3, 20, 70])
 def test_a_stopped_sweep_goes_on_and_ends_the_same(
     config: SweepConfig, whole: Path, tmp_path: Path, after: int

@@ -106,6 +106,15 @@ def summary(played: Sequence[Sequence[Record]]) -> list[Episode]:
     return [Episode.of([record.step for record in episode]) for episode in played]
 
 
+def played_there(training: TrainConfig, config: EvaluateConfig) -> TrainConfig:
+    """The configuration of a training with the environment that an evaluation asks for."""
+    # Another environment need not know the options of the one trained on.
+    options = {} if config.env else training.env_options
+    return replace(
+        training, env=config.env or training.env, env_options=options | config.env_options
+    )
+
+
 def calibrate(rate: Callable[[float], float], aim: float) -> float:
     """The threshold on QUICK's confidence at which the call rate is nearest to `aim`.
 
@@ -161,11 +170,7 @@ def evaluate(
         pair: models and environment in place of those that `training` names.
         on_episode: told of each held-out episode: how many are done, and the method.
     """
-    # Another environment need not know the options of the one trained on.
-    options = {} if config.env else training.env_options
-    training = replace(
-        training, env=config.env or training.env, env_options=options | config.env_options
-    )
+    training = played_there(training, config)
     pair = pair or load_pair(training, config.seed)
     budget = Budget.of(training)
     held_out = held_out_seeds(config.episodes)

@@ -25,7 +25,7 @@ from londi.config import EvaluateConfig, PairConfig, SweepConfig, TrainConfig
 from londi.envs import warm
 from londi.episodes import held_out_seeds
 from londi.errors import LondiError
-from londi.evaluate import play, summary
+from londi.evaluate import play, played_there, summary
 from londi.metrics import Episode, Result, call_rate, read_result, result
 from londi.pair import load_pair
 from londi.progress import read_progress
@@ -58,11 +58,11 @@ class Row:
     @property
     def name(self) -> str:
         """The method and what it was played with, such as ``"londi cost=0.1 budget=4"``."""
-        shown = [
-            f"{key}={Path(value).name if isinstance(value, str) else value}"
+        shown = {  # of a path, the end
+            key: "/".join(Path(value).parts[-2:]) if isinstance(value, str) else value
             for key, value in self.settings.items()
-        ]
-        return " ".join([self.result.method, *shown])
+        }
+        return " ".join([self.result.method, *(f"{key}={value}" for key, value in shown.items())])
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ def sweep(
         if part.ended:
             done += 1
             on_ended(Ended(part.name, done, len(parts), figures, part.warnings()))
-    write_rows(folder, _rows(folder, grid))
+    write_rows(folder, _rows(folder, grid, evaluation))
     return done == len(parts)
 
 
@@ -270,7 +270,7 @@ def _play(
     config: TrainConfig, who: Switcher | Path, evaluation: EvaluateConfig, budget: Budget
 ) -> list[Episode]:
     """The held-out episodes as `who`, a Switcher or the folder of one, plays them."""
-    pair = load_pair(config, evaluation.seed)
+    pair = load_pair(played_there(config, evaluation), evaluation.seed)
     if isinstance(who, Path):
         who = Switcher.load(who, pair.quick, pair.deepthink, evaluation.greedy)
     played = play(
@@ -286,7 +286,7 @@ def _play(
     return summary(played)
 
 
-def _rows(folder: Path, grid: Sequence[_Point]) -> list[Row]:
+def _rows(folder: Path, grid: Sequence[_Point], evaluation: EvaluateConfig) -> list[Row]:
     """The table, as far as it goes: a pair's models alone, then the points that have that pair."""
     rows: list[Row] = []
     alone: set[Path] = set()
@@ -294,34 +294,34 @@ def _rows(folder: Path, grid: Sequence[_Point]) -> list[Row]:
         file = point.alone(folder)
         if not file.is_file():
             continue
+        config = played_there(point.runs[0], evaluation)
         ends = {method: _episodes(played) for method, played in _read(file).items()}
         if file not in alone:
             alone.add(file)
-            rows += [_row(point, point.pair, end, {0: ends[end]}, ends) for end in ends]
+            rows += [_row(config, point.pair, end, {0: ends[end]}, ends) for end in ends]
         files = {run.seed: point.run(folder, run) / PLAYED for run in point.runs}
         played = {seed: _episodes(_read(f)) for seed, f in files.items() if f.is_file()}
         if played:
-            rows.append(_row(point, point.settings, "londi", played, ends))
+            rows.append(_row(config, point.settings, "londi", played, ends))
     return rows
 
 
 def _row(
-    point: _Point,
+    config: TrainConfig,
     settings: dict[str, Any],
     method: str,
     played: Mapping[int, list[Episode]],
     ends: Mapping[str, list[Episode]],
 ) -> Row:
-    training = point.runs[0]
     quick, deepthink = ([ends[end]] * len(played) for end in ("quick", "deepthink"))
     found = result(
         method,
         list(played.values()),
         quick,
         deepthink,
-        env=training.env,
-        cost=training.cost,
-        budget=Budget.of(training).calls if method == "londi" else None,
+        env=config.env,
+        cost=config.cost,
+        budget=Budget.of(config).calls if method == "londi" else None,
         seed=tuple(played),
     )
     return Row(settings, found)
