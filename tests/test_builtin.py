@@ -1,4 +1,4 @@
-"""The shipped pair: small, pickle-free, and as far apart as its model cards say."""
+"""The shipped pairs: small, pickle-free, and as far apart as their model cards say."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import yaml
 
 import londi
 from londi.config import BABYAI_MIX, FinetuneConfig
-from londi.demonstrations import collect
-from londi.episodes import validation_seeds
+from londi.demonstrations import collect, collect_expert
+from londi.episodes import held_out_seeds, validation_seeds
 from londi.models.seq2seq import Seq2SeqModel
 
 ROOT = Path(londi.__file__).parent / "builtin"
 RECIPES = Path(__file__).parents[1] / "recipes"
 PAIR = ("babyai-quick", "babyai-deepthink")
+SCIENCE = ("scienceworld-quick", "scienceworld-deepthink")
 
 
 def shipped(name: str) -> Seq2SeqModel:
@@ -30,7 +31,7 @@ def test_together_they_are_small_and_hold_no_pickle() -> None:
     assert {file.suffix for file in files} <= {".json", ".md", ".safetensors", ".py"}
 
 
-@pytest.mark.parametrize("name", PAIR)
+@pytest.mark.parametrize("name", PAIR + SCIENCE)
 def test_the_recorded_recipe_is_the_one_in_recipes(name: str) -> None:
     recorded = json.loads((ROOT / name / "recipe.json").read_text())["config"]
     recipe = FinetuneConfig(**yaml.safe_load((RECIPES / f"{name}.yaml").read_text()))
@@ -39,9 +40,22 @@ def test_the_recorded_recipe_is_the_one_in_recipes(name: str) -> None:
     }
 
 
-def test_deepthink_costs_ten_times_quicks_flops_on_equal_prompts() -> None:
-    quick, deepthink = map(shipped, PAIR)
-    assert deepthink.flops(30, steps=8) > 10 * quick.flops(30, steps=8)
+@pytest.mark.parametrize(("pair", "tokens", "steps"), [(PAIR, 30, 8), (SCIENCE, 130, 4)])
+def test_deepthink_costs_ten_times_quicks_flops_on_equal_prompts(
+    pair: tuple[str, str], tokens: int, steps: int
+) -> None:
+    quick, deepthink = map(shipped, pair)
+    assert deepthink.flops(tokens, steps) > 10 * quick.flops(tokens, steps)
+
+
+def test_science_models_say_what_the_simulator_understands() -> None:
+    # The first of the simulator's own actions on test variations, as both models read the states.
+    episodes = collect_expert("londi/ScienceWorld-short-v0", held_out_seeds(1)[:1], (0.0,))
+    prompts = [prompt for prompt, _ in episodes[0].examples(11)]
+    for name in SCIENCE:
+        replies = shipped(name).act(prompts)
+        verbs = {reply.action.split()[0] for reply in replies}
+        assert verbs <= {"open", "go", "look", "focus", "pick", "move", "use", "connect", "wait1"}
 
 
 @pytest.mark.parametrize(("name", "low", "high"), [(PAIR[0], 0.15, 0.60), (PAIR[1], 0.85, 1.0)])

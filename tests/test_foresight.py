@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import playthings
-from londi.encoder import COST, EXTRAS, NoEncoder, QuickEncoder
+from londi.budget import Budget
+from londi.encoder import COST, EXTRAS, SHARE, NoEncoder, QuickEncoder
 from londi.exact import FiniteSwitching, random_mdp, solve, solve_budgeted
 from londi.foresight import Foresight, ForesightCritic
 from londi.models.scripted import RandomModel
@@ -45,18 +46,27 @@ def observations(n: int, agree: float) -> torch.Tensor:
     return rows
 
 
-@pytest.mark.parametrize("budgeted", [False, True])
-def test_where_the_models_agree_a_call_costs_its_price_and_nothing_else(budgeted: bool) -> None:
+@pytest.mark.parametrize("budget", [Budget(), Budget(2, "penalty", penalty=3.0)])
+@pytest.mark.parametrize("share", [0.5, 0.0, -1.0])
+def test_where_the_models_agree_a_call_costs_its_price_and_nothing_else(
+    budget: Budget, share: float
+) -> None:
     torch.manual_seed(0)
     encoder = QuickEncoder(3)
-    critic = ForesightCritic(encoder, 4, 8, budgeted)
+    critic = ForesightCritic(encoder, 4, 8, budget)
+    if budget.calls is None:
+        share = 1.0
     for agree in (0.0, 1.0):
         seen = observations(50, agree)
+        seen[:, encoder.size + SHARE] = share
         q = critic(seen)
         assert q.shape == (50, 2)
         beyond = q[:, 1] - q[:, 0] + seen[:, encoder.size + COST]
-        free = agree == 0.0 or budgeted  # a call of a budget is worth something itself
+        # A call of a budget is worth something itself, and one beyond it is punished.
+        free = agree == 0.0 or budget.calls is not None
+        beyond += 3.0 * (share <= 0)
         assert (beyond.abs() > 1e-4).any() == free
+        assert beyond.abs().max() < 1.5
 
 
 def half_agreeing(gamma: float) -> tuple[FiniteSwitching, np.ndarray]:
@@ -78,13 +88,16 @@ def test_its_values_meet_the_exact_ones(budget: int | None) -> None:
     shown = np.zeros((size, size + EXTRAS + 1))
     shown[:, :size] = np.eye(size)
     shown[:, size + COST] = cost
-    shown[:, -1] = np.tile(agree, size // mdp.states)
+    rows = size // mdp.states
+    left = np.arange(rows) / (rows - 1) if budget else np.ones(1)
+    shown[:, size + SHARE] = np.repeat(left, mdp.states)
+    shown[:, -1] = np.tile(agree, rows)
 
     torch.manual_seed(0)
     sac = SAC(
         lambda: mlp([size + EXTRAS, 64]), 64, FixedAlpha(0.003),
         gamma=gamma, tau=0.02, actor_lr=3e-3, critic_lr=3e-3, observed=size + EXTRAS,
-        make_critic=lambda: ForesightCritic(encoder, 1, 64, budgeted=budget is not None),
+        make_critic=lambda: ForesightCritic(encoder, 1, 64, Budget(budget)),
     )  # fmt: skip
     buffer, rng = playthings.record(mdp, budget, 20_000, shown), np.random.default_rng(0)
     for _ in range(1500):

@@ -415,11 +415,12 @@ def model_card(config: FinetuneConfig, figures: dict[str, Any]) -> str:
     """A model card in the form that model hubs read."""
     rows = "\n".join(f"| {key} | {value} |" for key, value in figures.items())
     settings = "\n".join(f"- `{key}`: {value}" for key, value in asdict(config).items())
+    more = " and by DAgger on its own states" if config.rounds else ""
     return (
         f"---\nlicense: mit\nlibrary_name: transformers\ntags: [londi, imitation]\n---\n"
         f"# A player for {config.env}\n\n"
         f"A seq2seq model trained by `londi finetune` to name the next action, by imitation of\n"
-        f"the environment's expert and by DAgger on its own states. It reads the last\n"
+        f"the environment's expert{more}. It reads the last\n"
         f"{config.history} observation(s) of a prompt. It knows this environment only.\n\n"
         f"## Figures\n\nGreedy play on held-out episodes (seeds from {HELD_OUT}).\n\n"
         f"| figure | value |\n|---|---|\n{rows}\n\n"

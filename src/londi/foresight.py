@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from londi.encoder import COST, EXTRAS, Encoder
+from londi.budget import Budget
+from londi.encoder import COST, EXTRAS, SHARE, Encoder
 from londi.models.base import LanguageModel, unwrap
 from londi.types import Reply
 
@@ -46,24 +47,26 @@ class ForesightCritic(nn.Module):
     Where both models would do the same, a call leads where not calling leads, at the price of c
     and of one call of the budget. So
 
-        Q(s, 1) = Q(s, 0) - c + (what DEEPTHINK's action is worth more, if they differ, else
+        Q(s, 1) = Q(s, 0) - c - (the punishment, if no call of the budget is left)
+                              + (what DEEPTHINK's action is worth more, if they differ, else
                                  what a call of the budget less is worth, if there is one)
 
-    and the three numbers Q(s, 0) and those in brackets are what is learned. A critic that gives
-    both values freely errs by more than c, and that error would decide in most states.
+    and the three numbers Q(s, 0) and those in the last brackets are what is learned. A critic that
+    gives both values freely errs by more than c, and that error would decide in most states.
 
     Args:
         encoder: of the features that an observation begins with.
         foresight: numbers behind it, `Foresight.size`.
         width: of the hidden layers.
-        budgeted: whether calls are capped.
+        budget: the cap on calls.
     """
 
-    def __init__(self, encoder: Encoder, foresight: int, width: int, budgeted: bool) -> None:
+    def __init__(self, encoder: Encoder, foresight: int, width: int, budget: Budget) -> None:
         super().__init__()
-        self._cost = encoder.size + COST
+        self._share, self._cost = encoder.size + SHARE, encoder.size + COST
         self._agree = encoder.size + EXTRAS
-        self._budgeted = budgeted
+        self._budgeted = budget.calls is not None
+        self._penalty = budget.penalty
         self.trunk = encoder.trunk(EXTRAS + foresight, width)
         self.head = nn.Linear(width, 3)
 
@@ -72,4 +75,5 @@ class ForesightCritic(nn.Module):
         quick, better, spent = self.head(self.trunk(observation)).unbind(1)
         agree = observation[:, self._agree] == 1
         gain = torch.where(agree, spent if self._budgeted else 0.0, better)
-        return torch.stack([quick, quick - observation[:, self._cost] + gain], 1)
+        punished = self._penalty * (observation[:, self._share] <= 0)
+        return torch.stack([quick, quick - observation[:, self._cost] - punished + gain], 1)

@@ -51,9 +51,7 @@ def make_learner(config: TrainConfig, encoder: Encoder, foresight: int = 0) -> S
         alpha = AutoAlpha(config.target_entropy * log(2), lr=rate, initial=0.01)
     else:
         alpha = FixedAlpha(config.alpha)
-    make_critic = partial(
-        ForesightCritic, encoder, foresight, config.width, budgeted=config.budget != "none"
-    )
+    make_critic = partial(ForesightCritic, encoder, foresight, config.width, Budget.of(config))
     return SAC(
         lambda: encoder.trunk(EXTRAS, config.width),
         config.width,
