@@ -11,15 +11,22 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from londi.budget import Budget
 from londi.checkpoint import save_state
-from londi.encoder import EXTRAS, FeatureTrunk, make_encoder
+from londi.encoder import EXTRAS, SHARE, ConfidenceEncoder, FeatureTrunk, make_encoder
 from londi.errors import InvalidConfig, LondiError
 from londi.models.base import LanguageModel
 from londi.models.cache import AnswerStore, CachedModel
 from londi.models.scripted import RandomModel
 from londi.models.seq2seq import Seq2SeqModel
 from londi.sac import Actor
-from londi.switcher import ConstantSwitcher, LearnedSwitcher, Switcher, ThresholdSwitcher
+from londi.switcher import (
+    ConstantSwitcher,
+    LearnedSwitcher,
+    PunishedActor,
+    Switcher,
+    ThresholdSwitcher,
+)
 
 MakeLM = Callable[..., Seq2SeqModel]
 
@@ -239,7 +246,12 @@ def save_run(folder: Path, encoder: str, quick: LanguageModel, deepthink: Langua
     trunk = make_encoder(encoder, quick, deepthink).trunk(EXTRAS, WIDTH)
     made = undecided(Actor(trunk, WIDTH), observations(encoder, quick, deepthink))
     folder.mkdir(exist_ok=True)
-    switcher = {"encoder": encoder, "width": WIDTH, "actor": made.state_dict()}
+    switcher = {
+        "encoder": encoder,
+        "width": WIDTH,
+        "punishment": 0.0,
+        "actor": made.state_dict(),
+    }
     save_state(folder / "checkpoint", {"switcher": switcher, "step": 10})
     return made
 
@@ -309,3 +321,22 @@ def test_a_switcher_in_front_of_models_that_show_nothing_is_refused(
     with pytest.raises(LondiError, match="'random'") as caught:
         Switcher.load(tmp_path, RandomModel(), lm)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_call_beyond_the_budget_carries_its_punishment_and_others_do_not() -> None:
+    torch.manual_seed(0)
+    plain, punished = (PunishedActor(ConfidenceEncoder(), WIDTH, p) for p in (0.0, 7.0))
+    punished.load_state_dict(plain.state_dict())
+    observation = torch.randn(3, 1 + EXTRAS)
+    observation[:, 1 + SHARE] = torch.tensor([0.25, 0.0, -1.0])
+    logits = plain(observation) - punished(observation)
+    assert torch.allclose(logits, torch.tensor([[0.0, 0], [0, 7], [0, 7]]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("budget", "expected"),
+    [(Budget(), 0.0), (Budget(4), 0.0), (Budget(4, "penalty", 2.0), 4.0)],
+)
+def test_the_punishment_is_that_of_the_exact_soft_policy(budget: Budget, expected: float) -> None:
+    # softmax(Q / alpha): a punishment of 2 at a temperature of 0.5 is 4 in the logit.
+    assert budget.punishment(0.5) == expected

@@ -62,6 +62,15 @@ class Budget:
             allowed[..., 1] = self.remaining(spent) > 0
         return allowed
 
+    def punishment(self, alpha: float) -> float:
+        """By how much the exact soft policy lowers the logit of a call beyond the budget.
+
+        Args:
+            alpha: the temperature, in units of reward a nat; taken as 0.001 at least.
+        """
+        punished = self.calls is not None and self.mode == "penalty"
+        return self.penalty / max(alpha, 1e-3) if punished else 0.0
+
     def overspends(self, spent: np.ndarray, choice: np.ndarray) -> np.ndarray:
         """Whether `choice` `[B]` calls DEEPTHINK beyond the budget, bool `[B]`."""
         over: np.ndarray = (choice == 1) & (self.remaining(spent) <= 0)

@@ -264,12 +264,13 @@ class SAC:
         actor_lr: float = 3e-4,
         critic_lr: float = 3e-4,
         combine: Combine = torch.minimum,
+        make_actor: Callable[[], nn.Module] | None = None,
         make_critic: Callable[[], nn.Module] | None = None,
         observed: int | None = None,
     ) -> None:
         self._combine = combine
         self._observed = observed
-        self.actor = Actor(make_trunk(), width)
+        self.actor = make_actor() if make_actor else Actor(make_trunk(), width)
         make_critic = make_critic or (lambda: Critic(make_trunk(), width))
         self.critics = nn.ModuleList(make_critic() for _ in range(2))
         self.targets = copy.deepcopy(self.critics).requires_grad_(False)

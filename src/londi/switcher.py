@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
+from torch import Tensor
 
 from londi.checkpoint import has_state, load_state
-from londi.encoder import EXTRAS, make_encoder
+from londi.encoder import EXTRAS, SHARE, Encoder, make_encoder
 from londi.errors import InvalidConfig, LondiError
 from londi.models.base import LanguageModel
 from londi.sac import Actor, masked_policy
@@ -26,6 +27,31 @@ Array = npt.NDArray[Any]
 
 CHECKPOINT = "checkpoint"
 """The folder, in that of a run, where its state is."""
+
+
+class PunishedActor(Actor):
+    """An actor that knows what a call beyond the budget is punished by, whatever it has learned.
+
+    The exact soft policy has -punishment / alpha in the logit of such a call, a thousand or so: too
+    steep to be learned beside what calls are worth while there is a budget, and what is learned of
+    it runs over into those states, until no call is made anywhere.
+
+    Args:
+        encoder: of the features that an observation begins with.
+        width: of the hidden layers.
+        punishment: what such a call's logit is lowered by (`Budget.punishment`).
+    """
+
+    def __init__(self, encoder: Encoder, width: int, punishment: float) -> None:
+        super().__init__(encoder.trunk(EXTRAS, width), width)
+        self._share = encoder.size + SHARE
+        self.punishment = punishment
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """`[B, encoder.size + EXTRAS]` -> `[B, 2]`."""
+        quick, deepthink = super().forward(observation).unbind(1)
+        beyond = observation[:, self._share] <= 0
+        return torch.stack([quick, deepthink - self.punishment * beyond], 1)
 
 
 class Switcher(ABC):
@@ -55,19 +81,19 @@ class Switcher(ABC):
             raise LondiError(f"no checkpoint in {str(folder)!r}; expected the folder of a run")
         try:
             state = load_state(saved)["switcher"]
+            spec, width, punishment = state["encoder"], state["width"], state["punishment"]
         except (KeyError, ValueError, OSError, SafetensorError) as error:
             raise LondiError(
                 f"the checkpoint in {str(folder)!r} is damaged or of no Switcher"
             ) from error
-        encoder = make_encoder(state["encoder"], quick, deepthink)
-        actor = Actor(encoder.trunk(EXTRAS, state["width"]), state["width"])
+        actor = PunishedActor(make_encoder(spec, quick, deepthink), width, punishment)
         try:
             actor.load_state_dict(state["actor"])
         except RuntimeError as error:
             raise LondiError(
                 f"the Switcher in {str(folder)!r} was trained in front of other models"
             ) from error
-        return LearnedSwitcher(actor, state["encoder"], greedy)
+        return LearnedSwitcher(actor, spec, greedy)
 
     @abstractmethod
     def call_probability(self, observation: Array, allowed: Array) -> Array:

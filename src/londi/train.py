@@ -31,7 +31,7 @@ from londi.replay import Batch, ReplayBuffer, Transitions
 from londi.runs import create_run
 from londi.sac import SAC, AutoAlpha, FixedAlpha, Losses, Temperature, average
 from londi.signatures import Signature, signatures
-from londi.switcher import CHECKPOINT
+from londi.switcher import CHECKPOINT, PunishedActor
 from londi.switching import SwitchingVectorEnv
 from londi.types import Step
 
@@ -51,7 +51,8 @@ def make_learner(config: TrainConfig, encoder: Encoder, foresight: int = 0) -> S
         alpha = AutoAlpha(config.target_entropy * log(2), lr=rate, initial=0.01)
     else:
         alpha = FixedAlpha(config.alpha)
-    make_critic = partial(ForesightCritic, encoder, foresight, config.width, Budget.of(config))
+    budget = Budget.of(config)
+    make_critic = partial(ForesightCritic, encoder, foresight, config.width, budget)
     return SAC(
         lambda: encoder.trunk(EXTRAS, config.width),
         config.width,
@@ -62,6 +63,7 @@ def make_learner(config: TrainConfig, encoder: Encoder, foresight: int = 0) -> S
         actor_lr=rate,
         critic_lr=rate,
         combine=average if config.critics == "mean" else torch.minimum,
+        make_actor=lambda: PunishedActor(encoder, config.width, budget.punishment(alpha.value)),
         make_critic=make_critic if foresight else None,
         observed=encoder.size + EXTRAS,
     )
@@ -178,6 +180,7 @@ class Training:
         return {
             "encoder": self._config.encoder,
             "width": self._config.width,
+            "punishment": self._learner.actor.punishment,
             "actor": self._learner.mean_actor.module.state_dict(),
         }
 
