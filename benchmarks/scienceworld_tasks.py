@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from londi.budget import Budget
-from londi.envs import make_env
+from londi.envs import make_env, warm
 from londi.envs.scienceworld import SHORT_TASKS
 from londi.episodes import held_out_seeds, validation_seeds
 from londi.evaluate import play, summary
@@ -65,4 +65,5 @@ def line(task: str, returns: np.ndarray) -> str:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with warm():
+        main(*sys.argv[1:])

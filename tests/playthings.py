@@ -15,6 +15,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from londi.config import TrainConfig
 from londi.exact import FiniteSwitching
 from londi.prompts import Prompt
 from londi.replay import ReplayBuffer, Transitions
@@ -22,6 +23,26 @@ from londi.types import Reply, Usage
 
 LENGTH = 4
 ACTIONS = ("left", "right")
+
+TOY = TrainConfig(
+    env="the corridor",
+    quick="quick",
+    deepthink="deepthink",
+    cache="none",
+    cost=0.1,
+    width=32,
+    steps=4_000,
+    num_envs=8,
+    warmup=400,
+    batch_size=64,
+    learning_rate=3e-3,
+    exploration=0.0,
+    steps_per_update=4,
+    gamma=0.99,
+    report_every=400,
+    checkpoint_every=800,
+)
+"""A training on the corridor that takes some seconds and finds the right answer."""
 
 
 class Corridor(gym.Env[str, str]):

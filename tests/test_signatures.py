@@ -14,6 +14,7 @@ import gymnasium as gym
 import pytest
 from gymnasium import spaces
 
+import playthings
 from londi import TrainConfig
 from londi.models.seq2seq import Seq2SeqModel
 from londi.pair import Pair
@@ -22,24 +23,7 @@ from londi.signatures import WINDOW, Signature, signatures
 from londi.train import train
 from playthings import ACTIONS, Corridor, Scripted, deepthink, quick
 
-TOY = TrainConfig(
-    env="the corridor",
-    quick="quick",
-    deepthink="deepthink",
-    cache="none",
-    cost=0.1,
-    width=32,
-    steps=3_200,
-    num_envs=8,
-    warmup=400,
-    batch_size=64,
-    learning_rate=3e-3,
-    exploration=0.0,
-    steps_per_update=4,
-    gamma=0.99,
-    report_every=80,
-    checkpoint_every=3_200,
-)
+TOY = replace(playthings.TOY, steps=3_200, report_every=80, checkpoint_every=3_200)
 
 
 class Temptation(gym.Env[str, str]):

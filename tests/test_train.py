@@ -29,26 +29,8 @@ from londi.progress import PROGRESS, Progress
 from londi.prompts import Prompt
 from londi.runs import read_run
 from londi.train import train
-from playthings import ACTIONS, Corridor, deepthink, quick
+from playthings import ACTIONS, TOY, Corridor, deepthink, quick
 
-TOY = TrainConfig(
-    env="the corridor",
-    quick="quick",
-    deepthink="deepthink",
-    cache="none",
-    cost=0.1,
-    width=32,
-    steps=4_000,
-    num_envs=8,
-    warmup=400,
-    batch_size=64,
-    learning_rate=3e-3,
-    exploration=0.0,
-    steps_per_update=4,
-    gamma=0.99,
-    report_every=400,
-    checkpoint_every=800,
-)
 SHORT = replace(TOY, steps=800, warmup=160, report_every=160, checkpoint_every=320)
 
 

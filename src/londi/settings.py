@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentError
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
 from londi.errors import InvalidConfig, UnknownName
 
@@ -35,16 +35,10 @@ def read_config(file: Path, kind: type[Config]) -> Config:
         InvalidConfig: if the file is no YAML, or a value has the wrong type or range.
         UnknownName: if it has a key that is no setting.
     """
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(kind, fail_untyped=True)
-    names = setting_names(kind)
     try:
-        values = parser.parse_path(str(file)).as_dict()
-    except (ArgumentError, TypeError) as error:
-        raise explain(str(error), names, f"{str(file)!r}: ") from error
+        return _make(kind, lambda parser: parser.parse_path(str(file)), f"{str(file)!r}: ")
     except UnicodeDecodeError as error:
         raise InvalidConfig(f"{str(file)!r} is no text") from error
-    return kind(**{name: values[name] for name in names})
 
 
 def make_config(kind: type[Config], values: Mapping[str, Any], where: str = "") -> Config:
@@ -59,14 +53,18 @@ def make_config(kind: type[Config], values: Mapping[str, Any], where: str = "") 
         InvalidConfig: if a value has the wrong type or range.
         UnknownName: if there is no such setting.
     """
+    return _make(kind, lambda parser: parser.parse_object(dict(values)), where)
+
+
+def _make(kind: type[Config], parse: Callable[[ArgumentParser], Namespace], where: str) -> Config:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(kind, fail_untyped=True)
     names = setting_names(kind)
     try:
-        made = parser.parse_object(dict(values)).as_dict()
+        values = parse(parser).as_dict()
     except (ArgumentError, TypeError) as error:
         raise explain(str(error), names, where) from error
-    return kind(**{name: made[name] for name in names})
+    return kind(**{name: values[name] for name in names})
 
 
 def setting_names(kind: Any) -> list[str]:
