@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 import londi
 from londi.config import BABYAI_MIX, FinetuneConfig
 from londi.demonstrations import collect, collect_expert
 from londi.episodes import held_out_seeds, validation_seeds
 from londi.models.seq2seq import Seq2SeqModel
+from londi.settings import read_config
 
 ROOT = Path(londi.__file__).parent / "builtin"
 RECIPES = Path(__file__).parents[1] / "recipes"
@@ -34,7 +34,7 @@ def test_together_they_are_small_and_hold_no_pickle() -> None:
 @pytest.mark.parametrize("name", PAIR + SCIENCE)
 def test_the_recorded_recipe_is_the_one_in_recipes(name: str) -> None:
     recorded = json.loads((ROOT / name / "recipe.json").read_text())["config"]
-    recipe = FinetuneConfig(**yaml.safe_load((RECIPES / f"{name}.yaml").read_text()))
+    recipe = read_config(RECIPES / f"{name}.yaml", FinetuneConfig)
     assert {key: getattr(recipe, key) for key in recorded} == {
         key: tuple(value) if isinstance(value, list) else value for key, value in recorded.items()
     }
