@@ -92,6 +92,10 @@ def config(make_lm: Callable[..., Seq2SeqModel], tmp_path: Path) -> Path:
             "train --env londi/ScienceWorld-v0 --env_options.limit 0",
             "limit: expected a whole number >= 1, got 0",
         ),
+        (
+            "train --env londi/ScienceWorld-v0 --quick random",
+            "ScienceWorld-v0 gives one with --env_options.list_actions true",
+        ),
         ("sweep", "grid: expected settings with their values, got none"),
         ("sweep --grid 5", "grid"),
         ("finetune --steps 0", "steps: expected a whole number >= 1, got 0"),

@@ -375,7 +375,7 @@ def _models(given: Namespace) -> int:
         ("expert", "the environment's own expert, where it has one"),
         ("<path or hub name>", "any Hugging Face seq2seq model with safetensors weights"),
     ):
-        print(f"{name:<28}{text}")
+        print(f"{name:<32}{text}")
     return 0
 
 

@@ -15,6 +15,7 @@ import torch
 
 from londi.config import PairConfig
 from londi.envs import make_env
+from londi.errors import InvalidConfig
 from londi.models import LanguageModel, load_model
 from londi.models.cache import AnswerStore, CachedModel
 from londi.models.meter import MeteredModel
@@ -95,8 +96,16 @@ def load_pair(config: PairConfig, seed: int) -> Pair:
     Raises:
         LondiError: if a model or the environment cannot be had.
     """
-    # An unknown name is refused before anything is spent.
-    make_env(config.env, **config.env_options).close()
+    # What cannot be played is refused before anything is spent.
+    env = make_env(config.env, **config.env_options)
+    env.close()
+    if "random" in (config.quick, config.deepthink) and not getattr(
+        env.unwrapped, "list_actions", True
+    ):
+        raise InvalidConfig(
+            f"model 'random' needs a list of possible actions: {config.env} gives one with"
+            " --env_options.list_actions true"
+        )
     if config.threads:
         torch.set_num_threads(config.threads)
     quick, deepthink = (

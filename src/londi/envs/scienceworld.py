@@ -150,7 +150,7 @@ class ScienceWorld(gym.Env[str, str]):
         self._split = split
         self._simplifications = simplifications
         self._limit = limit
-        self._list_actions = list_actions
+        self.list_actions = list_actions
         self._expert = expert
         self._simulator = Simulator(timeout)
         self.render_mode = render_mode
@@ -253,7 +253,7 @@ class ScienceWorld(gym.Env[str, str]):
         now.score = round(100 * float(ask("getScore")))
         now.info = {
             "goal": now.goal,
-            "actions": self.valid_actions() if self._list_actions else (),
+            "actions": self.valid_actions() if self.list_actions else (),
             "success": now.score >= 100,
             "score": now.score,
             "task": now.task,

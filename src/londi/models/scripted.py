@@ -28,10 +28,7 @@ class RandomModel:
         for prompt in prompts:
             count = len(prompt.actions)
             if not count:
-                raise ModelError(
-                    f"model {self.name!r} needs a list of possible actions; ScienceWorld gives one"
-                    " with --env_options.list_actions true"
-                )
+                raise ModelError(f"model {self.name!r} needs a list of possible actions")
             action = prompt.actions[int(self.rng.integers(count))]
             replies.append(Reply(action, -math.log(count), 1 / count, _FREE))
         return replies
