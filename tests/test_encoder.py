@@ -16,6 +16,7 @@ from londi.encoder import (
     FeatureTrunk,
     NoEncoder,
     QuickEncoder,
+    QuickWordsEncoder,
     SentenceEncoder,
     TokenEncoder,
     TokenTrunk,
@@ -129,6 +130,22 @@ def test_a_free_text_is_known_by_its_first_word() -> None:
     assert features("open fridge")[:8] == opening[:8]
     assert opening[8:] == [0, *opening[:8]] * 2  # what was done before was an opening, too
     assert features(" ")[:8] == [0] * 8
+
+
+def test_the_words_of_a_free_text_are_seen() -> None:
+    def words(action: str) -> np.ndarray:
+        encoder = QuickWordsEncoder(2)
+        prompt = Prompt("work", (), ("a bench",))
+        rows = encoder.encode([prompt], [Reply(action, -0.1, 0.5, Usage(), np.ones(2))])
+        assert rows.shape == (1, encoder.size)
+        plain = QuickEncoder(2).encode([prompt], [Reply(action, -0.1, 0.5, Usage(), np.ones(2))])
+        assert rows[0, :-64].tolist() == plain[0].tolist()
+        return rows[0, -64:]
+
+    hall, cellar = words("go to hall"), words("go to cellar")
+    assert np.abs(hall).sum() == np.abs(cellar).sum() == 3
+    assert 0 < np.abs(hall - cellar).sum() <= 2
+    assert (words("to go hall") == hall).all() and not words("").any()
 
 
 @pytest.mark.parametrize(("sure", "odds"), [(1.0, 9999), (0.99999, 9999), (0.0, 1 / 9999)])
@@ -338,6 +355,7 @@ def test_every_token_of_the_tokenizer_has_a_place(make_lm: MakeLM) -> None:
         ("none", NoEncoder),
         ("confidence", ConfidenceEncoder),
         ("quick", QuickEncoder),
+        ("quick-words", QuickWordsEncoder),
         ("transformer", TokenEncoder),
     ],
 )

@@ -77,8 +77,9 @@ class TrainConfig(PairConfig):
     seed: int = 0
     """Seed of weights, episodes, choices and batches."""
     encoder: str = "quick"
-    """What the Switcher reads: `quick` (QUICK's own encoder states), `transformer` (the
-    paper's, trained end to end), `model:<name>` (the encoder states of any seq2seq model) or
+    """What the Switcher reads: `quick` (QUICK's own encoder states), `quick-words` (and the words
+    of QUICK's choice, for actions that are written and not listed), `transformer` (the paper's,
+    trained end to end), `model:<name>` (the encoder states of any seq2seq model) or
     `sentence:<model>` (sentence-transformers)."""
     foresight: bool = True
     """Ask both models at every step of the training, and let the critics (never the Switcher) see

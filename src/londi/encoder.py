@@ -140,6 +140,33 @@ class QuickEncoder(Encoder):
             place[crc32(verb.encode()) % self.CHOICES] = 1.0
 
 
+class QuickWordsEncoder(QuickEncoder):
+    """`QuickEncoder`, and the words of QUICK's choice: for actions that are written, not listed.
+
+    Each word adds 1 or -1, by its hash, to one of `WORDS` numbers (feature hashing,
+    arXiv 0902.2206).
+
+    Args:
+        width: of QUICK's encoder.
+    """
+
+    WORDS = 64
+
+    spec = "quick-words"
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self.size += self.WORDS
+
+    def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:
+        rows = super().encode(prompts, replies)
+        for row, reply in zip(rows[:, -self.WORDS :], replies, strict=True):
+            for word in reply.action.split():
+                place, sign = divmod(crc32(word.encode()), 2)
+                row[place % self.WORDS] += 1.0 - 2.0 * sign
+        return rows
+
+
 def _log_odds(confidence: float) -> float:
     """Of the size of the other features, and sharp near 1, where a model's confidences crowd."""
     clear = min(max(confidence, 1e-4), 1 - 1e-4)
@@ -262,7 +289,7 @@ class SentenceEncoder(Encoder):
         return rows.astype(np.float32)
 
 
-ENCODERS = ("quick", "transformer", "model:<name>", "sentence:<model>")
+ENCODERS = ("quick", "quick-words", "transformer", "model:<name>", "sentence:<model>")
 """What a learned Switcher's encoder may be called."""
 
 
@@ -284,11 +311,12 @@ def make_encoder(spec: str, quick: LanguageModel, deepthink: LanguageModel) -> E
     if spec not in ENCODERS:
         raise UnknownName("encoder", spec, ENCODERS)
     inner: list[Any] = [unwrap(quick), unwrap(deepthink)]
-    if spec == "quick":
+    if spec in ("quick", "quick-words"):
         if hasattr(inner[0], "embedding_size"):
-            return QuickEncoder(inner[0].embedding_size)
+            made = QuickEncoder if spec == "quick" else QuickWordsEncoder
+            return made(inner[0].embedding_size)
         raise InvalidConfig(
-            f"encoder: 'quick' needs a language model with an encoder as QUICK, got"
+            f"encoder: {spec!r} needs a language model with an encoder as QUICK, got"
             f" {quick.name!r}; use 'transformer' or 'sentence:<model>'"
         )
     for model in inner:
