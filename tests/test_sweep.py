@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,12 @@ from hypothesis import strategies as st
 
 from londi.checkpoint import load_state
 from londi.config import SweepConfig, TrainConfig
+from londi.envs import simulator
 from londi.errors import InvalidConfig, LondiError, UnknownName
 from londi.models.seq2seq import Seq2SeqModel
 from londi.progress import read_progress
 from londi.settings import read_config
-from londi.sweep import Ended, _name, read_rows, sweep
+from londi.sweep import Ended, _name, _ready, read_rows, sweep
 from londi.train import train
 
 ENV = "londi/BabyAIText-GoToObjS4-v0"
@@ -160,6 +163,16 @@ def test_runs_side_by_side_are_the_same_runs(
 ) -> None:
     assert sweep(replace(config, jobs=2), tmp_path / "two")
     assert same(whole, tmp_path / "two")
+
+
+def keeps_simulators() -> bool:
+    return simulator._idle is not None
+
+
+def test_simulators_stay_warm_between_the_parts_of_a_process() -> None:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(1, context, _ready, (context.Event(),)) as pool:
+        assert all(pool.submit(keeps_simulators).result() for _ in range(2))
 
 
 @pytest.mark.parametrize(

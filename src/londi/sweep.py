@@ -13,6 +13,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
 from multiprocessing import get_context
@@ -374,6 +375,8 @@ def _do(
 
 _stop: Event | None = None
 """In a process of `_do`: set once it is to leave off."""
+_stay = ExitStack()
+"""In a process of `_do`: what lasts until it ends."""
 
 
 def _ready(stop: Event) -> None:
@@ -381,7 +384,7 @@ def _ready(stop: Event) -> None:
     global _stop
     _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    warm().__enter__()  # what it keeps ends with this process
+    _stay.enter_context(warm())
 
 
 def _do_there(part: _Part) -> tuple[str, str]:
