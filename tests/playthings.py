@@ -9,12 +9,15 @@ buffer would hold of a finite problem.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import torch
 from gymnasium import spaces
 
+from londi.checkpoint import load_state
 from londi.config import TrainConfig
 from londi.exact import FiniteSwitching
 from londi.prompts import Prompt
@@ -119,6 +122,18 @@ def quick() -> Scripted:
 
 def deepthink() -> Scripted:
     return Scripted("deepthink", ["easy", "hard", "the end"])
+
+
+def actor(folder: Path) -> dict[str, torch.Tensor]:
+    """The weights of the Switcher that the run in `folder` has left."""
+    found: dict[str, torch.Tensor] = load_state(folder / "checkpoint")["switcher"]["actor"]
+    return found
+
+
+def same(first: Path, second: Path) -> bool:
+    """Whether two runs have left the same Switcher, to the bit."""
+    a, b = actor(first), actor(second)
+    return all(torch.equal(a[key], b[key]) for key in a)
 
 
 def record(mdp: FiniteSwitching, budget: int | None, n: int, shown: np.ndarray) -> ReplayBuffer:

@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from londi.checkpoint import load_state
 from londi.config import SweepConfig, TrainConfig
 from londi.envs import simulator
 from londi.errors import InvalidConfig, LondiError, UnknownName
@@ -28,6 +26,7 @@ from londi.progress import read_progress
 from londi.settings import read_config
 from londi.sweep import Ended, _name, _ready, read_rows, sweep
 from londi.train import train
+from playthings import same
 
 ENV = "londi/BabyAIText-GoToObjS4-v0"
 
@@ -64,17 +63,11 @@ def whole(config: SweepConfig, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-def actor(folder: Path) -> dict[str, torch.Tensor]:
-    found: dict[str, torch.Tensor] = load_state(folder / "checkpoint")["switcher"]["actor"]
-    return found
-
-
-def same(first: Path, second: Path) -> bool:
+def alike(first: Path, second: Path) -> bool:
     """Whether two sweeps hold the same Switchers."""
     runs = sorted(file.name for file in (first / "runs").iterdir())
     assert runs == sorted(file.name for file in (second / "runs").iterdir())
-    pairs = [(actor(first / "runs" / run), actor(second / "runs" / run)) for run in runs]
-    return all(torch.equal(a[key], b[key]) for a, b in pairs for key in a)
+    return all(same(first / "runs" / run, second / "runs" / run) for run in runs)
 
 
 def test_a_line_is_a_point_and_runs_that_differ_in_their_seed_are_one(whole: Path) -> None:
@@ -101,8 +94,7 @@ def test_a_run_of_a_sweep_is_the_run_that_londi_train_makes(
 ) -> None:
     alone = TrainConfig(**config.base | {"cost": 0.5, "seed": 1, "cache": "none"})
     train(alone, tmp_path / "run")
-    found, expected = actor(whole / "runs" / "cost=0.5,seed=1"), actor(tmp_path / "run")
-    assert all(torch.equal(found[key], expected[key]) for key in expected)
+    assert same(whole / "runs" / "cost=0.5,seed=1", tmp_path / "run")
 
 
 def test_runs_share_their_answers(whole: Path) -> None:
@@ -136,7 +128,7 @@ def test_a_stopped_sweep_goes_on_and_ends_the_same(
     before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("played.json")}
     ended: list[Ended] = []
     assert sweep(config, tmp_path / "cut", resume=True, on_ended=ended.append)
-    assert same(whole, tmp_path / "cut")
+    assert alike(whole, tmp_path / "cut")
     assert all(file.stat().st_mtime_ns == then for file, then in before.items())
     assert [part.done for part in ended] == list(range(8 - len(ended), 8))
     assert {part.total for part in ended} == {7}
@@ -162,7 +154,7 @@ def test_runs_side_by_side_are_the_same_runs(
     config: SweepConfig, whole: Path, tmp_path: Path
 ) -> None:
     assert sweep(replace(config, jobs=2), tmp_path / "two")
-    assert same(whole, tmp_path / "two")
+    assert alike(whole, tmp_path / "two")
 
 
 def keeps_simulators() -> bool:

@@ -29,23 +29,13 @@ from londi.progress import PROGRESS, Progress
 from londi.prompts import Prompt
 from londi.runs import read_run
 from londi.train import train
-from playthings import ACTIONS, TOY, Corridor, deepthink, quick
+from playthings import ACTIONS, TOY, Corridor, actor, deepthink, quick, same
 
 SHORT = replace(TOY, steps=800, warmup=160, report_every=160, checkpoint_every=320)
 
 
 def toy() -> Pair:
     return Pair(quick(), deepthink(), Corridor)
-
-
-def actor(folder: Path) -> dict[str, torch.Tensor]:
-    found: dict[str, torch.Tensor] = load_state(folder / "checkpoint")["switcher"]["actor"]
-    return found
-
-
-def same(first: Path, second: Path) -> bool:
-    a, b = actor(first), actor(second)
-    return all(torch.equal(a[key], b[key]) for key in a)
 
 
 @pytest.fixture(scope="module")

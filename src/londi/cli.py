@@ -282,7 +282,7 @@ def _evaluate_runs(
     found = results(evaluations)
     write_results(together, found)
     plot(found, together / PLOT)
-    seeds = ", ".join(str(training.seed) for training in trainings)
+    seeds = ", ".join(map(str, found[0].seed))
     title = f"{_played(found[0])}, c = {found[0].cost:g}, training seed {seeds}"
     _print_table(title, "method", [(r.method, r) for r in found])
     print(f"figures in {together / RESULTS}, picture in {together / PLOT}")
