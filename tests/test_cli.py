@@ -67,13 +67,13 @@ def config(make_lm: Callable[..., Seq2SeqModel], tmp_path: Path) -> Path:
             "unknown model 'builtin:babyai-quik'; did you mean 'builtin:babyai-quick'?",
         ),
         ("train --quick randm", "unknown model 'randm'; did you mean 'random'?"),
-        ("train --quick no/such/model", "cannot load a seq2seq model from 'no/such/model'"),
+        ("train --quick no/such/model", "cannot load a model from 'no/such/model'"),
         (
             "train --quick random --encoder quik",
             "unknown encoder 'quik'; did you mean 'quick'?",
         ),
         ("train --quick random", "encoder: 'quick' needs a language model with an encoder"),
-        ("train --quick ./no/model", "seq2seq model from './no/model': there is no such folder"),
+        ("train --quick ./no/model", "a model from './no/model': there is no such folder"),
         ("train --config missing.yaml", "File does not exist"),
         ("train --env_options {memry:2}", "env_options"),
         (

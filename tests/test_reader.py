@@ -14,26 +14,23 @@ from londi.models.seq2seq import Seq2SeqModel
 from londi.prompts import Prompt
 
 
-class Words:
-    """A tokenizer of words; 0 is the end token."""
-
-    def __call__(self, texts: list[str], verbose: bool) -> dict[str, list[list[int]]]:
-        assert not verbose
-        return {"input_ids": [[*map(len, text.split()), 0] for text in texts]}
+def words(texts: list[str]) -> list[list[int]]:
+    """The lengths of words; 0 is the end token."""
+    return [[*map(len, text.split()), 0] for text in texts]
 
 
 def prompt(observations: list[str]) -> Prompt:
     return Prompt("g", (), tuple(observations), ("act",) * (len(observations) - 1))
 
 
-LENGTHS = [len(Words()([prompt(["a"] * n).text()], False)["input_ids"][0]) for n in range(1, 5)]
+LENGTHS = [len(words([prompt(["a"] * n).text()])[0]) for n in range(1, 5)]
 
 
 def test_a_short_prompt_is_shown_whole_up_to_the_history() -> None:
     seen = prompt(["a", "b", "c"])
-    assert Reader(Words(), 3).read([seen]) == Words()([seen.text()], False)["input_ids"]
-    assert Reader(Words(), 2).read([seen]) == Words()([seen.recent(2).text()], False)["input_ids"]
-    assert Reader(Words(), 2).read([]) == []
+    assert Reader(words, 3).read([seen]) == words([seen.text()])
+    assert Reader(words, 2).read([seen]) == words([seen.recent(2).text()])
+    assert Reader(words, 2).read([]) == []
 
 
 @pytest.mark.parametrize(
@@ -41,13 +38,13 @@ def test_a_short_prompt_is_shown_whole_up_to_the_history() -> None:
 )
 def test_of_a_long_one_the_oldest_is_dropped_first(room: int, kept: int) -> None:
     seen = prompt(["oldest", "older", "old", "now"])
-    reader = Reader(Words(), 4, room)
-    assert reader.read([seen]) == Words()([seen.recent(kept).text()], False)["input_ids"]
+    reader = Reader(words, 4, room)
+    assert reader.read([seen]) == words([seen.recent(kept).text()])
     assert reader.cut == 0
 
 
 def test_a_state_that_is_too_long_is_cut_and_warned_of_once() -> None:
-    reader = Reader(Words(), 3, 8)
+    reader = Reader(words, 3, 8)
     long = prompt(["now " * 50])
     with pytest.warns(UserWarning, match="a prompt of .* tokens is cut to 8"):
         (ids,) = reader.read([long])
@@ -63,14 +60,17 @@ def test_a_state_that_is_too_long_is_cut_and_warned_of_once() -> None:
     texts=st.lists(st.text("ab ", max_size=60), min_size=1, max_size=6),
     history=st.integers(1, 6),
     room=st.integers(2, 60),
+    closing=st.integers(1, 4),
 )
 @pytest.mark.filterwarnings("ignore:a prompt of")
 def test_never_more_tokens_than_there_is_room_for(
-    texts: list[str], history: int, room: int
+    texts: list[str], history: int, room: int, closing: int
 ) -> None:
-    (ids,) = Reader(Words(), history, room).read([prompt(texts)])
+    state = prompt(texts)
+    (ids,) = Reader(words, history, room, closing).read([state])
     assert len(ids) <= room
-    assert ids[-1] == 0
+    kept = min(closing, len(ids))
+    assert ids[-kept:] == words([state.text()])[0][-kept:]
 
 
 def test_a_model_reads_what_its_reader_shows(make_lm: Callable[..., Seq2SeqModel]) -> None:

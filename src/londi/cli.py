@@ -105,9 +105,7 @@ def parser() -> ArgumentParser:
     _out(sweep)
     verbs.add_subcommand("sweep", sweep, help="train and evaluate over a grid of settings")
 
-    finetune = _parser(
-        "londi finetune", "Train a seq2seq language model by imitation of an expert."
-    )
+    finetune = _parser("londi finetune", "Train a language model by imitation of an expert.")
     _configured(finetune, FinetuneConfig)
     _out(finetune)
     verbs.add_subcommand("finetune", finetune, help="train a language model by imitation")
@@ -373,7 +371,7 @@ def _models(given: Namespace) -> int:
         *((name, "ships with londi") for name in builtin_models()),
         ("random", "any possible action, each as likely"),
         ("expert", "the environment's own expert, where it has one"),
-        ("<path or hub name>", "any Hugging Face seq2seq model with safetensors weights"),
+        ("<path or hub name>", "any Hugging Face model, seq2seq or causal, in safetensors"),
     ):
         print(f"{name:<32}{text}")
     return 0

@@ -38,7 +38,7 @@ class PairConfig:
     """Options of the environment, such as `{limit: 50}` or, for ScienceWorld,
     `{tasks: [boil, melt], simplifications: easy}`."""
     quick: str = "builtin:babyai-quick"
-    """QUICK: `random`, `expert`, `builtin:<name>`, or a Hugging Face seq2seq model by name or
+    """QUICK: `random`, `expert`, `builtin:<name>`, or a Hugging Face model by name or
     path; `londi models` lists what ships."""
     deepthink: str = "builtin:babyai-deepthink"
     """DEEPTHINK, named in the same way."""
@@ -77,9 +77,9 @@ class TrainConfig(PairConfig):
     seed: int = 0
     """Seed of weights, episodes, choices and batches."""
     encoder: str = "quick"
-    """What the Switcher reads: `quick` (QUICK's own encoder states), `quick-words` (and the words
+    """What the Switcher reads: `quick` (QUICK's own states), `quick-words` (and the words
     of QUICK's choice, for actions that are written and not listed), `transformer` (the paper's,
-    trained end to end), `model:<name>` (the encoder states of any seq2seq model) or
+    trained end to end), `model:<name>` (the states of any Hugging Face model) or
     `sentence:<model>` (sentence-transformers)."""
     foresight: bool = True
     """Ask both models at every step of the training, and let the critics (never the Switcher) see
@@ -203,14 +203,14 @@ class SweepConfig:
 
 @dataclass(frozen=True)
 class FinetuneConfig:
-    """Train a seq2seq language model to act, by imitation of an environment's expert."""
+    """Train a language model to act, by imitation of an environment's expert."""
 
     env: str = BABYAI_MIX
     """Environment whose expert is imitated."""
     env_options: dict[str, Any] = field(default_factory=dict)
     """Options of the environment."""
     base: str = ""
-    """Hugging Face seq2seq model to start from, by name or path; empty: a new T5."""
+    """Hugging Face model to start from, by name or path; empty: a new T5."""
     seed: int = 0
     """Seed of weights, episodes and batches."""
     history: int = 3

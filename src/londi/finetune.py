@@ -1,10 +1,10 @@
-"""`londi finetune`: train a seq2seq language model to act, by imitation of an expert.
+"""`londi finetune`: train a language model to act, by imitation of an expert.
 
 Rounds of gathering and training: the first round's episodes are the expert's (with noise),
 the later ones are played by the model itself and labelled by the expert (DAgger,
 arXiv 1011.0686). The model is made from scratch with a tokenizer learned from the prompts, or
-started from any Hugging Face seq2seq checkpoint. This file knows nothing of switching, but that a
-model may play alone.
+started from any Hugging Face checkpoint, seq2seq or causal. This file knows nothing of switching,
+but that a model may play alone.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ from londi.demonstrations import (
 from londi.envs import make_env
 from londi.episodes import HELD_OUT, demonstration_seeds, held_out_seeds
 from londi.evaluate import play, summary
-from londi.models.reader import Reader
-from londi.models.seq2seq import IGNORED, Seq2SeqModel
+from londi.models import LanguageModel, load_model, load_transformer
+from londi.models.seq2seq import Seq2SeqModel
+from londi.models.transformer import IGNORED, TransformerModel
 from londi.pair import Pair
 from londi.runs import create_run
 from londi.switcher import ConstantSwitcher
@@ -150,16 +151,14 @@ class Examples:
     def __len__(self) -> int:
         return len(self._prompts)
 
-    def add(self, reader: Reader, episodes: Sequence[Demonstration]) -> None:
-        """Tokenise and keep every step of `episodes`, as `reader` shows it."""
+    def add(self, lm: TransformerModel, episodes: Sequence[Demonstration]) -> None:
+        """Tokenise and keep every step of `episodes`, as it is shown to `lm`."""
         for start in range(0, len(episodes), 1000):
             some = episodes[start : start + 1000]
-            pairs = [pair for episode in some for pair in episode.examples(reader.history)]
+            pairs = [pair for episode in some for pair in episode.examples(lm.history)]
             prompts, labels = zip(*pairs, strict=True)
-            self._prompts += [np.array(ids, np.int32) for ids in reader.read(prompts)]
-            self._labels += [
-                np.array(ids, np.int32) for ids in reader.tokenizer(list(labels))["input_ids"]
-            ]
+            self._prompts += [np.array(ids, np.int32) for ids in lm.reader.read(prompts)]
+            self._labels += [np.array(ids, np.int32) for ids in lm.action_ids(labels)]
 
     def batches(
         self, size: int, rng: np.random.Generator, pad: int
@@ -173,10 +172,10 @@ class Examples:
                 starts = rng.permutation(range(0, len(pool), size))
                 for first in starts:
                     rows = pool[first : first + size]
-                    ids = _pad([self._prompts[i] for i in rows], pad)
                     yield (
-                        ids,
-                        (ids != pad).long(),
+                        _pad([self._prompts[i] for i in rows], pad),
+                        # A model may pad with a token that its prompts hold as well.
+                        _pad([np.ones_like(self._prompts[i]) for i in rows], 0),
                         _pad([self._labels[i] for i in rows], IGNORED),
                     )
 
@@ -246,7 +245,7 @@ def finetune(
         step, spent = int(state["step"]), state["seconds"]
 
     examples = Examples()
-    examples.add(lm.reader, episodes)
+    examples.add(lm, episodes)
     success = float(np.mean([e.success for e in episodes]))
     del episodes
     for number in range(config.rounds + 1):
@@ -258,7 +257,7 @@ def finetune(
                 save_demonstrations(file, list(_own_states(lm, config, number)))
             own = load_demonstrations(file)
             success = float(np.mean([e.success for e in own]))
-            examples.add(lm.reader, own)
+            examples.add(lm, own)
         if step >= last:
             continue
         lm.model.train()
@@ -268,7 +267,7 @@ def finetune(
         batches = islice(batches, step - first, None)
         mark, mean = time.perf_counter(), 0.0
         while step < last:
-            mean += _learn(lm.model, optimizers, schedules, next(batches), config)
+            mean += _learn(lm, optimizers, schedules, next(batches), config)
             step += 1
             if step % config.report_every == 0 or step == last:
                 now = time.perf_counter()
@@ -293,7 +292,7 @@ def finetune(
     lm.model.eval()
     lm.save(folder / MODEL, getattr(torch, config.save_dtype))
     figures = {
-        **_figures(Seq2SeqModel.load(str(folder / MODEL)), config),
+        **_figures(load_model(str(folder / MODEL)), config),
         "parameters": sum(p.numel() for p in lm.model.parameters()),
         "examples": len(examples),
         "seconds": round(spent + time.perf_counter() - started, 1),
@@ -304,14 +303,16 @@ def finetune(
     return figures
 
 
-def make_optimizers(model: torch.nn.Module, config: FinetuneConfig) -> list[torch.optim.Optimizer]:
+def make_optimizers(model: Any, config: FinetuneConfig) -> list[torch.optim.Optimizer]:
     """AdamW for all weights, or Muon for the matrices between layers and AdamW for the rest."""
+    ends = [part for part in model.modules() if isinstance(part, torch.nn.Embedding)]
+    if head := model.get_output_embeddings():
+        ends.append(head)
+    outer = {id(part.weight) for part in ends}
     hidden = [
         weight
-        for name, weight in model.named_parameters()
-        if config.optimizer == "muon"
-        and weight.ndim == 2
-        and not any(part in name for part in ("shared", "embed", "lm_head", "relative"))
+        for weight in model.parameters()
+        if config.optimizer == "muon" and weight.ndim == 2 and id(weight) not in outer
     ]
     chosen = set(map(id, hidden))
     rest = [weight for weight in model.parameters() if id(weight) not in chosen]
@@ -328,19 +329,19 @@ def make_optimizers(model: torch.nn.Module, config: FinetuneConfig) -> list[torc
 
 
 def _learn(
-    model: Any,
+    lm: TransformerModel,
     optimizers: Sequence[torch.optim.Optimizer],
     schedules: Sequence[torch.optim.lr_scheduler.LRScheduler],
     batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
     config: FinetuneConfig,
 ) -> float:
     """One step of gradient; returns the loss."""
-    ids, mask, labels = (tensor.to(model.device) for tensor in batch)
+    ids, mask, labels = (tensor.to(lm.model.device) for tensor in batch)
     low = getattr(torch, config.arithmetic)
-    with torch.autocast(model.device.type, low, enabled=config.arithmetic != "float32"):
-        loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    with torch.autocast(lm.model.device.type, low, enabled=config.arithmetic != "float32"):
+        loss = lm.loss(ids, mask, labels)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(lm.model.parameters(), 1.0)
     for optimizer, schedule in zip(optimizers, schedules, strict=True):
         optimizer.step()
         optimizer.zero_grad()
@@ -352,9 +353,9 @@ def _round_file(out: Path, number: int) -> Path:
     return out / f"demonstrations-{number}.jsonl.gz"
 
 
-def _start(config: FinetuneConfig, episodes: Sequence[Demonstration]) -> Seq2SeqModel:
+def _start(config: FinetuneConfig, episodes: Sequence[Demonstration]) -> TransformerModel:
     if config.base:
-        return Seq2SeqModel.load(
+        return load_transformer(
             config.base,
             device=config.device,
             history=config.history,
@@ -378,7 +379,9 @@ def _warm_then_linear(config: FinetuneConfig) -> Callable[[int], float]:
     return factor
 
 
-def _own_states(lm: Seq2SeqModel, config: FinetuneConfig, number: int) -> Iterator[Demonstration]:
+def _own_states(
+    lm: TransformerModel, config: FinetuneConfig, number: int
+) -> Iterator[Demonstration]:
     seeds = demonstration_seeds(config.seed, number, config.round_episodes)
     yield from collect(
         config.env,
@@ -390,7 +393,7 @@ def _own_states(lm: Seq2SeqModel, config: FinetuneConfig, number: int) -> Iterat
     )
 
 
-def _figures(lm: Seq2SeqModel, config: FinetuneConfig) -> dict[str, Any]:
+def _figures(lm: LanguageModel, config: FinetuneConfig) -> dict[str, Any]:
     """What the model reaches by itself on held-out episodes."""
     played = summary(
         play(
@@ -419,7 +422,7 @@ def model_card(config: FinetuneConfig, figures: dict[str, Any]) -> str:
     return (
         f"---\nlicense: mit\nlibrary_name: transformers\ntags: [londi, imitation]\n---\n"
         f"# A player for {config.env}\n\n"
-        f"A seq2seq model trained by `londi finetune` to name the next action, by imitation of\n"
+        f"A model trained by `londi finetune` to name the next action, by imitation of\n"
         f"the environment's expert{more}. It reads the last\n"
         f"{config.history} observation(s) of a prompt. It knows this environment only.\n\n"
         f"## Figures\n\nGreedy play on held-out episodes (seeds from {HELD_OUT}).\n\n"
