@@ -10,19 +10,28 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import (
     BloomConfig,
     BloomForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
+    Lfm2Config,
+    Lfm2ForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
+    PreTrainedTokenizerFast,
 )
 
 from londi.budget import Budget
 from londi.config import FinetuneConfig, TrainConfig
 from londi.demonstrations import Demonstration
+from londi.errors import ModelError
 from londi.evaluate import play
 from londi.finetune import Examples, finetune, learn_tokenizer
 from londi.models import load_model, load_transformer
@@ -37,22 +46,32 @@ from londi.train import train
 UNEVEN = ("turn left", "go forward", "pick up", "zigzag quickly around", "x")
 
 CHAT = (
-    "{% for said in messages %}<{{ said['role'] }}> {{ said['content'] }} ; {% endfor %}"
-    "{% if add_generation_prompt %}<assistant> {% endif %}"
+    "{% for said in messages %}<{{ said['role'] }}> {{ said['content'] }} <turn> {% endfor %}"
+    "{% if add_generation_prompt %}<assistant> {% if enable_thinking is not defined or"
+    " enable_thinking %}<think> {% endif %}{% endif %}"
 )
 
+SMALL: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "eos_token_id": 1,
+}
+
 KINDS: dict[str, Callable[[int], Any]] = {
-    # Rotary positions and shared keys; learned positions; none.
-    "llama": lambda size: LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=size,
-            eos_token_id=1,
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-        )
+    # Rotary positions and shared keys; a window shorter than a prompt; experts; layers that keep
+    # other things than keys and values; learned positions; no positions.
+    "llama": lambda size: LlamaForCausalLM(LlamaConfig(vocab_size=size, **SMALL)),
+    "mistral": lambda size: MistralForCausalLM(
+        MistralConfig(vocab_size=size, sliding_window=8, **SMALL)
+    ),
+    "mixtral": lambda size: MixtralForCausalLM(
+        MixtralConfig(vocab_size=size, num_local_experts=4, num_experts_per_tok=2, **SMALL)
+    ),
+    "lfm2": lambda size: Lfm2ForCausalLM(
+        Lfm2Config(vocab_size=size, layer_types=["conv", "full_attention"], **SMALL)
     ),
     "gpt2": lambda size: GPT2LMHeadModel(
         GPT2Config(vocab_size=size, eos_token_id=1, n_embd=32, n_layer=2, n_head=4, n_positions=512)
@@ -65,6 +84,46 @@ KINDS: dict[str, Callable[[int], Any]] = {
 MakeLM = Callable[..., CausalModel]
 
 
+def merging(texts: list[str]) -> Any:
+    """Has one token for a colon and a space, adds an end token, and has one to pad with."""
+    return learn_tokenizer(texts, (), 300)
+
+
+def like_gpt2(texts: list[str]) -> Any:
+    """Spaces begin words; nothing is added, and nothing to pad with."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=["<pad>", "<end>"],
+        initial_alphabet=alphabet,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>")
+
+
+def like_llama2(texts: list[str]) -> Any:
+    """Every text begins with a space of its own, behind a start token; nothing to pad with."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
+    tokenizer.decoder = decoders.Metaspace()
+    special = ["<unk>", "</s>", "<s>"]
+    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator([*texts, *UNEVEN], trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 2)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
+
+
+TOKENIZERS = {make.__name__: make for make in (merging, like_gpt2, like_llama2)}
+
+
 @pytest.fixture(scope="module")
 def make_causal(
     demonstrations: list[Demonstration], tmp_path_factory: pytest.TempPathFactory
@@ -73,11 +132,15 @@ def make_causal(
     texts = [p.text() for e in demonstrations for p, _ in e.examples(3)]
     folders: dict[Any, Path] = {}
 
-    def make(kind: str = "llama", chat: bool = False, **settings: Any) -> CausalModel:
-        key = kind, chat
+    def make(
+        kind: str = "llama", reads: str = "like_gpt2", chat: str | None = None, **settings: Any
+    ) -> CausalModel:
+        key = kind, reads, chat
         if key not in folders:
-            tokenizer = learn_tokenizer(texts, (), 300)
-            tokenizer.chat_template = CHAT if chat else None
+            tokenizer = TOKENIZERS[reads](texts)
+            if chat:
+                tokenizer.chat_template = chat
+                tokenizer.add_special_tokens({"additional_special_tokens": ["<turn>"]})
             torch.manual_seed(0)
             model = KINDS[kind](len(tokenizer))
             for parameter in model.parameters():
@@ -107,9 +170,20 @@ def ids_of(lm: CausalModel, text: str) -> list[int]:
 def asked(lm: CausalModel, prompt: Prompt) -> list[int]:
     """The prompt as it is read: up to the colon behind which the action belongs."""
     if lm.tokenizer.chat_template:
-        return ids_of(lm, f"<user> {prompt.text()} ; <assistant> ")
+        return ids_of(lm, f"<user> {prompt.text()} <turn> <assistant> ")
     assert prompt.text().endswith(": ")
-    return ids_of(lm, prompt.text()[:-1])
+    start = [lm.tokenizer.bos_token_id] if lm.tokenizer.bos_token else []
+    return start + ids_of(lm, prompt.text()[:-1])
+
+
+def answer(lm: CausalModel, prompt: Prompt, action: str) -> list[int]:
+    """The tokens of an action behind its prompt."""
+    if lm.tokenizer.chat_template:
+        return [*ids_of(lm, action), lm.tokenizer.convert_tokens_to_ids("<turn>")]
+    before, whole = ids_of(lm, prompt.text()[:-1]), ids_of(lm, prompt.text() + action)
+    parted = whole[: len(before)] == before  # in all but `merging`
+    own = whole[len(before) :] if parted else ids_of(lm, " " + action)
+    return [*own, lm.tokenizer.eos_token_id]
 
 
 def logits_of(lm: CausalModel, ids: list[int]) -> torch.Tensor:
@@ -121,23 +195,27 @@ def logits_of(lm: CausalModel, ids: list[int]) -> torch.Tensor:
 
 def naive(lm: CausalModel, prompt: Prompt, action: str) -> float:
     """log p(action, end | prompt), token by token."""
-    before = asked(lm, prompt)
-    text = action if lm.tokenizer.chat_template else " " + action
-    target = [*ids_of(lm, text), lm.tokenizer.eos_token_id]
+    before, target = asked(lm, prompt), answer(lm, prompt, action)
     logits = logits_of(lm, before + target)[len(before) - 1 : -1].log_softmax(-1)
     return float(sum(logits[t, token] for t, token in enumerate(target)))
 
 
-@pytest.mark.parametrize(("kind", "chat"), [(kind, False) for kind in KINDS] + [("llama", True)])
+@pytest.mark.parametrize(
+    "made",
+    [(kind,) for kind in KINDS]
+    + [("llama", reads) for reads in TOKENIZERS]
+    + [("llama", "like_gpt2", CHAT)],
+    ids=lambda made: "-".join(made)[:20],
+)
 def test_scores_are_the_sums_of_log_probabilities(
-    make_causal: MakeLM, prompts: list[Prompt], kind: str, chat: bool
+    make_causal: MakeLM, prompts: list[Prompt], made: tuple[str, ...]
 ) -> None:
-    lm = make_causal(kind, chat)
+    lm = make_causal(*made)
     read = lm.reader.read(prompts)
     assert read == [asked(lm, prompt) for prompt in prompts]
     assert len(set(map(len, read))) > 2
     with torch.inference_mode():
-        found, _ = lm.scores(*lm._padded(read), UNEVEN)
+        found, _ = lm.scores(*lm._padded(read, front=True), UNEVEN)
     expected = torch.tensor([[naive(lm, p, a) for a in UNEVEN] for p in prompts])
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-4)
     for reply, row in zip(lm.act(prompts), expected, strict=True):
@@ -200,15 +278,91 @@ def test_generation_ends_with_any_end_token_of_the_model(
     assert reply.usage.flops == lm.flops(reply.usage.tokens, 1)
 
 
+def test_what_a_checkpoint_brings_for_its_own_way_of_generating_is_left_out(
+    make_causal: MakeLM, prompts: list[Prompt]
+) -> None:
+    plain, other = make_causal(choose="generate"), make_causal(choose="generate")
+    other.model.generation_config.repetition_penalty = 3.0
+    other = CausalModel(other.model, other.tokenizer, "penalised", choose="generate")
+    actions = [reply.action for reply in plain.act(prompts)]
+    assert [reply.action for reply in other.act(prompts)] == actions
+
+
+def test_prompts_of_one_batch_may_have_different_actions(
+    make_causal: MakeLM, prompts: list[Prompt]
+) -> None:
+    lm = make_causal()
+    mixed = [prompts[0], replace(prompts[1], actions=("drop", "toggle")), prompts[2]]
+    together, alone = lm.act(mixed), [lm.act([prompt])[0] for prompt in mixed]
+    assert [reply.action for reply in together] == [reply.action for reply in alone]
+    assert together[1].action in ("drop", "toggle")
+
+
+def test_half_precision_answers_nearly_as_well(make_causal: MakeLM, prompts: list[Prompt]) -> None:
+    full, half = make_causal().act(prompts), make_causal(dtype="bfloat16").act(prompts)
+    for one, other in zip(full, half, strict=True):
+        assert other.logprob == pytest.approx(one.logprob, rel=0.05)
+        assert other.embedding is not None and other.embedding.dtype == np.float32
+
+
 def test_a_state_that_is_too_long_still_asks_for_the_action(make_causal: MakeLM) -> None:
-    for chat in (False, True):
+    for chat, end in ((None, "Action 0:"), (CHAT, "<turn> <assistant> ")):
         lm = make_causal(chat=chat, max_tokens=60)
         state = Prompt("go", UNEVEN, ("You see a ball " * 40,))
         with pytest.warns(UserWarning, match="is cut to 60"):
             (ids,) = lm.reader.read([state])
         assert len(ids) == 60
-        end = "; <assistant> " if chat else "Action 0:"
         assert lm.tokenizer.decode(ids).endswith(end)
+
+
+@pytest.mark.filterwarnings("ignore:a prompt of")
+@pytest.mark.parametrize("choose", ["score", "generate"])
+def test_there_is_room_for_the_action_behind_a_full_context(
+    make_causal: MakeLM, choose: str
+) -> None:
+    lm = make_causal("gpt2", choose=choose)
+    long = Prompt("go", UNEVEN[:3], ("You see a ball " * 400,))
+    (reply,) = lm.act([long])
+    assert reply.usage.tokens == 512 - 16
+
+
+@pytest.mark.filterwarnings("ignore:a prompt of")
+def test_a_longer_action_is_refused_where_there_is_no_room(make_causal: MakeLM) -> None:
+    lm = make_causal("gpt2")
+    long = Prompt("go", UNEVEN, ("You see a ball " * 400,))
+    with pytest.raises(ModelError, match=r"an action of \d+ tokens .* in the context of 512"):
+        lm.act([long])
+
+
+def test_a_turn_ends_an_answer_where_there_are_turns(make_causal: MakeLM) -> None:
+    chat, plain = make_causal(chat=CHAT), make_causal()
+    turn = chat.tokenizer.convert_tokens_to_ids("<turn>")
+    assert chat.action_ids(["x"])[0][-1] == turn != chat.tokenizer.eos_token_id
+    assert plain.action_ids(["x"])[0][-1] == plain.tokenizer.eos_token_id
+
+
+def test_the_fingerprint_is_of_all_that_answers_depend_on(make_causal: MakeLM) -> None:
+    other = make_causal("mistral")
+    other.model.config.sliding_window = 9
+    made = [
+        make_causal(),
+        make_causal(reads="like_llama2"),
+        make_causal(chat=CHAT),
+        make_causal(chat=CHAT + " "),
+        make_causal("mistral"),
+        other,
+    ]
+    assert len({lm.fingerprint for lm in made}) == len(made)
+    lm = make_causal()
+    lm.tokenizer(["a", "a b"], padding=True, truncation=True, max_length=1)
+    assert lm.fingerprint == made[0].fingerprint
+
+
+def test_a_tokenizer_without_an_end_is_refused(make_causal: MakeLM) -> None:
+    lm = make_causal()
+    lm.tokenizer.eos_token = None
+    with pytest.raises(ModelError, match="'endless': its tokenizer has no end token"):
+        CausalModel(lm.model, lm.tokenizer, "endless")
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
@@ -221,6 +375,14 @@ def test_flops_are_those_that_torch_counts(
         (reply,) = lm.act(prompts[-1:])
     assert reply.usage.tokens == len(asked(lm, prompts[-1]))
     assert reply.usage.flops == pytest.approx(counter.get_total_flops(), rel=0.1)
+
+
+def test_of_several_experts_those_that_are_asked_are_counted(make_causal: MakeLM) -> None:
+    # Two layers, two of four experts, and three matrices of an expert for the one of a llama.
+    one, four = make_causal("llama"), make_causal("mixtral")
+    more = four.flops(100, 1) - one.flops(100, 1)
+    router = 100 * 2 * 32 * 4
+    assert more == 2.0 * (100 * 2 * (2 - 1) * 3 * 32 * 64 + router)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -13,7 +13,12 @@ import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import T5Config, T5ForConditionalGeneration
+from transformers import (
+    BartConfig,
+    BartForConditionalGeneration,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from londi.demonstrations import Demonstration
 from londi.errors import ModelError
@@ -202,6 +207,32 @@ def test_flops_are_those_that_torch_counts(
     layer = 4 * width * inner + 2 * width * 3 * width + 2 * width * inner + 2 * tokens * inner
     extra = 2.0 * (padded - sum(rows)) * (2 * layer + width * config.vocab_size)
     assert reply.usage.flops == pytest.approx(counter.get_total_flops() - extra, rel=0.1)
+
+
+def test_one_that_is_no_t5_plays_as_well(make_lm: MakeLM, prompts: list[Prompt]) -> None:
+    tokenizer = make_lm().tokenizer
+    torch.manual_seed(0)
+    shape: dict[str, int] = {
+        f"{side}_{what}": size
+        for side in ("encoder", "decoder")
+        for what, size in (("layers", 2), ("attention_heads", 2), ("ffn_dim", 48))
+    }
+    ends = {
+        "forced_eos_token_id": 1,
+        "pad_token_id": 0,
+        "eos_token_id": 1,
+        "bos_token_id": 1,
+        "decoder_start_token_id": 1,
+    }
+    config = BartConfig(vocab_size=len(tokenizer), d_model=32, **shape, **ends)
+    lm = Seq2SeqModel(BartForConditionalGeneration(config), tokenizer, "bart")
+    naive = torch.tensor([[naive_logprob(lm, p.text(), a) for a in UNEVEN] for p in prompts])
+    torch.testing.assert_close(scores(lm, prompts), naive, atol=2e-4, rtol=1e-4)
+    lm = Seq2SeqModel(lm.model, tokenizer, "bart", choose="generate", max_new_tokens=6)
+    lm.model.set_attn_implementation("eager")
+    with FlopCounterMode(display=False) as counter:
+        (reply,) = lm.act(prompts[-1:])
+    assert reply.usage.flops == pytest.approx(counter.get_total_flops(), rel=0.1)
 
 
 def test_the_fingerprint_is_of_weights_and_settings(make_lm: MakeLM) -> None:

@@ -77,9 +77,9 @@ class TrainConfig(PairConfig):
     seed: int = 0
     """Seed of weights, episodes, choices and batches."""
     encoder: str = "quick"
-    """What the Switcher reads: `quick` (QUICK's own states), `quick-words` (and the words
+    """What the Switcher reads: `quick` (QUICK's own embedding), `quick-words` (and the words
     of QUICK's choice, for actions that are written and not listed), `transformer` (the paper's,
-    trained end to end), `model:<name>` (the states of any Hugging Face model) or
+    trained end to end), `model:<name>` (that of any Hugging Face model) or
     `sentence:<model>` (sentence-transformers)."""
     foresight: bool = True
     """Ask both models at every step of the training, and let the critics (never the Switcher) see

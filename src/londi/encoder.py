@@ -95,17 +95,17 @@ class ConfidenceEncoder(Encoder):
 
 
 class QuickEncoder(Encoder):
-    """QUICK's own mean-pooled encoder states, and a little of what they do not show; all frozen.
+    """QUICK's own embedding of the prompt, and a little of what it does not show; all frozen.
 
-    They fall out of the call that QUICK makes anyhow where it acts, so that the Switcher's own
-    decision is a small network's. Behind the states come the log-odds of QUICK's choice; which
+    It falls out of the call that QUICK makes anyhow where it acts, so that the Switcher's own
+    decision is a small network's. Behind it come the log-odds of QUICK's choice; which
     of the possible actions that is, one-hot (zeros for those beyond the first `CHOICES`; where any
     text is an action, its first word falls into one of as many bins); and for each of the two
     earlier steps, as far as the prompt holds them, the action done then, one-hot, and whether the
     same was observed then: a player that goes in circles sees its own past.
 
     Args:
-        width: of QUICK's encoder.
+        width: of QUICK's embedding.
     """
 
     CHOICES = 8
@@ -147,7 +147,7 @@ class QuickWordsEncoder(QuickEncoder):
     arXiv 0902.2206).
 
     Args:
-        width: of QUICK's encoder.
+        width: of QUICK's embedding.
     """
 
     WORDS = 64
@@ -239,19 +239,19 @@ class TokenTrunk(nn.Module):
 
 
 class ModelEncoder(Encoder):
-    """The mean-pooled encoder states of a language model that plays no part otherwise, frozen.
+    """The embedding of the prompt by a language model that plays no part otherwise, frozen.
 
     Args:
         name: the model, as `load_model` takes it.
 
     Raises:
-        LondiError: if there is no such model, or it has no encoder.
+        LondiError: if there is no such model, or it gives no embedding.
     """
 
     def __init__(self, name: str) -> None:
         self._model: Any = load_model(name)
         if not hasattr(self._model, "embedding_size"):
-            raise InvalidConfig(f"encoder: model {name!r} has no encoder states")
+            raise InvalidConfig(f"encoder: model {name!r} gives no embedding")
         self.size = self._model.embedding_size
         self.spec = f"model:{name}"
 
@@ -316,7 +316,7 @@ def make_encoder(spec: str, quick: LanguageModel, deepthink: LanguageModel) -> E
             made = QuickEncoder if spec == "quick" else QuickWordsEncoder
             return made(inner[0].embedding_size)
         raise InvalidConfig(
-            f"encoder: {spec!r} needs a language model with an encoder as QUICK, got"
+            f"encoder: {spec!r} needs a QUICK that gives an embedding, got"
             f" {quick.name!r}; use 'transformer' or 'sentence:<model>'"
         )
     for model in inner:

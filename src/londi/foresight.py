@@ -20,7 +20,7 @@ from londi.types import Reply
 class Foresight:
     """What DEEPTHINK would do in a state.
 
-    Whether it is what QUICK would do, then DEEPTHINK's own encoder states, where it has any,
+    Whether it is what QUICK would do, then DEEPTHINK's own embedding, where it gives one,
     standardised.
 
     Attributes:

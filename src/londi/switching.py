@@ -97,7 +97,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         deepthink: the large model.
         cost: c, in units of reward, >= 0.
         budget: the cap on DEEPTHINK calls.
-        encoder: what the observation shows of a prompt; QUICK's own encoder states by default.
+        encoder: what the observation shows of a prompt; QUICK's own embedding by default.
         num_envs: copies of the environment.
         foresight: ask both models in every state, whoever acts, and tell in `info` what
             DEEPTHINK would do: for a training whose critics may know more than the Switcher.

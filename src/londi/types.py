@@ -46,7 +46,8 @@ class Reply:
         logprob: its log-probability under the model, summed over its tokens.
         confidence: its probability among the candidates (1.0 where there are none).
         usage: what the answer took.
-        embedding: the model's mean-pooled encoder states, float32 `[d]`, where it has any.
+        embedding: what the model makes of the prompt, float32 `[d]`, where it tells: the mean of an
+            encoder's states, or a causal model's last state.
     """
 
     action: str

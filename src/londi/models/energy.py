@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 
 from londi.errors import MissingExtra
 
 
-def energy_counter(device: torch.device) -> Callable[[], float]:
-    """A function that says how many joules `device` has used since some moment in the past.
+def energy_counter(devices: Iterable[torch.device]) -> Callable[[], float]:
+    """A function that says how many joules `devices` have used since some moment in the past.
 
-    Read before and after a call, it gives the energy of the call, and of whatever else ran on that
-    GPU meanwhile. Of a CPU it always says 0.
+    Read before and after a call, it gives the energy of the call, and of whatever else ran on those
+    GPUs meanwhile. Of a CPU it always says 0.
 
     Raises:
-        MissingExtra: if `device` is a GPU and NVML's bindings are not installed.
+        MissingExtra: if one of them is a GPU and NVML's bindings are not installed.
     """
-    if device.type != "cuda":
+    gpus = [device for device in devices if device.type == "cuda"]
+    if not gpus:
         return lambda: 0.0
     try:
         import pynvml
@@ -26,6 +27,7 @@ def energy_counter(device: torch.device) -> Callable[[], float]:
         raise MissingExtra("nvidia-ml-py", "gpu") from error
     pynvml.nvmlInit()
     # Not by number: NVML counts all GPUs, and torch those that CUDA_VISIBLE_DEVICES lets it see.
-    uuid = torch.cuda.get_device_properties(device).uuid
-    handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
-    return lambda: float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000  # from mJ
+    uuids = [torch.cuda.get_device_properties(gpu).uuid for gpu in gpus]
+    handles = [pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}") for uuid in uuids]
+    read = pynvml.nvmlDeviceGetTotalEnergyConsumption
+    return lambda: sum(map(read, handles)) / 1000  # from mJ

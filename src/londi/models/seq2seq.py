@@ -5,7 +5,10 @@ This file knows no environment and no Switcher.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,8 +16,28 @@ from transformers import AutoModelForSeq2SeqLM
 from transformers.modeling_outputs import BaseModelOutput
 
 from londi.models.reader import Reader
-from londi.models.transformer import Choice, TransformerModel
+from londi.models.transformer import Choice, TransformerModel, matrix_weights
 from londi.prompts import Prompt
+
+
+class _Weights(NamedTuple):
+    """Weights that a token is multiplied by, and the shape of the attention to the prompt.
+
+    Attributes:
+        encoder: a token of the prompt, in the encoder.
+        crossing: a token of the prompt, for the decoder's keys and values.
+        decoder: a step of the decoder, its choice of a token included.
+        width: numbers of a state.
+        inner: numbers of all heads of a layer.
+        layers: of the encoder.
+    """
+
+    encoder: int
+    crossing: int
+    decoder: int
+    width: int
+    inner: int
+    layers: int
 
 
 class Seq2SeqModel(TransformerModel):
@@ -25,22 +48,32 @@ class Seq2SeqModel(TransformerModel):
 
     loader = AutoModelForSeq2SeqLM
 
-    @property
-    def embedding_size(self) -> int:
-        return int(self.model.config.d_model)
-
     def flops(self, tokens: int, steps: int) -> float:
-        config = self.model.config
-        inner = config.num_heads * config.d_kv
-        attention = 4 * config.d_model * inner
-        feed = config.d_model * config.d_ff * (3 if config.is_gated_act else 2)
-        encoder = config.num_layers * (tokens * (attention + feed) + 2 * tokens**2 * inner)
-        crossing = config.num_decoder_layers * tokens * 2 * config.d_model * inner
-        per_step = config.num_decoder_layers * (
-            attention + feed + 2 * config.d_model * inner + 2 * tokens * inner
-        )
-        decoder = steps * (per_step + config.d_model * config.vocab_size)
+        weights = self._weights
+        encoder = tokens * weights.encoder + 2 * tokens**2 * weights.inner * weights.layers
+        crossing = tokens * weights.crossing
+        decoder = steps * (weights.decoder + tokens * weights.crossing / weights.width)
         return 2.0 * float(encoder + crossing + decoder)
+
+    @cached_property
+    def _weights(self) -> _Weights:
+        head = self.model.get_output_embeddings()
+        encoder, decoder = self.model.get_encoder(), self.model.get_decoder()
+        # Keys and values of the prompt are made once, for all steps.
+        across = [
+            part.weight
+            for name, part in decoder.named_modules()
+            if re.search(r"(EncDecAttention|encoder_attn)\.[kv](_proj)?$", name)
+        ]
+        crossing, width = sum(weight.numel() for weight in across), across[0].shape[1]
+        return _Weights(
+            encoder=matrix_weights(encoder, head),
+            decoder=matrix_weights(decoder, head) - crossing + head.weight.numel(),
+            crossing=crossing,
+            width=width,
+            inner=across[0].shape[0],
+            layers=self.model.config.num_hidden_layers,
+        )
 
     def action_ids(self, actions: Sequence[str]) -> list[list[int]]:
         return self._tokenize(list(actions))
@@ -50,8 +83,7 @@ class Seq2SeqModel(TransformerModel):
         return loss
 
     def _reader(self, history: int, max_tokens: int) -> Reader:
-        longest = getattr(self.model.config, "max_position_embeddings", None) or max_tokens
-        return Reader(self._tokenize, history, min(max_tokens, longest))
+        return Reader(self._tokenize, history, self._longest(max_tokens))
 
     def _tokenize(self, texts: list[str]) -> list[list[int]]:
         ids: list[list[int]] = self.tokenizer(texts, verbose=False)["input_ids"]
@@ -60,18 +92,9 @@ class Seq2SeqModel(TransformerModel):
     @torch.inference_mode()
     def _encode(self, tokens: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
         """Encoder states `[B, L, d]` and the mask `[B, L]` of the tokens that count."""
-        device = self.model.device
-        length = max(map(len, tokens))
-        mask = torch.zeros(len(tokens), length, dtype=torch.long)
-        for row, ids in enumerate(tokens):
-            mask[row, : len(ids)] = 1
-        padded = torch.full((len(tokens), length), self.tokenizer.pad_token_id)
-        for row, ids in enumerate(tokens):
-            padded[row, : len(ids)] = torch.tensor(ids)
-        mask = mask.to(device)
+        ids, mask = self._padded(tokens, front=False)
         encoder = self.model.get_encoder()
-        states = encoder(input_ids=padded.to(device), attention_mask=mask).last_hidden_state
-        return states, mask
+        return encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask
 
     @torch.inference_mode()
     def _act(

@@ -7,12 +7,14 @@ is a function of (weights, settings, prompt). How a model of one kind does it is
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
@@ -20,10 +22,11 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoTokenizer
+from torch import nn
+from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 from transformers.utils import logging as hf_logging
 
-from londi.errors import MissingExtra, ModelError
+from londi.errors import MissingExtra, ModelError, UnknownName
 from londi.models.energy import energy_counter
 from londi.models.reader import MAX_TOKENS, Reader
 from londi.prompts import HISTORY, Prompt
@@ -35,7 +38,12 @@ SETTINGS = "londi.json"
 IGNORED = -100
 """The label that pads a candidate, and that a loss leaves out."""
 
+DTYPES = ("float32", "bfloat16", "float16")
+
 Scoring = Literal["logprob", "glam"]
+
+_OF_NO_MATTER = ("_name_or_path", "transformers_version", "architectures")
+"""Entries of a model's configuration that no answer depends on."""
 
 
 class Choice(NamedTuple):
@@ -61,7 +69,11 @@ class TransformerModel(ABC):
         scoring: ``"logprob"`` sums log-softmax over the candidate's tokens and the end token,
             padding counting 0.0; ``"glam"`` is the published code's sum of raw logits without
             the end token, padding counting 1.0.
-        max_new_tokens: bound of a generated action.
+        max_new_tokens: bound of a generated action, and the room that is kept for one behind a
+            prompt where they share the model's context.
+
+    Raises:
+        ModelError: if the tokenizer has no end token.
     """
 
     loader: ClassVar[Any]
@@ -80,17 +92,23 @@ class TransformerModel(ABC):
         scoring: Scoring = "logprob",
         max_new_tokens: int = 16,
     ) -> None:
+        if tokenizer.eos_token_id is None:
+            raise ModelError(f"model {name!r}: its tokenizer has no end token")
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.name = name
-        self.reader = self._reader(history, max_tokens)
-        self._energy = energy_counter(model.device)
         self._batch_size = batch_size
         self._choose = choose
         self._scoring = scoring
         self._max_new_tokens = max_new_tokens
-        self._fingerprint: str | None = None
         self._candidates: dict[tuple[str, ...], torch.Tensor] = {}
+        # Greedy means greedy: of what a checkpoint brings for its own way of generating, such as a
+        # penalty on the words of the prompt, only the special tokens are kept.
+        own = model.generation_config.to_dict()
+        special = {key: value for key, value in own.items() if key.endswith("_token_id")}
+        model.generation_config = GenerationConfig(**special)
+        self.reader = self._reader(history, max_tokens)
+        self._energy = energy_counter({weight.device for weight in model.parameters()})
 
     @classmethod
     def load(
@@ -107,12 +125,15 @@ class TransformerModel(ABC):
             settings: the other arguments of this class.
 
         Raises:
-            ModelError: if there is no such model, its weights are pickled, or there is no such
-                device.
+            ModelError: if there is no such model, its weights are pickled, there is no such device,
+                or the model does not fit on the devices that there are.
+            UnknownName: if there is no such number format.
             MissingExtra: if `device` takes a package that is not installed.
         """
         if device == "auto" and find_spec("accelerate") is None:
             raise MissingExtra("accelerate", "gpu")
+        if dtype not in DTYPES:
+            raise UnknownName("dtype", dtype, DTYPES)
         with _loading(path):
             tokenizer = AutoTokenizer.from_pretrained(path)
             model = cls.loader.from_pretrained(
@@ -122,6 +143,8 @@ class TransformerModel(ABC):
                 device_map="auto" if device == "auto" else None,
             )
             model = model if device == "auto" else model.to(device)
+            if any(weight.is_meta for weight in model.parameters()):
+                raise ValueError("it does not fit on the devices, and would be read from disk")
         file = Path(path) / SETTINGS
         if file.is_file():
             settings = {**json.loads(file.read_text()), **settings}
@@ -130,27 +153,30 @@ class TransformerModel(ABC):
     def save(self, folder: Path, dtype: torch.dtype = torch.float32) -> None:
         """Write weights (safetensors), tokenizer and settings into `folder`."""
         with _quiet():
-            original = next(self.model.parameters()).dtype
-            self.model.to(dtype).save_pretrained(folder)
-            self.model.to(original)
+            copy.deepcopy(self.model).to(dtype).save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
         wanted = {"history": self.reader.history, "max_tokens": self.reader.max_tokens}
         (folder / SETTINGS).write_text(json.dumps(wanted) + "\n")
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """A digest of weights, tokenizer and settings: equal only if every answer is equal."""
-        if self._fingerprint is None:
-            digest = hashlib.sha256()
-            for key, tensor in sorted(self.model.state_dict().items()):
-                digest.update(key.encode())
-                digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
-            digest.update(json.dumps(self.tokenizer.get_vocab(), sort_keys=True).encode())
-            shown = (self.reader.history, self.reader.max_tokens)
-            settings = (*shown, self._choose, self._scoring, self._max_new_tokens)
-            digest.update(repr(settings).encode())
-            self._fingerprint = digest.hexdigest()
-        return self._fingerprint
+        """A digest of weights, architecture, tokenizer and settings: equal only if every answer is
+        equal.
+        """
+        digest = hashlib.sha256()
+        for key, tensor in sorted(self.model.state_dict().items()):
+            digest.update(key.encode())
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+        shape = self.model.config.to_dict()
+        told = {key: shape[key] for key in shape if key not in _OF_NO_MATTER}
+        reading = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        reading |= {"padding": None, "truncation": None}  # as the last call left them
+        shown = (self.reader.history, self.reader.max_tokens)
+        settings = (*shown, self._choose, self._scoring, self._max_new_tokens)
+        for part in (told, self.model.generation_config.to_dict(), reading):
+            digest.update(json.dumps(part, sort_keys=True, default=str).encode())
+        digest.update(repr((self.tokenizer.chat_template, settings)).encode())
+        return digest.hexdigest()
 
     @property
     def history(self) -> int:
@@ -158,9 +184,9 @@ class TransformerModel(ABC):
         return self.reader.history
 
     @property
-    @abstractmethod
     def embedding_size(self) -> int:
-        """Numbers of a reply's embedding."""
+        """Numbers of a reply's embedding: the width of the model's last states."""
+        return int(self.model.get_output_embeddings().weight.shape[1])
 
     def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
         """One action a prompt, in order."""
@@ -210,6 +236,23 @@ class TransformerModel(ABC):
         self, prompts: Sequence[Prompt], tokens: list[list[int]]
     ) -> list[tuple[Choice, np.ndarray]]:
         """A choice for each prompt, and what the model makes of the state `[embedding_size]`."""
+
+    def _longest(self, max_tokens: int) -> int:
+        """Most tokens in the model's context, where it has a bound below `max_tokens`."""
+        config = self.model.config.get_text_config()
+        bound: int | None = getattr(config, "max_position_embeddings", None)
+        return min(max_tokens, bound or max_tokens)
+
+    def _padded(self, tokens: list[list[int]], front: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token ids and mask `[B, L]`, padded in front or behind."""
+        length = max(map(len, tokens))
+        ids = torch.full((len(tokens), length), self.tokenizer.pad_token_id)
+        mask = torch.zeros(len(tokens), length, dtype=torch.long)
+        for row, own in enumerate(tokens):
+            place = slice(length - len(own), None) if front else slice(len(own))
+            ids[row, place] = torch.tensor(own)
+            mask[row, place] = 1
+        return ids.to(self.model.device), mask.to(self.model.device)
 
     def _chunks(self, prompts: Sequence[Prompt]) -> Iterator[tuple[list[int], list[list[int]]]]:
         """Indices and token ids of one forward pass at a time, shortest prompts first."""
@@ -286,6 +329,24 @@ class TransformerModel(ABC):
         ]
 
 
+def matrix_weights(part: Any, head: nn.Module) -> int:
+    """Weights of the matrices of `part` that a token is multiplied by, but for those of `head`.
+
+    Of a mixture of experts only as many as are asked count.
+    """
+    asked = getattr(part.config.get_text_config(), "num_experts_per_tok", 1)
+    total = 0
+    for module in part.modules():
+        if isinstance(module, nn.Embedding) or module is head:
+            continue
+        for weight in module.parameters(recurse=False):
+            if weight.ndim == 2:
+                total += weight.numel()
+            elif weight.ndim == 3:  # one matrix an expert
+                total += weight.numel() // len(weight) * asked
+    return total
+
+
 def is_encoder_decoder(path: str) -> bool:
     """Whether the model of that hub name or path is a seq2seq one.
 
@@ -306,6 +367,7 @@ def _loading(path: str) -> Iterator[None]:
         with _quiet():
             yield
     except (
+        ImportError,
         OSError,
         ValueError,
         KeyError,
