@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from londi.checkpoint import load_state
-from londi.cli import VERBS, main, parser
+from londi.cli import main, verbs
 from londi.evaluate import METHODS
 from londi.models.seq2seq import Seq2SeqModel
 
@@ -72,9 +72,9 @@ def config(make_lm: Callable[..., Seq2SeqModel], tmp_path: Path) -> Path:
             "train --quick random --encoder quik",
             "unknown encoder 'quik'; did you mean 'quick'?",
         ),
-        ("train --quick random", "encoder: 'quick' needs a language model with an encoder"),
+        ("train --quick random", "encoder: 'quick' needs a QUICK that gives an embedding"),
         ("train --quick ./no/model", "a model from './no/model': there is no such folder"),
-        ("train --config missing.yaml", "File does not exist"),
+        ("train --config missing.yaml", "config: there is no file"),
         ("train --env_options {memry:2}", "env_options"),
         (
             "train --env_options.memry 2",
@@ -96,6 +96,29 @@ def config(make_lm: Callable[..., Seq2SeqModel], tmp_path: Path) -> Path:
             "train --env londi/ScienceWorld-v0 --quick random",
             "ScienceWorld-v0 gives one with --env_options.list_actions true",
         ),
+        (
+            "train --env_options.name x",
+            "unknown option of londi/BabyAIText-MixedTrainLocal-v0 'name'",
+        ),
+        (
+            "train --env_options.mix Foo",
+            "unknown option of londi/BabyAIText-MixedTrainLocal-v0 'mix'",
+        ),
+        (
+            "train --env_options.memory 0",
+            "error: memory: expected a whole number >= 1 or null, got 0",
+        ),
+        ("train --env CartPole-v1", "env: expected texts to observe and act with, got Box"),
+        ("train --env nomodule:Env-v0", "env: cannot import 'nomodule'"),
+        ("train --steps 2000", "warmup: expected fewer steps than the 2,000 of the training"),
+        (
+            "train --steps 2000000",
+            "steps: expected a whole number from 1 to 1,000,000, got 2000000",
+        ),
+        ("evaluate run --sed 3", "unknown option '--sed'; did you mean '--seed'?"),
+        ("demo --config x.yaml", "unknown option '--config'; did you mean '--out'?"),
+        ("finetune --save_dtype float8", "save_dtype: expected 'float32'"),
+        ("finetune --noise [5.0]", "noise: expected chances from 0 to 1, got [5.0]"),
         ("sweep", "grid: expected settings with their values, got none"),
         ("sweep --grid 5", "grid"),
         ("finetune --steps 0", "steps: expected a whole number >= 1, got 0"),
@@ -165,14 +188,14 @@ def test_a_pickle_is_refused(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], *([verb, "--help"] for verb in VERBS)])
+@pytest.mark.parametrize("arguments", [[], ["--help"], *([verb, "--help"] for verb in verbs())])
 def test_help_is_given(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert call(*arguments) == 0
     assert "usage: londi" in capsys.readouterr().out
 
 
 def test_every_setting_has_a_sentence() -> None:
-    for verb, sub in parser()._subcommands_action.choices.items():  # type: ignore[union-attr]
+    for verb, sub in verbs().items():
         for action in sub._actions:
             assert action.help, f"{verb} {action.dest}"
 
@@ -224,7 +247,41 @@ def test_runs_of_different_kinds_are_not_pooled(
     for cost, run in zip(("0.1", "0.3"), runs, strict=True):
         assert call("train", "--config", str(config), "--cost", cost, "--out", run) == 0
     assert call("evaluate", *runs, "--out", str(tmp_path / "both")) == 2
-    assert "differ in their seed only" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "differ in their seed only, got cost = 0.1 in" in error and "and 0.3 in" in error
+    assert call("evaluate", runs[0], runs[0], "--out", str(tmp_path / "both")) == 2
+    assert "expected one a seed, got seeds [0, 0]" in capsys.readouterr().err
+    (tmp_path / "file").write_text("mine")
+    assert call("evaluate", runs[0], "--out", str(tmp_path / "file")) == 2
+    assert "cannot write to" in capsys.readouterr().err
+    assert not (Path(runs[0]) / "results.json").exists()
+
+
+@pytest.mark.parametrize("more", [["--cost", "0.5"], ["--overwrite"], ["--out", "elsewhere"]])
+def test_a_run_that_goes_on_takes_no_other_settings(
+    more: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for verb in ("train", "sweep", "finetune"):
+        if (verb, more[0]) not in {("sweep", "--cost"), ("finetune", "--cost")}:
+            assert call(verb, "--resume", str(tmp_path), *more) == 2
+            error = capsys.readouterr().err
+            assert f"expected --resume alone, got {more[0]} as well" in error
+
+
+def test_a_configuration_that_is_no_text_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.yaml").write_bytes(b"\xff\xfe\x00")
+    assert call("train", "--config", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "run")) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_cache_may_lie_in_the_folder_of_the_run(config: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    cache = ["--cache", str(run / "answers.sqlite")]
+    quick = ["--deepthink", "builtin:babyai-quick"]
+    assert call("train", "--config", str(config), *quick, *cache, "--out", str(run)) == 0
+    assert (run / "answers.sqlite").is_file()
 
 
 def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(config: Path, tmp_path: Path) -> None:

@@ -385,7 +385,7 @@ def test_an_unknown_encoder_suggests_the_nearest(spec: str, nearest: str) -> Non
 @pytest.mark.parametrize("quick", [RandomModel(), ExpertModel()])
 def test_quicks_states_need_a_quick_that_has_some(make_lm: MakeLM, quick: LanguageModel) -> None:
     # That DEEPTHINK has states is no help.
-    with pytest.raises(InvalidConfig, match="as QUICK") as caught:
+    with pytest.raises(InvalidConfig, match="needs a QUICK that") as caught:
         make_encoder("quick", wrapped(quick), wrapped(make_lm()))
     assert repr(quick.name) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
@@ -454,5 +454,5 @@ def test_a_model_that_plays_no_part_can_be_read(make_lm: MakeLM, prompts: list[P
 
 
 def test_a_player_without_weights_cannot_be_read() -> None:
-    with pytest.raises(InvalidConfig, match="no encoder states"):
+    with pytest.raises(InvalidConfig, match="gives no embedding"):
         make_encoder("model:random", RandomModel(), ExpertModel())

@@ -41,7 +41,6 @@ LEVELS = {
     "exact": 5,
     "progress": 5,
     "signatures": 5,
-    "report": 5,
     "plot": 5,
     "metrics": 5,
     "cli": 6,

@@ -128,7 +128,7 @@ def test_overwriting_removes_all_of_the_earlier_run(tmp_path: Path) -> None:
     assert read_run(folder, Settings).count == 2
 
 
-@pytest.mark.parametrize("what", ["other files", "a file"])
+@pytest.mark.parametrize("what", ["other files", "a foreign config.yaml", "a file"])
 def test_overwriting_removes_nothing_but_a_run(tmp_path: Path, what: str) -> None:
     folder = tmp_path / "r"
     if what == "a file":
@@ -136,6 +136,8 @@ def test_overwriting_removes_nothing_but_a_run(tmp_path: Path, what: str) -> Non
     else:
         folder.mkdir()
         (folder / "thesis.tex").write_text("mine")
+        if what != "other files":
+            (folder / CONFIG).write_text("db: 1\n")
     before = contents(tmp_path)
     with pytest.raises(OutputExists, match="no run of londi") as caught:
         create_run(folder, Settings(), overwrite=True)

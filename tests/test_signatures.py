@@ -129,6 +129,7 @@ def report(**changes: Any) -> Progress:
         ({"call_probability": 0.99}, "always-deepthink"),
         ({"call_probability": 0.01}, "never-deepthink"),
         ({"critic_loss": float("nan")}, "unstable"),
+        ({"critic_loss": float("nan"), "call_probability": float("nan")}, "unstable"),
         ({"critic_loss": 9.0}, "unstable"),
         ({"funded": 0.2}, "budget-spent-early"),
     ],

@@ -178,7 +178,10 @@ def test_simulators_stay_warm_between_the_parts_of_a_process() -> None:
         ({"grid": [{"costs": [1.0]}]}, "unknown key 'costs'; did you mean 'cost'?"),
         ({"grid": [{"cost": [0.1, -1.0]}]}, "cost: expected a number >= 0, got -1.0"),
         ({"grid": []}, "grid: expected settings with their values, got none"),
+        ({"grid": [{"cost": []}]}, "grid: expected at least one value of 'cost', got none"),
+        ({"grid": [{"encoder": ["quick", "quik"]}]}, "unknown encoder 'quik'"),
         ({"evaluation": {"episode": 5}}, "unknown evaluation key 'episode'"),
+        ({"evaluation": {"env": "londi/Foo"}}, "unknown environment 'londi/Foo'"),
         ({"jobs": 0}, "jobs: expected a whole number >= 1, got 0"),
     ],
 )

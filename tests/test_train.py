@@ -213,7 +213,7 @@ def test_the_time_inside_the_models_is_part_of_the_whole(short: Path) -> None:
 
 def test_without_foresight_steps_are_kept_as_they_were(tmp_path: Path) -> None:
     asked = iter(range(1, 1000))
-    config = replace(SHORT, foresight=False, warmup=800)
+    config = replace(SHORT, foresight=False, warmup=799)
     train(config, tmp_path / "run", pair=toy(), should_stop=lambda: next(asked) == 90)
     buffer = load_state(tmp_path / "run" / "checkpoint")["buffer"]
     assert buffer["observation"].shape[1] == QuickEncoder(3).size + EXTRAS

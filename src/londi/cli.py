@@ -11,7 +11,7 @@ import signal
 import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
 from londi.config import EvaluateConfig, FinetuneConfig, SweepConfig, TrainConfig
-from londi.errors import LondiError, OutputExists, UnknownName
-from londi.settings import explain, setting_names
+from londi.errors import InvalidConfig, LondiError, OutputExists, UnknownName
+from londi.settings import explain
 
 if TYPE_CHECKING:
     from londi.metrics import Result
@@ -29,16 +29,6 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
-
-VERBS: dict[str, type | None] = {
-    "demo": None,
-    "train": TrainConfig,
-    "evaluate": EvaluateConfig,
-    "sweep": SweepConfig,
-    "finetune": FinetuneConfig,
-    "envs": None,
-    "models": None,
-}
 
 # Answers are kept in memory: a demonstration leaves nothing outside of its folder.
 DEMO = TrainConfig(cache="memory")
@@ -64,28 +54,20 @@ class Interrupt:
         self._asked = True
 
 
-def parser() -> ArgumentParser:
-    """The parser of `londi` and of its verbs."""
+def verbs() -> dict[str, ArgumentParser]:
+    """The parser of each verb, by its name."""
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    main = _parser(
-        "londi",
-        "Learn when to call the large language model: LONDI (arXiv 2402.12061).",
-    )
-    verbs = main.add_subcommands(dest="verb", metavar="VERB")
-
-    demo = _parser("londi demo", "Train and compare on the built-in default, in a few minutes.")
+    demo = _parser("demo", "Train and compare on the built-in default, in a few minutes.")
     demo.add_argument("--out", type=str, default="runs/demo", help="Folder of the run.")
     demo.add_argument("--seed", type=int, default=0, help="Seed of the training.")
     _overwrite(demo)
-    verbs.add_subcommand("demo", demo, help="train and compare on the built-in default")
 
-    train = _parser("londi train", "Train a Switcher between two language models.")
+    train = _parser("train", "Train a Switcher between two language models.")
     _configured(train, TrainConfig)
     _out(train)
-    verbs.add_subcommand("train", train, help="train a Switcher")
 
     evaluate = _parser(
-        "londi evaluate",
+        "evaluate",
         "Play held-out episodes with QUICK, DEEPTHINK, the baselines and trained Switchers. "
         "Several runs that differ in their seed only are also summed up together.",
     )
@@ -94,31 +76,48 @@ def parser() -> ArgumentParser:
         "--out", type=str, default="", help="Folder for the figures of several runs together."
     )
     _overwrite(evaluate)
-    evaluate.add_class_arguments(EvaluateConfig)
-    verbs.add_subcommand("evaluate", evaluate, help="compare on held-out episodes")
+    _configured(evaluate, EvaluateConfig)
 
     sweep = _parser(
-        "londi sweep",
+        "sweep",
         "Train and evaluate a Switcher at every point of a grid. Runs share a cache of answers.",
     )
     _configured(sweep, SweepConfig)
     _out(sweep)
-    verbs.add_subcommand("sweep", sweep, help="train and evaluate over a grid of settings")
 
-    finetune = _parser("londi finetune", "Train a language model by imitation of an expert.")
+    finetune = _parser("finetune", "Train a language model by imitation of an expert.")
     _configured(finetune, FinetuneConfig)
     _out(finetune)
-    verbs.add_subcommand("finetune", finetune, help="train a language model by imitation")
 
-    envs = _parser("londi envs", "List the environments that can be named.")
-    verbs.add_subcommand("envs", envs, help="list environments")
-    models = _parser("londi models", "List the language models that can be named.")
-    verbs.add_subcommand("models", models, help="list language models")
+    envs = _parser("envs", "List the environments that can be named.")
+    models = _parser("models", "List the language models that can be named.")
+    return {
+        "demo": demo,
+        "train": train,
+        "evaluate": evaluate,
+        "sweep": sweep,
+        "finetune": finetune,
+        "envs": envs,
+        "models": models,
+    }
+
+
+def parser() -> ArgumentParser:
+    """The parser of `londi`."""
+    main = ArgumentParser(
+        prog="londi",
+        description="Learn when to call the large language model: LONDI (arXiv 2402.12061).",
+        exit_on_error=False,
+    )
+    subcommands = main.add_subcommands(dest="verb", metavar="VERB")
+    for name, verb in verbs().items():
+        assert verb.description
+        subcommands.add_subcommand(name, verb, help=verb.description)
     return main
 
 
-def _parser(prog: str, description: str) -> ArgumentParser:
-    return ArgumentParser(prog=prog, description=description, exit_on_error=False)
+def _parser(verb: str, description: str) -> ArgumentParser:
+    return ArgumentParser(prog=f"londi {verb}", description=description, exit_on_error=False)
 
 
 def _configured(parser: ArgumentParser, config: type) -> None:
@@ -162,9 +161,24 @@ def _run(arguments: list[str]) -> int:
         given = main.parse_args(arguments)
     except ArgumentError as error:
         raise _misused(str(error), arguments[0]) from error
+    except UnicodeDecodeError as error:
+        raise InvalidConfig("--config: the file is no text") from error
     verb: str = given.verb
+    _check_resumed(verb, given[verb])
     code: int = globals()[f"_{verb}"](given[verb])
     return code
+
+
+def _check_resumed(verb: str, given: Namespace) -> None:
+    """A run goes on as it began: an option beside --resume would be ignored, so it is refused."""
+    if given.get("resume"):
+        values, defaults = given.as_dict(), verbs()[verb].get_defaults().as_dict()
+        told = [name for name in values if values[name] != defaults[name]]
+        told.remove("resume")
+        if told:
+            raise LondiError(
+                f"a run goes on as it began: expected --resume alone, got --{told[0]} as well"
+            )
 
 
 def _complain(message: str) -> int:
@@ -178,11 +192,13 @@ def _warn(message: str) -> None:
 
 def _misused(message: str, verb: str) -> LondiError:
     """What the parser says, in one line, with the nearest valid name where one is unknown."""
-    if verb not in VERBS and not verb.startswith("-"):
-        return UnknownName("verb", verb, VERBS)
-    kind = VERBS.get(verb)
-    names = setting_names(kind) if kind else ["seed"]
-    return explain(message, [*names, "out", "resume", "overwrite", "config", "help"])
+    known = verbs()
+    if verb.startswith("-"):
+        return explain(message, ["help"])
+    if verb not in known:
+        return UnknownName("verb", verb, known)
+    options = (option for action in known[verb]._actions for option in action.option_strings)
+    return explain(message, [name.removeprefix("--") for name in options if name[:2] == "--"])
 
 
 def _config_of(given: Namespace, kind: Callable[..., Any]) -> Any:
@@ -195,8 +211,6 @@ def _run_of(given: Namespace, kind: Any) -> tuple[Any, Path]:
     from londi.runs import read_run
 
     if given.resume:
-        if given.out:
-            raise LondiError("expected --out or --resume, got both")
         folder = Path(given.resume)
         return read_run(folder, kind), folder
     if not given.out:
@@ -253,20 +267,33 @@ def _evaluate(given: Namespace) -> int:
 def _evaluate_runs(
     folders: Sequence[Path], together: Path, config: EvaluateConfig, overwrite: bool
 ) -> None:
+    from londi.checkpoint import has_state
     from londi.evaluate import METHODS, RESULTS, evaluate, results, write_results, write_steps
     from londi.plot import PLOT, plot
-    from londi.runs import read_run
+    from londi.runs import make_folder, read_run
     from londi.switcher import CHECKPOINT
 
     taken = [f for f in {*folders, together} if (f / RESULTS).exists()]
     if taken and not overwrite:
         raise OutputExists(f"{str(taken[0] / RESULTS)!r} exists; give --overwrite to replace it")
     trainings = [read_run(folder, TrainConfig) for folder in folders]
-    if any(replace(t, seed=0) != replace(trainings[0], seed=0) for t in trainings):
-        raise LondiError("several runs: expected configurations that differ in their seed only")
+    for folder, training in zip(folders[1:], trainings[1:], strict=True):
+        other, first = asdict(training), asdict(trainings[0])
+        differing = [name for name in first if name != "seed" and other[name] != first[name]]
+        if differing:
+            name = differing[0]
+            raise LondiError(
+                "several runs: expected configurations that differ in their seed only, got"
+                f" {name} = {first[name]!r} in {str(folders[0])!r} and {other[name]!r} in"
+                f" {str(folder)!r}"
+            )
+    seeds = [training.seed for training in trainings]
+    if len(set(seeds)) < len(seeds):
+        raise LondiError(f"several runs: expected one a seed, got seeds {seeds}")
     for folder in folders:
-        if not (folder / CHECKPOINT).exists():
+        if not has_state(folder / CHECKPOINT):
             raise LondiError(f"no checkpoint in {str(folder)!r}; train it first")
+    make_folder(together)
     evaluations = []
     for folder, training in zip(folders, trainings, strict=True):
         load = partial(_load_switcher, folder, config.greedy)
@@ -276,12 +303,11 @@ def _evaluate_runs(
         if folder != together:
             write_results(folder, results([evaluation]))
         evaluations.append(evaluation)
-    together.mkdir(parents=True, exist_ok=True)
     found = results(evaluations)
     write_results(together, found)
     plot(found, together / PLOT)
-    seeds = ", ".join(map(str, found[0].seed))
-    title = f"{_played(found[0])}, c = {found[0].cost:g}, training seed {seeds}"
+    shown = ", ".join(map(str, seeds))
+    title = f"{_played(found[0])}, c = {found[0].cost:g}, training seed {shown}"
     _print_table(title, "method", [(r.method, r) for r in found])
     print(f"figures in {together / RESULTS}, picture in {together / PLOT}")
 

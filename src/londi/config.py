@@ -20,7 +20,7 @@ def check(config: Any, **ranges: tuple[float, float]) -> None:
     for name, (low, high) in ranges.items():
         value = getattr(config, name)
         if not (isfinite(value) and low <= value <= high):
-            wanted = f">= {low:g}" if high == float("inf") else f"from {low:g} to {high:g}"
+            wanted = f">= {low:,}" if high == float("inf") else f"from {low:,} to {high:,}"
             kind = "a whole number" if isinstance(value, int) else "a number"
             raise InvalidConfig(f"{name}: expected {kind} {wanted}, got {value!r}")
 
@@ -149,6 +149,11 @@ class TrainConfig(PairConfig):
         )
         if self.alpha != "auto":
             check(self, alpha=(0, INF))
+        if self.warmup >= self.steps:
+            raise InvalidConfig(
+                f"warmup: expected fewer steps than the {self.steps:,} of the training, after which"
+                f" nothing is learned, got {self.warmup:,}"
+            )
         if self.budget != "none" and not (type(self.budget) is int and self.budget >= 0):
             raise InvalidConfig(
                 f"budget: expected a whole number >= 0 or none, got {self.budget!r}"
@@ -173,7 +178,7 @@ class EvaluateConfig:
     num_envs: int = 32
     """Environments played side by side."""
     seed: int = 0
-    """Seed of random choices and of the bootstrap."""
+    """Seed of random choices."""
 
     def __post_init__(self) -> None:
         check(
@@ -199,6 +204,9 @@ class SweepConfig:
         check(self, jobs=(1, INF))
         if not any(self.grid):
             raise InvalidConfig("grid: expected settings with their values, got none")
+        for name, values in (item for part in self.grid for item in part.items()):
+            if not values:
+                raise InvalidConfig(f"grid: expected at least one value of {name!r}, got none")
 
 
 @dataclass(frozen=True)
@@ -272,7 +280,7 @@ class FinetuneConfig:
     """Held-out episodes for the figures of the model card."""
     num_envs: int = 64
     """Environments that the model plays side by side; each of ScienceWorld is a Java process."""
-    save_dtype: str = "float32"
+    save_dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the saved weights."""
     device: str = "cpu"
     """Where to train, such as cpu or cuda."""
@@ -311,3 +319,5 @@ class FinetuneConfig:
             check(self, **{name: (1, INF)})
         check(self, threads=(0, INF), learning_rate=(0, INF), weight_decay=(0, INF))
         check(self, dropout=(0, 1), round_expert_share=(0, 1))
+        if not self.noise or not all(0 <= chance <= 1 for chance in self.noise):
+            raise InvalidConfig(f"noise: expected chances from 0 to 1, got {list(self.noise)}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 from math import exp
@@ -28,6 +29,8 @@ from londi.switching import SwitchingVectorEnv
 from londi.types import Step
 
 METHODS = ("quick", "deepthink", "random", "threshold", "londi")
+ENDS = ("quick", "deepthink")
+"""Those that play without a budget: the ends of the scale."""
 RESULTS = "results.json"
 STEPS = "episodes.jsonl"
 
@@ -88,16 +91,16 @@ def play(
     )
     rng = np.random.default_rng(seed)
     played: dict[int, list[Record]] = {episode: [] for episode in episodes}
-    observation, info = env.reset(options={"episodes": episodes})
-    while info["live"].any():
-        choice, propensity = switcher.decide(observation, info["action_mask"], rng)
-        observation, _, _, _, info = env.step(choice)
-        for step, chance in zip(info["steps"], propensity, strict=True):
-            if step is not None:
-                played[step.episode].append(Record(step, float(chance)))
-                if step.ended:
-                    on_episode()
-    env.close()
+    with closing(env):
+        observation, info = env.reset(options={"episodes": episodes})
+        while info["live"].any():
+            choice, propensity = switcher.decide(observation, info["action_mask"], rng)
+            observation, _, _, _, info = env.step(choice)
+            for step, chance in zip(info["steps"], propensity, strict=True):
+                if step is not None:
+                    played[step.episode].append(Record(step, float(chance)))
+                    if step.ended:
+                        on_episode()
     return list(played.values())
 
 
@@ -160,8 +163,8 @@ def evaluate(
     """Play held-out episodes with every method.
 
     QUICK and DEEPTHINK alone play without a budget: they are the ends of the scale. Random
-    switching gets the Switcher's own call rate; the threshold on QUICK's confidence is set to
-    it on validation episodes.
+    switching calls with the Switcher's own call rate as its probability, less often where a budget
+    is spent; the threshold on QUICK's confidence is set to that rate on validation episodes.
 
     Args:
         training: the configuration that the Switcher was trained with.
@@ -223,7 +226,7 @@ def results(evaluations: Sequence[Evaluation]) -> list[Result]:
             played["deepthink"],
             env=training.env,
             cost=training.cost,
-            budget=Budget.of(training).calls,
+            budget=None if method in ENDS else Budget.of(training).calls,
             seed=tuple(evaluation.training.seed for evaluation in evaluations),
         )
         for method in METHODS

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,25 +32,57 @@ def create_run(folder: Path, config: Any, overwrite: bool = False) -> None:
         overwrite: remove an earlier run that is there.
 
     Raises:
-        OutputExists: if there is anything in `folder` and it may not go, or is no run.
+        OutputExists: if there is anything in `folder` and it may not go, or is no such run.
         LondiError: if the folder cannot be made.
     """
-    try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            if not overwrite:
-                raise OutputExists(f"{str(folder)!r} exists; give another --out, or --overwrite")
-            if not (folder / CONFIG).is_file():
-                raise OutputExists(f"{str(folder)!r} exists and is no run of londi; it is left")
+    with _writing(folder):
+        if not is_free(folder, type(config), overwrite):
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
         text = yaml.dump(
             _plain(asdict(config)), Dumper=_Dumper, sort_keys=False, allow_unicode=True
         )
         write_whole(folder / CONFIG, [text])
-    except OutputExists:
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, if it is not there.
+
+    Raises:
+        LondiError: if it cannot be made.
+    """
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except LondiError:
         raise
     except OSError as error:
         raise LondiError(f"cannot write to {str(folder)!r}: {error.strerror or error}") from error
+
+
+def is_free(folder: Path, kind: type, overwrite: bool) -> bool:
+    """Whether a run can be made in `folder` as it is; false where an earlier one has to go first.
+
+    Raises:
+        OutputExists: if there is anything in `folder` and it may not go, or is no run of this
+            `kind`: what is to be removed must be known for what it is.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return True
+    if not overwrite:
+        raise OutputExists(f"{str(folder)!r} exists; give another --out, or --overwrite")
+    try:
+        read_run(folder, kind)
+    except LondiError as error:
+        raise OutputExists(
+            f"{str(folder)!r} exists and is no run of londi of this kind; it is left"
+        ) from error
+    return False
 
 
 def read_run(folder: Path, kind: type[Config]) -> Config:

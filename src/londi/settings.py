@@ -88,7 +88,9 @@ def explain(message: str, known: Sequence[str], where: str = "") -> InvalidConfi
         last = unknown[1].rpartition(".")[2]  # settings are not nested, whatever the file is
         return UnknownName(f"{where}key", unknown[1], [last] if last in known else known)
     message = message.replace("Problems parsing config:", "not YAML:")
+    message = re.sub(r"Unexpected config: *$", "Unexpected config: nothing", message)
     message = message.replace("Unexpected config:", "expected keys with values, got")
+    message = re.sub(r'Parser key "(\w+)": File does not exist:', r"\1: there is no file", message)
     if wrong := _WRONG_VALUE.match(message):
         kinds = (wrong["one"] or wrong["many"]).split(", ")
         wanted = " or ".join(_KINDS.get(kind, kind) for kind in kinds)

@@ -50,7 +50,7 @@ def signatures(config: TrainConfig, reports: Sequence[Progress]) -> list[Signatu
 
 
 def _always(config: TrainConfig, last: Sequence[Progress]) -> str | None:
-    if min(report.call_probability for report in last) < ALWAYS:
+    if not min(report.call_probability for report in last) >= ALWAYS:  # nor where it is no number
         return None
     return (
         f"the Switcher would call DEEPTHINK at {_share(last)} of the steps. Either QUICK is of no"
@@ -61,7 +61,7 @@ def _always(config: TrainConfig, last: Sequence[Progress]) -> str | None:
 
 def _never(config: TrainConfig, last: Sequence[Progress]) -> str | None:
     # Where no call is left to make, none is wanted.
-    if config.budget == 0 or max(report.call_probability for report in last) > NEVER:
+    if config.budget == 0 or not max(report.call_probability for report in last) <= NEVER:
         return None
     return (
         f"the Switcher would call DEEPTHINK at {_share(last)} of the steps. A call costs"
@@ -77,7 +77,8 @@ def _unstable(config: TrainConfig, last: Sequence[Progress]) -> str | None:
     if not all(isfinite(r.critic_loss + r.actor_loss + r.q_mean) for r in last):
         return f"the losses are no numbers any more: {cure}, and start again"
     # To be wrong by as much as there is to win or to pay is to know nothing.
-    punished = config.overspend_penalty if config.budget != "none" else 0.0
+    punishes = config.budget != "none" and config.budget_mode == "penalty"
+    punished = config.overspend_penalty if punishes else 0.0
     scale = max(1.0, *(abs(r.return_mean) for r in last)) + config.cost + punished
     if min(r.critic_loss for r in last) > scale**2:
         return (

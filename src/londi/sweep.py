@@ -13,7 +13,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
 from multiprocessing import get_context
@@ -23,14 +23,15 @@ from typing import Any, Protocol
 
 from londi.budget import Budget
 from londi.config import EvaluateConfig, PairConfig, SweepConfig, TrainConfig
-from londi.envs import warm
+from londi.encoder import make_encoder
+from londi.envs import make_env, warm
 from londi.episodes import held_out_seeds
 from londi.errors import LondiError
 from londi.evaluate import play, played_there, summary
 from londi.metrics import Episode, Result, call_rate, read_result, result
-from londi.pair import load_pair
+from londi.pair import Pair, load_pair
 from londi.progress import read_progress
-from londi.runs import CONFIG, create_run, write_whole
+from londi.runs import CONFIG, create_run, is_free, write_whole
 from londi.settings import make_config
 from londi.signatures import signatures
 from londi.switcher import ConstantSwitcher, Switcher
@@ -105,6 +106,10 @@ class _Point:
         return folder / RUNS / _name(self.settings | {"seed": config.seed})
 
 
+class _LeftOff(Exception):
+    """A part was asked to stop before its end."""
+
+
 class _Part(Protocol):
     """A piece of work that can be done in another process."""
 
@@ -115,7 +120,11 @@ class _Part(Protocol):
     def ended(self) -> bool: ...
 
     def do(self, should_stop: Callable[[], bool]) -> str:
-        """Do it, or leave a checkpoint; its figures, in short."""
+        """Do it; its figures, in short.
+
+        Raises:
+            _LeftOff: if it was asked to stop; a training leaves a checkpoint then.
+        """
         ...
 
     def warnings(self) -> tuple[str, ...]:
@@ -142,7 +151,7 @@ class _Alone:
     def do(self, should_stop: Callable[[], bool]) -> str:
         ends = {"quick": ConstantSwitcher(0.0), "deepthink": ConstantSwitcher(1.0)}
         played = {
-            method: _play(self.config, end, self.evaluation, Budget())
+            method: _play(self.config, end, self.evaluation, Budget(), should_stop)
             for method, end in ends.items()
         }
         self.file.parent.mkdir(exist_ok=True)
@@ -173,8 +182,9 @@ class _Trained:
     def do(self, should_stop: Callable[[], bool]) -> str:
         begun = (self.folder / CONFIG).is_file()
         if not train(self.config, self.folder, resume=begun, should_stop=should_stop):
-            return "left off"
-        played = _play(self.config, self.folder, self.evaluation, Budget.of(self.config))
+            raise _LeftOff
+        budget = Budget.of(self.config)
+        played = _play(self.config, self.folder, self.evaluation, budget, should_stop)
         rows = json.dumps([asdict(episode) for episode in played])
         write_whole(self.folder / PLAYED, [rows + "\n"])
         return _short(played)
@@ -213,8 +223,8 @@ def sweep(
     grid = _points(config, folder)
     alone = {point.alone(folder): point.runs[0] for point in grid}
     if not resume:
-        for run in alone.values():
-            load_pair(replace(run, cache="none"), run.seed)
+        is_free(folder, SweepConfig, overwrite)
+        _check(grid, evaluation, folder)
         create_run(folder, config, overwrite)
     # The models alone come first: every line of the table is held against them.
     parts: list[_Part] = [_Alone(file, run, evaluation) for file, run in alone.items()]
@@ -223,9 +233,8 @@ def sweep(
     todo = [part for part in parts if not part.ended]
     done = len(parts) - len(todo)
     for part, figures in _do(todo, config.jobs, should_stop):
-        if part.ended:
-            done += 1
-            on_ended(Ended(part.name, done, len(parts), figures, part.warnings()))
+        done += 1
+        on_ended(Ended(part.name, done, len(parts), figures, part.warnings()))
     write_rows(folder, _rows(folder, grid, evaluation))
     return done == len(parts)
 
@@ -241,6 +250,21 @@ def read_rows(folder: Path) -> list[Row]:
     file = folder / RESULTS
     found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
     return [Row(row.pop("settings"), read_result(row)) for row in found]
+
+
+def _check(grid: Sequence[_Point], evaluation: EvaluateConfig, folder: Path) -> None:
+    """Refuse what cannot be played, trained or evaluated, before anything is spent."""
+    pairs: dict[Path, Pair] = {}
+    encoders: set[tuple[Path, str]] = set()
+    for point in grid:
+        run, file = point.runs[0], point.alone(folder)
+        if file not in pairs:
+            pairs[file] = load_pair(replace(run, cache="none"), run.seed)
+            there = played_there(run, evaluation)
+            make_env(there.env, **there.env_options).close()
+        if (file, run.encoder) not in encoders:
+            encoders.add((file, run.encoder))
+            make_encoder(run.encoder, pairs[file].quick, pairs[file].deepthink)
 
 
 def _points(config: SweepConfig, folder: Path) -> list[_Point]:
@@ -268,22 +292,31 @@ def _name(settings: Mapping[str, Any]) -> str:
 
 
 def _play(
-    config: TrainConfig, who: Switcher | Path, evaluation: EvaluateConfig, budget: Budget
+    config: TrainConfig,
+    who: Switcher | Path,
+    evaluation: EvaluateConfig,
+    budget: Budget,
+    should_stop: Callable[[], bool],
 ) -> list[Episode]:
     """The held-out episodes as `who`, a Switcher or the folder of one, plays them."""
-    pair = load_pair(played_there(config, evaluation), evaluation.seed)
-    if isinstance(who, Path):
-        who = Switcher.load(who, pair.quick, pair.deepthink, evaluation.greedy)
-    played = play(
-        pair,
-        who,
-        held_out_seeds(evaluation.episodes),
-        cost=config.cost,
-        budget=budget,
-        num_envs=evaluation.num_envs,
-        seed=evaluation.seed,
-    )
-    pair.close()
+
+    def look() -> None:
+        if should_stop():
+            raise _LeftOff
+
+    with closing(load_pair(played_there(config, evaluation), evaluation.seed)) as pair:
+        if isinstance(who, Path):
+            who = Switcher.load(who, pair.quick, pair.deepthink, evaluation.greedy)
+        played = play(
+            pair,
+            who,
+            held_out_seeds(evaluation.episodes),
+            cost=config.cost,
+            budget=budget,
+            num_envs=evaluation.num_envs,
+            seed=evaluation.seed,
+            on_episode=look,
+        )
     return summary(played)
 
 
@@ -344,9 +377,9 @@ def _episodes(rows: Sequence[Mapping[str, Any]]) -> list[Episode]:
 def _do(
     parts: Sequence[_Part], jobs: int, should_stop: Callable[[], bool]
 ) -> Iterator[tuple[_Part, str]]:
-    """Do the parts, `jobs` at once; each with its figures, as it ends or leaves off."""
+    """Do the parts, `jobs` at once; each that ends, with its figures."""
     if jobs == 1:
-        with warm():
+        with warm(), suppress(_LeftOff):
             for part in parts:
                 if should_stop():
                     return
@@ -356,21 +389,17 @@ def _do(
     stop = context.Event()
     with ProcessPoolExecutor(jobs, context, _ready, (stop,)) as pool:
         left = {pool.submit(_do_there, part): part for part in parts}
-        while left:
-            ended, _ = wait(left, _TICK, FIRST_COMPLETED)
-            if should_stop():
-                stop.set()
-                for future in left:
-                    future.cancel()
-            for future in ended:
-                part = left.pop(future)
-                if not future.cancelled():
-                    figures, error = future.result()
+        try:
+            while left and not should_stop():
+                ended, _ = wait(left, _TICK, FIRST_COMPLETED)
+                for future in ended:
+                    part, (figures, error) = left.pop(future), future.result()
                     if error:
-                        stop.set()
-                        pool.shutdown(cancel_futures=True)
                         raise LondiError(error)
                     yield part, figures
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
 
 
 _stop: Event | None = None
@@ -392,5 +421,7 @@ def _do_there(part: _Part) -> tuple[str, str]:
     assert _stop
     try:
         return part.do(_stop.is_set), ""
+    except _LeftOff:
+        return "", ""
     except LondiError as error:  # as text: not every exception survives the way back
         return "", str(error)

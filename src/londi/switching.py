@@ -23,6 +23,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from londi.budget import Budget
+from londi.config import TrainConfig
 from londi.encoder import COST, EXTRAS, REPEATS, SHARE, STEPS, Encoder, make_encoder
 from londi.envs import make_env
 from londi.envs.episode import TextEpisode
@@ -115,7 +116,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         quick: LanguageModel,
         deepthink: LanguageModel,
         *,
-        cost: float = 0.1,
+        cost: float = TrainConfig.cost,
         budget: Budget | None = None,
         encoder: Encoder | None = None,
         num_envs: int = 8,

@@ -28,7 +28,7 @@ from londi.foresight import ForesightCritic
 from londi.pair import Pair, load_pair
 from londi.progress import Progress, Recent, append_progress, keep_progress
 from londi.replay import Batch, ReplayBuffer, Transitions
-from londi.runs import create_run
+from londi.runs import create_run, is_free
 from londi.sac import SAC, AutoAlpha, FixedAlpha, Losses, Temperature, average
 from londi.signatures import Signature, signatures
 from londi.switcher import CHECKPOINT, PunishedActor
@@ -273,6 +273,8 @@ def train(
         LondiError: if a model or the environment cannot be had, or the folder is taken; nothing
             is written then.
     """
+    if not resume:
+        is_free(folder, TrainConfig, overwrite)  # before the models are waited for
     pair = pair or load_pair(config, config.seed)
     run = Training(config, pair)
     saved = folder / CHECKPOINT

@@ -9,7 +9,7 @@ happens in an environment.
 from __future__ import annotations
 
 import inspect
-import re
+from importlib import import_module
 from typing import Any
 
 import gymnasium as gym
@@ -18,7 +18,7 @@ from gymnasium.envs.registration import load_env_creator
 from londi.envs.scienceworld import SHORT_TASKS, ScienceWorld  # noqa: F401  made by name
 from londi.envs.scienceworld import TASKS as SCIENCEWORLD_TASKS
 from londi.envs.simulator import warm
-from londi.errors import UnknownName
+from londi.errors import InvalidConfig, UnknownName
 from londi.prompts import HISTORY
 
 __all__ = ["environment_names", "make_env", "register", "warm"]
@@ -120,25 +120,53 @@ def environment_names() -> list[str]:
     return [name for name in gym.registry if name.startswith(f"{NAMESPACE}/")]
 
 
-def make_env(name: str, **options: Any) -> gym.Env[str, str]:
+def make_env(name: str, /, **options: Any) -> gym.Env[str, str]:
     """Make a text environment by its Gymnasium name, with options of its own.
+
+    Args:
+        name: what it is registered under; ``"module:name"`` imports the module first.
+        options: of the environment.
 
     Raises:
         UnknownName: if nothing is registered under that name, or it has no such option; suggests
             the nearest.
+        InvalidConfig: if the module cannot be imported, an option has a wrong value, or what is
+            made is no text environment.
     """
+    module, _, name = name.rpartition(":")
+    if module:
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise InvalidConfig(f"env: cannot import {module!r}: {error}") from error
     if name not in gym.registry:
         raise UnknownName("environment", name, environment_names())
+    known = _options(name)
+    for option in options:
+        if known is not None and option not in known:
+            raise UnknownName(f"option of {name}", str(option), known)
     try:
         made: gym.Env[str, str] = gym.make(name, disable_env_checker=True, **options)
-    except TypeError as error:
-        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-        if unknown is None or unknown[1] not in options:
-            raise
-        creator = load_env_creator(str(gym.registry[name].entry_point))
-        known = inspect.signature(creator).parameters.keys() - {"mix", "level"}
-        raise UnknownName(f"option of {name}", unknown[1], known) from error
+    except InvalidConfig:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InvalidConfig(f"{name} with {options}: {error}") from error
+    spaces = made.observation_space, made.action_space
+    if not all(isinstance(space, gym.spaces.Text) for space in spaces):
+        kinds = " and ".join(type(space).__name__ for space in spaces)
+        raise InvalidConfig(f"env: expected texts to observe and act with, got {kinds} of {name}")
     return made
+
+
+def _options(name: str) -> set[str] | None:
+    """What the environment can be asked for; None if it takes anything."""
+    spec = gym.registry[name]
+    made_by = spec.entry_point
+    creator = made_by if callable(made_by) else load_env_creator(str(made_by))
+    parameters = inspect.signature(creator).parameters
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        return None
+    return parameters.keys() - {"mix", "level"}
 
 
 register()

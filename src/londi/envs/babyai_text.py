@@ -34,6 +34,7 @@ from minigrid.utils.baby_ai_bot import (
     PickupSubgoal,
 )
 
+from londi.errors import InvalidConfig
 from londi.prompts import HISTORY
 
 ACTIONS = ("turn left", "turn right", "go forward", "pick up", "drop", "toggle")
@@ -160,6 +161,9 @@ class BabyAIText(gym.Env[str, str]):
             its advice holds on any trajectory.
         memory: how many views the expert remembers; None for all.
         render_mode: None or ``"rgb_array"``.
+
+    Raises:
+        InvalidConfig: if `memory` is no whole number >= 1.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
@@ -171,6 +175,8 @@ class BabyAIText(gym.Env[str, str]):
         memory: int | None = HISTORY,
         render_mode: str | None = None,
     ) -> None:
+        if memory is not None and not (type(memory) is int and memory >= 1):
+            raise InvalidConfig(f"memory: expected a whole number >= 1 or null, got {memory!r}")
         self._level = level
         self._expert = expert
         self._memory = memory

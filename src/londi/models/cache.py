@@ -50,6 +50,18 @@ class AnswerStore:
         self._db: sqlite3.Connection | None = None
         self._file = file
         if file is not None:
+            nearest = next(folder for folder in file.parents if folder.exists())
+            # What cannot be used is refused before anything is spent.
+            if nearest == file.parent or not nearest.is_dir():
+                self._open(file)
+
+    def _open(self, file: Path) -> sqlite3.Connection:
+        """The file's connection.
+
+        A folder that is not there is made when it is first needed: it may be that of a run that is
+        yet to be made.
+        """
+        if self._db is None:
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 self._db = sqlite3.connect(file, timeout=60)
@@ -62,12 +74,14 @@ class AnswerStore:
                 if self._db is not None:
                     self._db.close()
                 raise _unusable(file, error) from error
+        return self._db
 
     def get(self, key: bytes) -> bytes | None:
         value = self._known.get(key)
-        if value is None and self._db is not None:
+        if value is None and self._file is not None:
+            look = "SELECT value FROM answers WHERE key = ?"
             try:
-                row = self._db.execute("SELECT value FROM answers WHERE key = ?", (key,)).fetchone()
+                row = self._open(self._file).execute(look, (key,)).fetchone()
             except sqlite3.Error as error:
                 raise _unusable(self._file, error) from error
             if row is not None:
@@ -80,18 +94,16 @@ class AnswerStore:
 
     def put(self, key: bytes, value: bytes) -> None:
         self._known[key] = value
-        if self._db is not None:
+        if self._file is not None:
             self._new[key] = value
 
     def commit(self) -> None:
         """Write to the file what was learned since the last commit."""
-        if self._db is None or not self._new:
+        if self._file is None or not self._new:
             return
         try:
-            with self._db:
-                self._db.executemany(
-                    "INSERT OR IGNORE INTO answers VALUES (?, ?)", self._new.items()
-                )
+            with self._open(self._file) as db:
+                db.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?)", self._new.items())
         except sqlite3.Error as error:
             raise _unusable(self._file, error) from error
         self._new.clear()
