@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from math import exp, log
+from math import exp, inf, log
 from pathlib import Path
 from typing import Any
 
@@ -384,6 +384,31 @@ def test_it_learns_the_exact_choices(budget: int | None) -> None:
     # A problem in which both models have their place, and one call left is saved for the best.
     assert solve(mdp, cost).choice.sum() == 3
     assert budget is None or exact.choice[1].sum() == 2
+
+
+@pytest.mark.parametrize(("worth", "bounded"), [((-inf, inf), False), ((-1.0, 1.0), True)])
+def test_critics_do_not_run_away_where_what_can_follow_is_known(
+    worth: tuple[float, float], bounded: bool
+) -> None:
+    """The two states of Tsitsiklis and Van Roy, 1 and 2, worth w and 2 w: seen from 1, where no
+    reward is given, a linear w grows without end."""
+    torch.manual_seed(0)
+
+    def make_critic() -> torch.nn.Module:
+        critic = torch.nn.Linear(1, 2, bias=False)
+        torch.nn.init.ones_(critic.weight)
+        return critic
+
+    sac = SAC(
+        lambda: mlp([1, 4]), 4, FixedAlpha(0.001), gamma=0.97, tau=0.1, critic_lr=1e-2,
+        make_critic=make_critic, worth=worth,
+    )  # fmt: skip
+    everything, action = torch.ones(64, 2, dtype=torch.bool), torch.arange(64) % 2
+    one, none = torch.ones(64, 1), torch.zeros(64)
+    for _ in range(500):
+        sac.update(Batch(one, action, none, 2 * one, none, everything, everything))
+    value = sac.critics[0](torch.ones(1, 1)).max().item()
+    assert value < 1.1 if bounded else value > 3.0
 
 
 def test_critics_may_see_more_than_the_actor() -> None:

@@ -141,7 +141,7 @@ def test_what_has_ended_is_in_the_table_of_a_stopped_sweep(
     config: SweepConfig, tmp_path: Path
 ) -> None:
     asked = iter(range(1000))
-    sweep(config, tmp_path / "cut", should_stop=lambda: next(asked) >= 20)
+    sweep(config, tmp_path / "cut", should_stop=lambda: next(asked) >= 35)
     assert [row.name for row in read_rows(tmp_path / "cut")][:3] == [
         "quick",
         "deepthink",

@@ -49,6 +49,11 @@ class Budget:
         calls = None if config.budget == "none" else config.budget
         return cls(calls, config.budget_mode, config.overspend_penalty)
 
+    @property
+    def punishes(self) -> bool:
+        """Whether there is a call that is made all the same, and punished."""
+        return self.calls is not None and self.mode == "penalty"
+
     def remaining(self, spent: np.ndarray) -> np.ndarray:
         """x for `spent` calls `[B]`: float, negative once overspent, inf without a cap."""
         if self.calls is None:
@@ -68,8 +73,7 @@ class Budget:
         Args:
             alpha: the temperature, in units of reward a nat; taken as 0.001 at least.
         """
-        punished = self.calls is not None and self.mode == "penalty"
-        return self.penalty / max(alpha, 1e-3) if punished else 0.0
+        return self.penalty / max(alpha, 1e-3) if self.punishes else 0.0
 
     def overspends(self, spent: np.ndarray, choice: np.ndarray) -> np.ndarray:
         """Whether `choice` `[B]` calls DEEPTHINK beyond the budget, bool `[B]`."""

@@ -12,7 +12,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from math import log
+from math import inf, log
 from typing import Any, Protocol
 
 import torch
@@ -250,6 +250,9 @@ class SAC:
         observed: how many numbers of an observation, from the first, the actor sees; all by
             default. What stands behind them is for the critics alone, which only the training
             needs (asymmetric actor-critic, arXiv 1710.06542).
+        worth: least and greatest discounted sum of rewards that can follow on a state. Targets are
+            kept between the two (the entropy to come added to the latter), so that critics that
+            learn from each other's errors cannot run away together.
     """
 
     def __init__(
@@ -267,8 +270,10 @@ class SAC:
         make_actor: Callable[[], nn.Module] | None = None,
         make_critic: Callable[[], nn.Module] | None = None,
         observed: int | None = None,
+        worth: tuple[float, float] = (-inf, inf),
     ) -> None:
         self._combine = combine
+        self._worth = worth
         self._observed = observed
         self.actor = make_actor() if make_actor else Actor(make_trunk(), width)
         make_critic = make_critic or (lambda: Critic(make_trunk(), width))
@@ -293,6 +298,8 @@ class SAC:
             next_q1, next_q2 = (q(batch.next_observation) for q in self.targets)  # [B, A] each
             next_value = soft_value(next_policy, next_q1, next_q2, alpha, self._combine)  # [B]
             target = critic_target(batch, next_value, self.gamma)  # [B]
+            least, most = self._worth
+            target = target.clamp(least, most + self._entropy_to_come(alpha))
         q1, q2 = (q(batch.observation) for q in self.critics)  # [B, A] each
         loss_q = critic_loss(q1, q2, batch.action, target)
         _descend(self.critic_optimizer, loss_q)
@@ -333,6 +340,10 @@ class SAC:
         """
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
+
+    def _entropy_to_come(self, alpha: float) -> float:
+        """At most, in units of reward."""
+        return alpha * log(2) / (1.0 - self.gamma) if self.gamma < 1 else inf
 
     def _parts(self) -> dict[str, Any]:
         return {

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite
 
+from londi.budget import Budget
 from londi.config import TrainConfig
 from londi.progress import Progress
 
@@ -77,8 +78,8 @@ def _unstable(config: TrainConfig, last: Sequence[Progress]) -> str | None:
     if not all(isfinite(r.critic_loss + r.actor_loss + r.q_mean) for r in last):
         return f"the losses are no numbers any more: {cure}, and start again"
     # To be wrong by as much as there is to win or to pay is to know nothing.
-    punishes = config.budget != "none" and config.budget_mode == "penalty"
-    punished = config.overspend_penalty if punishes else 0.0
+    budget = Budget.of(config)
+    punished = budget.penalty if budget.punishes else 0.0
     scale = max(1.0, *(abs(r.return_mean) for r in last)) + config.cost + punished
     if min(r.critic_loss for r in last) > scale**2:
         return (

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
-from math import log
+from math import inf, log
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,19 @@ from londi.switching import SwitchingVectorEnv
 from londi.types import Step
 
 
-def make_learner(config: TrainConfig, encoder: Encoder, foresight: int = 0) -> SAC:
+def make_learner(
+    config: TrainConfig,
+    encoder: Encoder,
+    foresight: int = 0,
+    returns: tuple[float, float] | None = None,
+) -> SAC:
     """The SAC learner that `config` asks for; its weights are drawn from `config.seed`.
 
     Args:
         config: the settings.
         encoder: what the Switcher reads.
         foresight: numbers behind an observation that the critics alone see.
+        returns: the least and the greatest return of an episode, where they are known.
     """
     torch.manual_seed(config.seed)
     rate = config.learning_rate
@@ -66,7 +72,17 @@ def make_learner(config: TrainConfig, encoder: Encoder, foresight: int = 0) -> S
         make_actor=lambda: PunishedActor(encoder, config.width, budget.punishment(alpha.value)),
         make_critic=make_critic if foresight else None,
         observed=encoder.size + EXTRAS,
+        worth=_worth(config, returns) if returns else (-inf, inf),
     )
+
+
+def _worth(config: TrainConfig, returns: tuple[float, float]) -> tuple[float, float]:
+    """What can follow on a state: of reward as much as lies between the least and the greatest
+    return, and a call, with its punishment, at every step.
+    """
+    budget, span = Budget.of(config), returns[1] - returns[0]
+    dear = config.cost + budget.penalty * budget.punishes
+    return -span - (dear / (1.0 - config.gamma) if config.gamma < 1 else inf), span
 
 
 class Training:
@@ -103,7 +119,7 @@ class Training:
             foresight=config.foresight,
         )
         foresight = self._env.foresight.size if self._env.foresight else 0
-        self._learner = make_learner(config, encoder, foresight)
+        self._learner = make_learner(config, encoder, foresight, self._env.returns)
         self._thread = ThreadPoolExecutor(1)
         self._buffer = ReplayBuffer(config.capacity, encoder.size + EXTRAS + foresight)
         self._rng = np.random.default_rng(config.seed)

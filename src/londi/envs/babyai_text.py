@@ -166,7 +166,11 @@ class BabyAIText(gym.Env[str, str]):
         InvalidConfig: if `memory` is no whole number >= 1.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
+    metadata = {  # noqa: RUF012
+        "render_modes": ["rgb_array"],
+        "render_fps": 10,
+        "returns": (0.0, 1.0),
+    }
 
     def __init__(
         self,

@@ -50,12 +50,14 @@ class TextEpisode:
         info: what the environment said last.
         history: the name of what gathers its states into prompts.
         waits: whether a step waits for another process, so that several are worth a thread each.
+        returns: the least and the greatest return of an episode, where the environment says so.
     """
 
     def __init__(self, env: gym.Env[str, str]) -> None:
         self._env = env
         self.history: str = env.unwrapped.metadata.get("history", "plain")
         self.waits: bool = env.unwrapped.metadata.get("waits", False)
+        self.returns: tuple[float, float] | None = env.unwrapped.metadata.get("returns")
 
     def start(self, seed: int) -> None:
         """Begin the episode of that seed."""

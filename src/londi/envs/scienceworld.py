@@ -127,6 +127,7 @@ class ScienceWorld(gym.Env[str, str]):
         "render_modes": ["ansi"],
         "history": "scienceworld",
         "waits": True,
+        "returns": (-1.0, 1.0),
     }
 
     def __init__(
