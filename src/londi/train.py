@@ -77,12 +77,14 @@ def make_learner(
 
 
 def _worth(config: TrainConfig, returns: tuple[float, float]) -> tuple[float, float]:
-    """What can follow on a state: of reward as much as lies between the least and the greatest
-    return, and a call, with its punishment, at every step.
+    """Bounds of what can follow on a state.
+
+    Of reward as much as lies between the least and the greatest return, and at worst a call, with
+    its punishment, at every step. Of the reward twice that: critics that merely err are left alone.
     """
-    budget, span = Budget.of(config), returns[1] - returns[0]
+    budget, most = Budget.of(config), 2 * (returns[1] - returns[0])
     dear = config.cost + budget.penalty * budget.punishes
-    return -span - (dear / (1.0 - config.gamma) if config.gamma < 1 else inf), span
+    return -most - (dear / (1.0 - config.gamma) if config.gamma < 1 else inf), most
 
 
 class Training:
