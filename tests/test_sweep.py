@@ -98,6 +98,8 @@ def test_a_run_of_a_sweep_is_the_run_that_londi_train_makes(
 
 
 def test_runs_share_their_answers(whole: Path) -> None:
+    found = {read_config(file, TrainConfig).cache for file in whole.glob("runs/*/config.yaml")}
+    assert found == {str(whole / "answers.sqlite")}
     rates = {
         run: read_progress(whole / "runs" / run)[0].hit_rate
         for run in ("cost=0.01,seed=0", "cost=0.5,seed=0")

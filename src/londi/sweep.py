@@ -273,8 +273,9 @@ def _points(config: SweepConfig, folder: Path) -> list[_Point]:
     for part in config.grid:
         for values in product(*part.values()):
             settings = dict(zip(part, values, strict=True))
-            # All runs share the sweep's own cache, where the sweep names no other.
-            shared = {"cache": str(folder / "answers.sqlite")}
+            # All runs share the sweep's own cache, where the sweep names no other; by a path that
+            # is right wherever a run of it is evaluated from.
+            shared = {"cache": str(folder.absolute() / "answers.sqlite")}
             made = make_config(TrainConfig, shared | config.base | settings)
             settings.pop("seed", None)
             point = found.setdefault(_name(settings), _Point(settings, []))
