@@ -230,7 +230,8 @@ def test_the_command_is_interrupted_and_resumed(config: SweepConfig, tmp_path: P
     )
     command = [sys.executable, "-m", "londi", "sweep", "--config", str(file), "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not (out / "runs" / "cost=0.01,seed=0" / "checkpoint").is_dir():
+    begun = out / "alone" / "base.json", out / "runs" / "cost=0.01,seed=0" / "checkpoint"
+    while not all(file.exists() for file in begun):
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)

@@ -391,13 +391,19 @@ def _do(
     with ProcessPoolExecutor(jobs, context, _ready, (stop,)) as pool:
         left = {pool.submit(_do_there, part): part for part in parts}
         try:
-            while left and not should_stop():
+            while left:
                 ended, _ = wait(left, _TICK, FIRST_COMPLETED)
+                if should_stop():
+                    stop.set()
+                    for future in left:
+                        future.cancel()
                 for future in ended:
-                    part, (figures, error) = left.pop(future), future.result()
+                    part = left.pop(future)
+                    figures, error = ("", "") if future.cancelled() else future.result()
                     if error:
                         raise LondiError(error)
-                    yield part, figures
+                    if figures:  # it may have ended while others left off
+                        yield part, figures
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
