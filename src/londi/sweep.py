@@ -29,7 +29,7 @@ from londi.episodes import held_out_seeds
 from londi.errors import LondiError
 from londi.evaluate import play, played_there, summary
 from londi.metrics import Episode, Result, call_rate, read_result, result
-from londi.pair import Pair, load_pair
+from londi.pair import load_pair
 from londi.progress import read_progress
 from londi.runs import CONFIG, create_run, is_free, write_whole
 from londi.settings import make_config
@@ -254,17 +254,15 @@ def read_rows(folder: Path) -> list[Row]:
 
 def _check(grid: Sequence[_Point], evaluation: EvaluateConfig, folder: Path) -> None:
     """Refuse what cannot be played, trained or evaluated, before anything is spent."""
-    pairs: dict[Path, Pair] = {}
-    encoders: set[tuple[Path, str]] = set()
+    alike: dict[Path, list[TrainConfig]] = {}
     for point in grid:
-        run, file = point.runs[0], point.alone(folder)
-        if file not in pairs:
-            pairs[file] = load_pair(replace(run, cache="none"), run.seed)
-            there = played_there(run, evaluation)
-            make_env(there.env, **there.env_options).close()
-        if (file, run.encoder) not in encoders:
-            encoders.add((file, run.encoder))
-            make_encoder(run.encoder, pairs[file].quick, pairs[file].deepthink)
+        alike.setdefault(point.alone(folder), []).append(point.runs[0])
+    for run, *others in alike.values():
+        there = played_there(run, evaluation)
+        make_env(there.env, **there.env_options).close()
+        pair = load_pair(replace(run, cache="none"), run.seed)
+        for encoder in dict.fromkeys(other.encoder for other in (run, *others)):
+            make_encoder(encoder, pair.quick, pair.deepthink)
 
 
 def _points(config: SweepConfig, folder: Path) -> list[_Point]:
