@@ -255,6 +255,9 @@ class FinetuneConfig:
     """Episodes of the expert in the first round."""
     noise: tuple[float, ...] = (0.0, 0.1, 0.3)
     """Chances of a random action in the expert's episodes; each draws one."""
+    demonstrations: str = ""
+    """Folder of another run of `londi finetune` whose episodes of the expert are learned from,
+    instead of recording the same again."""
     rounds: int = 3
     """Further rounds, played by the model and labelled by the expert (DAgger)."""
     round_episodes: int = 5_000

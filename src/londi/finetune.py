@@ -36,12 +36,13 @@ from londi.demonstrations import (
 )
 from londi.envs import make_env
 from londi.episodes import HELD_OUT, demonstration_seeds, held_out_seeds
+from londi.errors import InvalidConfig
 from londi.evaluate import play, summary
 from londi.models import LanguageModel, load_model, load_transformer
 from londi.models.seq2seq import Seq2SeqModel
 from londi.models.transformer import IGNORED, TransformerModel
 from londi.pair import Pair
-from londi.runs import create_run
+from londi.runs import create_run, read_run
 from londi.switcher import ConstantSwitcher
 
 CHECKPOINT, MODEL = "checkpoint", "model"
@@ -212,6 +213,9 @@ def finetune(
     """
     # An unknown name is refused before anything is written.
     make_env(config.env, **config.env_options).close()
+    bot = _round_file(folder, 0)
+    if config.demonstrations and not (resume and bot.is_file()):
+        _check_lender(config, folder)
     if not resume:
         create_run(folder, config, overwrite)
     torch.manual_seed(config.seed)
@@ -219,13 +223,8 @@ def finetune(
         torch.set_num_threads(config.threads)
     started = time.perf_counter()
 
-    bot = _round_file(folder, 0)
     if not bot.is_file():
-        seeds = demonstration_seeds(config.seed, 0, config.episodes)
-        save_demonstrations(
-            bot,
-            collect_expert(config.env, seeds, config.noise, config.workers, config.env_options),
-        )
+        save_demonstrations(bot, _record(config))
     episodes = load_demonstrations(bot)
     lm = _start(config, episodes)
     optimizers = make_optimizers(lm.model, config)
@@ -347,6 +346,30 @@ def _learn(
         optimizer.zero_grad()
         schedule.step()
     return float(loss.detach())
+
+
+def _check_lender(config: FinetuneConfig, folder: Path) -> None:
+    """Refuse demonstrations that are not those which `config` would have recorded."""
+    lender = Path(config.demonstrations)
+    recorded = read_run(lender, FinetuneConfig)
+    for name in ("env", "env_options", "seed", "episodes", "noise"):
+        wanted, found = getattr(config, name), getattr(recorded, name)
+        if wanted != found:
+            raise InvalidConfig(
+                f"demonstrations: expected a run with {name} = {wanted!r}, got {found!r} in"
+                f" {str(lender)!r}"
+            )
+    if lender.resolve() == folder.resolve():
+        raise InvalidConfig(f"demonstrations: expected another run's, got {str(lender)!r} itself")
+    if not _round_file(lender, 0).is_file():
+        raise InvalidConfig(f"demonstrations: the run in {str(lender)!r} has recorded none yet")
+
+
+def _record(config: FinetuneConfig) -> list[Demonstration]:
+    if config.demonstrations:
+        return load_demonstrations(_round_file(Path(config.demonstrations), 0))
+    seeds = demonstration_seeds(config.seed, 0, config.episodes)
+    return collect_expert(config.env, seeds, config.noise, config.workers, config.env_options)
 
 
 def _round_file(out: Path, number: int) -> Path:
