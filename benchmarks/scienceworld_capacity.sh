@@ -21,9 +21,9 @@ for shape in "${shapes[@]}"; do
   quick+=", $model/model"
 done
 # A random policy gives no embedding, so every Switcher reads by the built-in QUICK's; and it draws
-# from the valid actions, which are listed for it alone, since that is slow.
+# from the valid actions, which are listed for it alone, and for fewer steps: that is slow.
 common=(--config configs/sweeps/scienceworld.yaml --base.encoder model:builtin:scienceworld-quick
   --base.choose generate)
 londi sweep "${common[@]}" --out "$out/sweep" --grid "[{quick: [$quick], seed: [0, 1, 2]}]" "$@"
 londi sweep "${common[@]}" --out "$out/random" --grid '[{quick: [random], seed: [0, 1, 2]}]' \
-  --base.env_options.list_actions true "$@"
+  --base.env_options.list_actions true "$@" --base.steps 3000 --evaluation.episodes 100
