@@ -25,5 +25,8 @@ done
 common=(--config configs/sweeps/scienceworld.yaml --base.encoder model:builtin:scienceworld-quick
   --base.choose generate)
 londi sweep "${common[@]}" --out "$out/sweep" --grid "[{quick: [$quick], seed: [0, 1, 2]}]" "$@"
+tasks="find-animal, find-living-thing, find-non-living-thing, find-plant, lifespan-longest-lived"
+tasks+=", lifespan-longest-lived-then-shortest-lived, lifespan-shortest-lived"
 londi sweep "${common[@]}" --out "$out/random" --grid '[{quick: [random], seed: [0, 1, 2]}]' \
-  --base.env_options.list_actions true "$@" --base.steps 3000 --evaluation.episodes 100
+  --base.env_options "{limit: 50, list_actions: true, tasks: [$tasks]}" \
+  "$@" --base.steps 3000 --evaluation.episodes 100
