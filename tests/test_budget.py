@@ -23,14 +23,14 @@ WISHES = st.integers(1, 4).flatmap(
 
 def played(budget: Budget, wishes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Choices and overspending `[T, B]` where each wish is granted if it is possible."""
-    spent = np.zeros(wishes.shape[1], dtype=np.int64)
+    remaining = np.full(wishes.shape[1], budget.start)
     choices, over = [], []
     for wish in wishes:
-        allowed = budget.allowed(spent)
+        allowed = budget.allowed(remaining)
         choice = np.where(allowed[:, 1], wish, 0)
         choices.append(choice)
-        over.append(budget.overspends(spent, choice))
-        spent = spent + choice
+        over.append(budget.overspends(remaining, choice))
+        remaining = remaining - choice
     return np.array(choices), np.array(over)
 
 
@@ -71,16 +71,15 @@ def test_without_a_cap_all_calls_are_granted_and_none_is_too_many(
     spent=st.lists(st.integers(0, 30), max_size=5).map(lambda s: np.array(s, dtype=np.int64)),
 )
 def test_quick_is_always_possible(n: int | None, mode: Any, spent: np.ndarray) -> None:
-    allowed = Budget(n, mode).allowed(spent)
+    budget = Budget(n, mode)
+    allowed = budget.allowed(budget.start - spent)
     assert allowed.shape == (len(spent), 2) and allowed.dtype == np.bool_
     assert allowed[:, 0].all()
 
 
-def test_what_remains_goes_below_zero() -> None:
-    spent = np.array([0, 2, 3, 5])
-    assert Budget(3).remaining(spent).tolist() == [3, 1, 0, -2]
-    assert Budget(None).remaining(spent).tolist() == [np.inf] * 4
-    assert Budget(3).remaining(spent).dtype == np.float64
+def test_an_episode_starts_with_the_whole_budget() -> None:
+    assert Budget(3).start == 3.0
+    assert Budget(None).start == np.inf
 
 
 @pytest.mark.parametrize(
@@ -94,7 +93,8 @@ def test_what_remains_goes_below_zero() -> None:
     ],
 )
 def test_the_feature_is_the_share_left(n: int | None, expected: list[float]) -> None:
-    feature = Budget(n).feature(np.array([0, 1, 4, 6, 20]))
+    budget = Budget(n)
+    feature = budget.feature(budget.start - np.array([0, 1, 4, 6, 20]))
     assert feature.dtype == np.float32
     assert feature.tolist() == expected
 
@@ -103,14 +103,20 @@ def test_the_feature_is_the_share_left(n: int | None, expected: list[float]) -> 
 def test_the_feature_stays_in_its_range_and_falls_with_each_call(
     n: int | None, spent: list[int]
 ) -> None:
-    feature = Budget(n, "penalty").feature(np.sort(np.array(spent)))
+    budget = Budget(n, "penalty")
+    feature = budget.feature(budget.start - np.sort(np.array(spent)))
     assert feature.min() >= -1 and feature.max() <= 1
     assert (np.diff(feature) <= 0).all()
 
 
+def test_a_full_budget_may_be_more_than_the_episode_has() -> None:
+    remaining = np.array([20.0, 10.0, 5.0, 0.0, np.inf])
+    assert Budget(5, scale=10).feature(remaining).tolist() == [1.0, 1.0, 0.5, 0.0, 1.0]
+
+
 def test_only_a_call_overspends() -> None:
-    spent = np.array([0, 2, 2, 9, 9])
-    over = Budget(2, "penalty").overspends(spent, np.array([1, 0, 1, 0, 1]))
+    remaining = np.array([2, 0, 0, -7, -7])
+    over = Budget(2, "penalty").overspends(remaining, np.array([1, 0, 1, 0, 1]))
     assert over.tolist() == [False, False, True, False, True]
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from londi.metrics import Episode, Result, bootstrap, call_rate, pgr, result
+from londi.metrics import Episode, Result, apgr, bootstrap, call_rate, cpt, pgr, result
 from londi.types import Step, Usage
 
 NORMAL = 1.959964
@@ -67,6 +67,8 @@ def test_an_episode_in_numbers() -> None:
         overspent=1,
         lm_seconds=7.0,
         lm_flops=2300.0,
+        quick_tokens=150,
+        deepthink_tokens=100,
     )
 
 
@@ -259,3 +261,25 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     assert bootstrap(values, seed=4) == bootstrap(values, seed=4)
     assert bootstrap(values, seed=4) != bootstrap(values, seed=5)
     np.testing.assert_array_equal(values, before)
+
+
+def test_the_area_under_the_gap_recovered() -> None:
+    """Without a point of its own a method is the straight line between the two models."""
+    assert apgr([], 0.2, 0.8) == pytest.approx(0.5)
+    # Half of the gap at a fifth of the calls, all of it at half of them.
+    points = [(0.2, 0.5), (0.5, 0.8)]
+    expected = 0.2 * 0.25 + 0.3 * 0.75 + 0.5 * 1.0
+    assert apgr(points, 0.2, 0.8) == pytest.approx(expected)
+    # A worse point at a higher rate takes nothing away: nobody has to call.
+    assert apgr([*points, (0.7, 0.3)], 0.2, 0.8) == pytest.approx(expected)
+    assert apgr(points[::-1], 0.2, 0.8) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="no gap"):
+        apgr(points, 0.5, 0.5)
+
+
+def test_the_call_rate_at_which_a_share_of_the_gap_is_recovered() -> None:
+    points = [(0.2, 0.5), (0.5, 0.8)]
+    assert cpt(0.5, points, 0.2, 0.8) == pytest.approx(0.2)
+    assert cpt(0.75, points, 0.2, 0.8) == pytest.approx(0.35)
+    assert cpt(1.0, points, 0.2, 0.8) == pytest.approx(0.5)
+    assert cpt(0.0, points, 0.2, 0.8) == 0.0

@@ -21,8 +21,9 @@ from londi import Switcher, TrainConfig
 from londi.checkpoint import load_state
 from londi.config import EvaluateConfig
 from londi.encoder import EXTRAS, QuickEncoder
-from londi.errors import LondiError, OutputExists
+from londi.errors import InvalidConfig, LondiError, OutputExists
 from londi.evaluate import METHODS, evaluate, results
+from londi.metrics import Result
 from londi.models.seq2seq import Seq2SeqModel
 from londi.pair import Pair
 from londi.progress import PROGRESS, Progress
@@ -219,3 +220,87 @@ def test_without_foresight_steps_are_kept_as_they_were(tmp_path: Path) -> None:
     assert buffer["observation"].shape[1] == QuickEncoder(3).size + EXTRAS
     assert buffer["choice"].mean() == pytest.approx(0.5, abs=0.1)
     assert train(config, tmp_path / "run", pair=toy(), resume=True)
+
+
+UNIVERSAL = replace(
+    TOY, universal=True, cost_range=(0.02, 0.8), most_budget=3, steps=6_000, exploration=0.3
+)
+
+
+@pytest.fixture(scope="module")
+def universal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("train") / "universal"
+    train(UNIVERSAL, folder, pair=toy())
+    return folder
+
+
+def played(folder: Path, **settings: Any) -> dict[str, Result]:
+    pair = toy()
+    config = EvaluateConfig(episodes=60, validation_episodes=20, **settings)
+    evaluation = evaluate(
+        read_run(folder, TrainConfig),
+        lambda _: Switcher.load(folder, pair.quick, pair.deepthink),
+        config,
+        pair=pair,
+    )
+    return {r.method: r for r in results([evaluation])}
+
+
+def test_one_training_serves_every_cost(universal: Path) -> None:
+    """A call wins what is left to win, so that it is worth 1 at the last hard door at least."""
+    cheap, dear = played(universal, cost=0.02), played(universal, cost=0.8)
+    assert cheap["londi"].return_mean == 1.0
+    assert cheap["londi"].call_rate == pytest.approx(0.5, abs=0.1)
+    assert cheap["londi"].cost == 0.02
+    # Where a call costs 0.8 only the last hard door of an episode is worth one.
+    assert dear["londi"].call_rate < 0.6 * cheap["londi"].call_rate
+    assert dear["quick"].return_mean <= dear["londi"].return_mean < 0.9
+
+
+def test_one_training_serves_every_budget(universal: Path) -> None:
+    found = [played(universal, budget=n)["londi"] for n in (0, 1, 3)]
+    assert [r.exceeded for r in found] == [0.0, 0.0, 0.0]
+    assert found[0].call_rate == 0.0
+    returns = [r.return_mean for r in found]
+    assert returns == sorted(returns) and returns[0] < returns[1] < returns[2]
+
+
+def test_terms_that_a_switcher_was_not_trained_for_are_refused(
+    universal: Path, short: Path
+) -> None:
+    with pytest.raises(InvalidConfig, match=r"from 0\.02 to 0\.8, got 0\.9"):
+        played(universal, cost=0.9)
+    with pytest.raises(InvalidConfig, match="at most 3 or none, got 4"):
+        played(universal, budget=4)
+    with pytest.raises(InvalidConfig, match=r"cost: .* trained for 0\.1 alone, got 0\.2"):
+        played(short, cost=0.2)
+    with pytest.raises(InvalidConfig, match="budget: the Switcher was trained for none alone"):
+        played(short, budget=2)
+
+
+def test_a_universal_run_goes_on_and_ends_the_same(tmp_path: Path) -> None:
+    config = replace(SHORT, universal=True, cost_range=(0.02, 0.8), most_budget=3)
+    train(config, tmp_path / "whole", pair=toy())
+    asked = iter(range(1, 1000))
+    train(config, tmp_path / "run", pair=toy(), should_stop=lambda: next(asked) == 55)
+    assert train(config, tmp_path / "run", pair=toy(), resume=True)
+    assert same(tmp_path / "whole", tmp_path / "run")
+
+
+def test_a_universal_switcher_says_what_it_expects(universal: Path, short: Path) -> None:
+    """At the last door a call wins all there is where QUICK cannot read it, and nothing else."""
+    pair = toy()
+    switcher = Switcher.load(universal, pair.quick, pair.deepthink)
+    texts = ("easy: the door on the left at 3", "hard: the door on the right at 3")
+    prompts = [Prompt("walk", ACTIONS, (text,)) for text in texts]
+    features = QuickEncoder(3).encode(prompts, pair.quick.act(prompts))
+    extras = np.array([[1, 0.1, np.log1p(3), 0]] * 2, np.float32)
+    expected = switcher.expect(np.concatenate([features, extras], 1))
+    assert expected.returns.shape == expected.calls.shape == (2, 2)
+    easy, hard = expected.gain
+    assert easy == pytest.approx(0.0, abs=0.15)
+    assert hard == pytest.approx(1.0, abs=0.15)
+    # This call, and after a hard door those at what doors are left, as far as it can tell.
+    assert (expected.more_calls > 0.7).all() and (expected.more_calls < 3.0).all()
+    with pytest.raises(LondiError, match="only a universal Switcher"):
+        Switcher.load(short, pair.quick, pair.deepthink).expect(np.zeros((1, 1), np.float32))

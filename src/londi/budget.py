@@ -22,16 +22,20 @@ BudgetMode = Literal["mask", "penalty"]
 class Budget:
     """A cap on the DEEPTHINK calls of one episode.
 
+    Its methods take x, the calls that remain: any shape `[...]`, inf without a cap.
+
     Attributes:
         calls: n, a whole number >= 0; None for no cap.
         mode: ``"mask"`` makes g = 1 impossible at x = 0; ``"penalty"`` (the paper's) allows
             it, so that the agent can explore, and punishes every call beyond n.
         penalty: the punishment of one such call, in units of reward.
+        scale: the calls that the Switcher sees as a full budget; n by default.
     """
 
     calls: int | None = None
     mode: BudgetMode = "mask"
     penalty: float = 1.0
+    scale: int | None = None
 
     def __post_init__(self) -> None:
         if self.calls is not None and (
@@ -54,17 +58,16 @@ class Budget:
         """Whether there is a call that is made all the same, and punished."""
         return self.calls is not None and self.mode == "penalty"
 
-    def remaining(self, spent: np.ndarray) -> np.ndarray:
-        """x for `spent` calls `[B]`: float, negative once overspent, inf without a cap."""
-        if self.calls is None:
-            return np.full(spent.shape, np.inf)
-        return self.calls - spent.astype(float)
+    @property
+    def start(self) -> float:
+        """x_0."""
+        return math.inf if self.calls is None else float(self.calls)
 
-    def allowed(self, spent: np.ndarray) -> np.ndarray:
-        """Which choices are possible, bool `[B, 2]` for (QUICK, DEEPTHINK)."""
-        allowed = np.ones((*spent.shape, 2), dtype=bool)
+    def allowed(self, remaining: np.ndarray) -> np.ndarray:
+        """Which choices are possible, bool `[..., 2]` for (QUICK, DEEPTHINK)."""
+        allowed = np.ones((*remaining.shape, 2), dtype=bool)
         if self.mode == "mask":
-            allowed[..., 1] = self.remaining(spent) > 0
+            allowed[..., 1] = remaining > 0
         return allowed
 
     def punishment(self, alpha: float) -> float:
@@ -75,14 +78,12 @@ class Budget:
         """
         return self.penalty / max(alpha, 1e-3) if self.punishes else 0.0
 
-    def overspends(self, spent: np.ndarray, choice: np.ndarray) -> np.ndarray:
-        """Whether `choice` `[B]` calls DEEPTHINK beyond the budget, bool `[B]`."""
-        over: np.ndarray = (choice == 1) & (self.remaining(spent) <= 0)
+    def overspends(self, remaining: np.ndarray, choice: np.ndarray) -> np.ndarray:
+        """Whether `choice` `[...]` calls DEEPTHINK beyond the budget, bool `[...]`."""
+        over: np.ndarray = (choice == 1) & (remaining <= 0)
         return over
 
-    def feature(self, spent: np.ndarray) -> np.ndarray:
-        """What the Switcher sees of x: the share left, float32 `[B]` in [-1, 1]; 1 uncapped."""
-        if self.calls is None:
-            return np.ones(spent.shape, np.float32)
-        share = self.remaining(spent) / max(1, self.calls)
+    def feature(self, remaining: np.ndarray) -> np.ndarray:
+        """What the Switcher sees of x: the share left, float32 `[...]` in [-1, 1]; 1 uncapped."""
+        share = remaining / max(1, self.scale or self.calls or 1)
         return np.clip(share, -1.0, 1.0).astype(np.float32)

@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
-from londi.config import EvaluateConfig, FinetuneConfig, SweepConfig, TrainConfig
+from londi.config import (
+    EvaluateConfig,
+    FinetuneConfig,
+    LimitConfig,
+    SweepConfig,
+    TrainConfig,
+    TuneConfig,
+)
 from londi.errors import InvalidConfig, LondiError, OutputExists, UnknownName
 from londi.settings import explain
 
@@ -78,6 +85,21 @@ def verbs() -> dict[str, ArgumentParser]:
     _overwrite(evaluate)
     _configured(evaluate, EvaluateConfig)
 
+    tune = _parser(
+        "tune",
+        "Choose where a universal Switcher is operated: by a call rate, a return to keep, a budget"
+        " or the price of tokens.",
+    )
+    tune.add_argument("run", type=str, help="Folder of `londi train --universal true`.")
+    _configured(tune, TuneConfig)
+
+    limit = _parser(
+        "limit", "Find the best that any Switcher could have done on held-out episodes."
+    )
+    _configured(limit, LimitConfig)
+    limit.add_argument("--out", type=str, required=True, help="Folder of the figures.")
+    _overwrite(limit)
+
     sweep = _parser(
         "sweep",
         "Train and evaluate a Switcher at every point of a grid. Runs share a cache of answers.",
@@ -95,6 +117,8 @@ def verbs() -> dict[str, ArgumentParser]:
         "demo": demo,
         "train": train,
         "evaluate": evaluate,
+        "tune": tune,
+        "limit": limit,
         "sweep": sweep,
         "finetune": finetune,
         "envs": envs,
@@ -272,11 +296,12 @@ def _evaluate_runs(
     from londi.plot import PLOT, plot
     from londi.runs import make_folder, read_run
     from londi.switcher import CHECKPOINT
+    from londi.tune import operated
 
     taken = [f for f in {*folders, together} if (f / RESULTS).exists()]
     if taken and not overwrite:
         raise OutputExists(f"{str(taken[0] / RESULTS)!r} exists; give --overwrite to replace it")
-    trainings = [read_run(folder, TrainConfig) for folder in folders]
+    trainings = [operated(read_run(folder, TrainConfig), folder) for folder in folders]
     for folder, training in zip(folders[1:], trainings[1:], strict=True):
         other, first = asdict(training), asdict(trainings[0])
         differing = [name for name in first if name != "seed" and other[name] != first[name]]
@@ -310,6 +335,53 @@ def _evaluate_runs(
     title = f"{_played(found[0])}, c = {found[0].cost:g}, training seed {shown}"
     _print_table(title, "method", [(r.method, r) for r in found])
     print(f"figures in {together / RESULTS}, picture in {together / PLOT}")
+
+
+def _tune(given: Namespace) -> int:
+    from londi.runs import read_run
+    from londi.tune import tune
+
+    config, folder = _config_of(given, TuneConfig), Path(given.run)
+    training = read_run(folder, TrainConfig)
+    with _Bar("tuning", config.points + 2) as bar:
+        found = tune(training, folder, config, on_point=bar.show)
+    low, high = found.cost_interval
+    money = "" if found.money is None else f", money {found.money:.3g} an episode"
+    print(
+        f"{found.wanted}: c = {found.cost:.4g} (95% {low:.4g} .. {high:.4g}), budget"
+        f" {found.budget}: return {found.return_mean:.3f}, call rate {found.call_rate:.3f},"
+        f" {found.calls:.2f} calls an episode{money} on {found.episodes} validation episodes"
+    )
+    print(f"londi evaluate {folder} will play there")
+    return 0
+
+
+def _limit(given: Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from londi.limit import LIMIT, limit, write_limit
+    from londi.runs import create_run, is_free
+
+    config, folder = _config_of(given, LimitConfig), Path(given.out)
+    is_free(folder, LimitConfig, given.overwrite)
+    with _Bar("looking", config.episodes) as bar:
+        found = limit(config, on_states=bar.show)
+    create_run(folder, config, given.overwrite)
+    write_limit(folder, found)
+    table = Table(title=f"{config.env}, the best of {config.episodes} held-out episodes")
+    for column in ("calls at most", "return", "calls made", "call rate"):
+        table.add_column(column, justify="right")
+    for calls, point in enumerate(found.budgets):
+        low, high = point.return_at_least, point.return_at_most
+        span = f"{low:.3f}" if low == high else f"{low:.3f} .. {high:.3f}"
+        table.add_row(str(calls), span, f"{point.calls:.2f}", f"{point.call_rate:.3f}")
+    Console().print(table)
+    cut = sum(not best.complete for best in found.episodes)
+    if cut:
+        print(f"{cut} episodes have more states than were looked at")
+    print(f"figures in {folder / LIMIT}")
+    return 0
 
 
 def _load_switcher(folder: Path, greedy: bool, pair: Pair) -> Switcher:

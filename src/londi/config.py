@@ -70,6 +70,13 @@ class TrainConfig(PairConfig):
     """c: price of one DEEPTHINK call, in units of reward."""
     budget: int | Literal["none"] = "none"
     """n: most DEEPTHINK calls of an episode; `none` for no cap."""
+    universal: bool = False
+    """Train one Switcher for every cost of `cost_range` and every budget up to `most_budget`, and
+    none. It can be operated anywhere in there; unless told otherwise, at `cost` and `budget`."""
+    cost_range: tuple[float, float] = (0.001, 0.04)
+    """The least and the greatest cost of a universal Switcher."""
+    most_budget: int = 20
+    """The largest budget of a universal Switcher, short of none."""
     budget_mode: Literal["mask", "penalty"] = "mask"
     """`mask` makes a call beyond the budget impossible; `penalty` allows and punishes it."""
     overspend_penalty: float = 1.0
@@ -130,6 +137,7 @@ class TrainConfig(PairConfig):
             self,
             cost=(0, INF),
             overspend_penalty=(0, INF),
+            most_budget=(1, INF),
             seed=(0, 299),
             width=(1, INF),
             steps=(1, 1_000_000),  # no more episodes than `londi.episodes` has for a seed
@@ -158,6 +166,18 @@ class TrainConfig(PairConfig):
             raise InvalidConfig(
                 f"budget: expected a whole number >= 0 or none, got {self.budget!r}"
             )
+        low, high = self.cost_range
+        if not 0 < low <= high < INF:
+            raise InvalidConfig(
+                "cost_range: expected two numbers above 0, the lesser first, got"
+                f" {list(self.cost_range)}"
+            )
+        for name in ("budget_mode", "critics", "alpha"):
+            only = getattr(type(self), name)
+            if self.universal and getattr(self, name) != only:
+                raise InvalidConfig(
+                    f"{name}: expected {only} for a universal Switcher, got {getattr(self, name)}"
+                )
 
 
 @dataclass(frozen=True)
@@ -172,6 +192,10 @@ class EvaluateConfig:
     """Environment to play instead of the one that the Switcher was trained on."""
     env_options: dict[str, Any] = field(default_factory=dict)
     """Options of the environment that are changed, such as `{split: dev}` in ScienceWorld."""
+    cost: float | None = None
+    """c, for a universal Switcher; by default the `cost` of its training."""
+    budget: int | Literal["none"] | None = None
+    """n, for a universal Switcher; by default the `budget` of its training. `none` is no cap."""
     greedy: bool = False
     """Take the likelier choice of the Switcher's, instead of drawing from its policy as in
     training. On the built-in pair drawing does a little better."""
@@ -184,6 +208,102 @@ class EvaluateConfig:
         check(
             self, episodes=(1, INF), validation_episodes=(1, INF), num_envs=(1, INF), seed=(0, INF)
         )
+
+
+@dataclass(frozen=True)
+class TuneConfig:
+    """Choose where a universal Switcher is operated, on validation episodes."""
+
+    call_rate: float | None = None
+    """Share of the steps at which DEEPTHINK is to be called."""
+    keep_return: float | None = None
+    """Share of DEEPTHINK's return that is to be kept, with as few calls as it takes; 0.99 where
+    prices are given and nothing else."""
+    price: str = ""
+    """Money for a million tokens that each model reads, such as `quick=0.1,deepthink=2.0`."""
+    worth: float | None = None
+    """Money that a return of 1 is worth: with prices, what is left of it is made as much as can
+    be."""
+    budget: int | Literal["none"] = "none"
+    """n: most DEEPTHINK calls of an episode. Alone, calls within it are as cheap as they come."""
+    episodes: int = 200
+    """Validation episodes, played at every cost."""
+    points: int = 9
+    """Costs to try, all over the range of the Switcher."""
+    num_envs: int = 32
+    """Environments played side by side."""
+    seed: int = 0
+    """Seed of random choices."""
+
+    def __post_init__(self) -> None:
+        check(self, episodes=(1, INF), points=(2, INF), num_envs=(1, INF), seed=(0, INF))
+        for name, (low, high) in {
+            "call_rate": (0, 1),
+            "keep_return": (0, INF),
+            "worth": (0, INF),
+        }.items():
+            if getattr(self, name) is not None:
+                check(self, **{name: (low, high)})
+        asked = [
+            name
+            for name in ("call_rate", "keep_return", "worth")
+            if getattr(self, name) is not None
+        ]
+        if len(asked) > 1:
+            raise InvalidConfig(
+                f"expected one of call_rate, keep_return and worth, got {' and '.join(asked)}"
+            )
+        if not (asked or self.price or self.budget != "none"):
+            raise InvalidConfig(
+                "expected what to tune for: --call_rate, --keep_return, --budget or --price"
+            )
+        if self.worth is not None and not self.price:
+            raise InvalidConfig("worth: expected prices as well, such as quick=0.1,deepthink=2.0")
+        if self.budget != "none" and not (type(self.budget) is int and self.budget >= 0):
+            raise InvalidConfig(
+                f"budget: expected a whole number >= 0 or none, got {self.budget!r}"
+            )
+        _ = self.prices
+
+    @property
+    def prices(self) -> dict[str, float]:
+        """`price` by model; empty without.
+
+        Raises:
+            InvalidConfig: if it is no such text.
+        """
+        if not self.price:
+            return {}
+        parts = [part.split("=") for part in self.price.replace(" ", "").split(",")]
+        try:
+            found = {name: float(value) for name, value in parts}
+            good = len(parts) == 2 and all(0 <= value < INF for value in found.values())
+        except ValueError:
+            good = False
+        if not good or found.keys() != {"quick", "deepthink"}:
+            raise InvalidConfig(
+                f"price: expected two such as quick=0.1,deepthink=2.0, got {self.price!r}"
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class LimitConfig(PairConfig):
+    """Find the best that any Switcher could have done on held-out episodes."""
+
+    episodes: int = 100
+    """Held-out episodes."""
+    most_calls: int = 20
+    """K: the largest number of DEEPTHINK calls in an episode that is looked at."""
+    states: int = 5_000
+    """Most states of an episode; where there are more, the limit is told as `at least` and `at
+    most`."""
+    minutes: float = 60.0
+    """After which no further state is looked at."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, episodes=(1, INF), most_calls=(0, INF), states=(1, INF), minutes=(0, INF))
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from londi.config import EvaluateConfig, TrainConfig
 from londi.encoder import make_encoder
 from londi.envs import warm
 from londi.episodes import held_out_seeds, validation_seeds
+from londi.errors import InvalidConfig
 from londi.metrics import Episode, Played, Result, call_rate, read_result, result
 from londi.pair import Pair, load_pair
 from londi.runs import write_whole
@@ -79,13 +80,16 @@ def play(
 
     Returns:
         The steps of each episode, in the order of `episodes`.
+
+    Raises:
+        InvalidConfig: if the Switcher was trained for a range that these terms are not in.
     """
     env = SwitchingVectorEnv(
         pair.make,
         pair.quick,
         pair.deepthink,
         cost=cost,
-        budget=budget,
+        budget=switcher.operated(cost, budget),
         encoder=make_encoder(switcher.encoder, pair.quick, pair.deepthink),
         num_envs=min(num_envs, len(episodes)),
     )
@@ -110,11 +114,28 @@ def summary(played: Sequence[Sequence[Record]]) -> list[Episode]:
 
 
 def played_there(training: TrainConfig, config: EvaluateConfig) -> TrainConfig:
-    """The configuration of a training with the environment that an evaluation asks for."""
+    """The configuration of a training with the environment and the terms of an evaluation.
+
+    Raises:
+        InvalidConfig: if a Switcher is asked for terms that it was not trained for.
+    """
     # Another environment need not know the options of the one trained on.
     options = {} if config.env else training.env_options
+    cost = training.cost if config.cost is None else config.cost
+    budget = training.budget if config.budget is None else config.budget
+    for name, wanted in {"cost": cost, "budget": budget}.items():
+        trained = getattr(training, name)
+        if wanted != trained and not training.universal:
+            raise InvalidConfig(
+                f"{name}: the Switcher was trained for {trained} alone, got {wanted}; one of"
+                " `londi train --universal true` serves a range"
+            )
     return replace(
-        training, env=config.env or training.env, env_options=options | config.env_options
+        training,
+        env=config.env or training.env,
+        env_options=options | config.env_options,
+        cost=cost,
+        budget=budget,
     )
 
 

@@ -35,6 +35,7 @@ class Episode:
         lm_seconds: seconds inside the language models.
         lm_flops: their floating-point operations.
         joules: energy of the GPU in them.
+        quick_tokens, deepthink_tokens: prompt tokens that each of them read.
         mapped: actions that the environment did not know and replaced by the closest.
         lost: whether the environment broke it off.
     """
@@ -48,6 +49,8 @@ class Episode:
     lm_seconds: float
     lm_flops: float
     joules: float = 0.0
+    quick_tokens: int = 0
+    deepthink_tokens: int = 0
     mapped: int = 0
     lost: bool = False
 
@@ -65,6 +68,8 @@ class Episode:
             lm_seconds=sum(u.seconds for u in usage),
             lm_flops=sum(u.flops for u in usage),
             joules=sum(u.joules for u in usage),
+            quick_tokens=sum(step.quick.tokens for step in steps),
+            deepthink_tokens=sum(step.deepthink.tokens for step in steps),
             mapped=sum(step.mapped is not None for step in steps),
             lost=steps[-1].lost is not None,
         )
@@ -177,6 +182,47 @@ def call_rate(played: Played) -> float:
 def pgr(value: float, quick: float, deepthink: float) -> float | None:
     """Performance gap recovered by a mean return of `value`; None without a gap."""
     return None if quick == deepthink else (value - quick) / (deepthink - quick)
+
+
+def apgr(points: Sequence[tuple[float, float]], quick: float, deepthink: float) -> float:
+    """Area under the gap recovered over the call rate, from 0 to 1, by trapezoids.
+
+    Over the non-decreasing hull of the points: a higher rate is allowed, not asked for.
+
+    Args:
+        points: (call rate, mean return) of a method.
+        quick: the mean return of QUICK alone, at a call rate of 0.
+        deepthink: that of DEEPTHINK alone, at 1.
+
+    Raises:
+        ValueError: if there is no gap.
+    """
+    rates, shares = _hull(points, quick, deepthink)
+    return float(np.trapezoid(shares, rates))
+
+
+def cpt(
+    share: float, points: Sequence[tuple[float, float]], quick: float, deepthink: float
+) -> float:
+    """The smallest call rate at which that `share` of the gap is recovered; the rest as `apgr`."""
+    rates, shares = _hull(points, quick, deepthink)
+    first = int(np.argmax(shares >= share - 1e-12))
+    if first == 0:
+        return float(rates[0])
+    low, high = shares[first - 1], shares[first]
+    return float(np.interp(share, [low, high], rates[first - 1 : first + 1]))
+
+
+def _hull(
+    points: Sequence[tuple[float, float]], quick: float, deepthink: float
+) -> tuple[Floats, Floats]:
+    """Call rates and shares of the gap recovered, with both ends, neither of them falling."""
+    if quick == deepthink:
+        raise ValueError("there is no gap between QUICK and DEEPTHINK to be recovered")
+    ends = [(0.0, quick), (1.0, deepthink)]
+    rates, returns = np.array(sorted([*points, *ends])).T
+    shares = (returns - quick) / (deepthink - quick)
+    return rates, np.maximum.accumulate(shares)
 
 
 def bootstrap(values: Floats, level: float = 0.95, seed: int = 0) -> tuple[float, float]:

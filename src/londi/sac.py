@@ -193,7 +193,7 @@ class AutoAlpha:
         if not len(entropy):
             return 0.0
         loss = alpha_loss(self.log_alpha, entropy, self.target_entropy)
-        _descend(self.optimizer, loss)
+        descend(self.optimizer, loss)
         return loss.item()
 
     def state_dict(self) -> dict[str, Any]:
@@ -279,7 +279,7 @@ class SAC:
         make_critic = make_critic or (lambda: Critic(make_trunk(), width))
         self.critics = nn.ModuleList(make_critic() for _ in range(2))
         self.targets = copy.deepcopy(self.critics).requires_grad_(False)
-        self.mean_actor = AveragedModel(self.actor, multi_avg_fn=_running_mean(actor_tau))
+        self.mean_actor = AveragedModel(self.actor, multi_avg_fn=running_mean(actor_tau))
         self.alpha = alpha
         self.gamma = gamma
         # Fused: one kernel for all weights, the quickest of torch's three loops on a CPU.
@@ -302,24 +302,27 @@ class SAC:
             target = target.clamp(least, most + self._entropy_to_come(alpha))
         q1, q2 = (q(batch.observation) for q in self.critics)  # [B, A] each
         loss_q = critic_loss(q1, q2, batch.action, target)
-        _descend(self.critic_optimizer, loss_q)
+        descend(self.critic_optimizer, loss_q)
 
         # Actor, towards the actions that the critics value most.
         policy = masked_policy(self.actor(batch.observation[:, : self._observed]), batch.allowed)
         loss_pi = actor_loss(policy, q1.detach(), q2.detach(), alpha, self._combine)
-        _descend(self.actor_optimizer, loss_pi)
+        descend(self.actor_optimizer, loss_pi)
 
-        # Temperature. A state with one action left has no entropy whatever the policy, so
-        # counting it would drive alpha up for nothing.
+        return self.settle(batch, policy, loss_q, loss_pi, q1)
+
+    def settle(
+        self, batch: Batch, policy: Policy, loss_q: Tensor, loss_pi: Tensor, q: Tensor
+    ) -> Losses:
+        """What follows on the gradient steps: the temperature, the slow copies, and the report."""
+        # A state with one action left has no entropy whatever the policy, so counting it would
+        # drive alpha up for nothing.
         entropy = policy.entropy().detach()[batch.allowed.all(-1)]  # [N <= B]
         loss_alpha = self.alpha.update(entropy)
-
-        # Slow copies.
         self._average(list(self.targets.parameters()), list(self.critics.parameters()), None)
         self.mean_actor.update_parameters(self.actor)
-
         mean_entropy = entropy.mean().item() if len(entropy) else 0.0
-        q_mean = q1.detach().mean().item()
+        q_mean = q.detach().mean().item()
         return Losses(loss_q.item(), loss_pi.item(), loss_alpha, mean_entropy, q_mean)
 
     @torch.no_grad()
@@ -357,13 +360,14 @@ class SAC:
         }
 
 
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    """One step down the gradient of `loss`."""
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
 
 
-def _running_mean(share: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
+def running_mean(share: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
     """The plain mean of what came so far, until its newest part would weigh less than `share`."""
 
     @torch.no_grad()

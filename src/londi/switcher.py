@@ -8,6 +8,7 @@ language model and no training.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 
+from londi.budget import Budget
 from londi.checkpoint import has_state, load_state
+from londi.conditioned import TermsActor, TermsCritic
 from londi.encoder import EXTRAS, SHARE, Encoder, make_encoder
 from londi.errors import InvalidConfig, LondiError
 from londi.models.base import LanguageModel
 from londi.sac import Actor, masked_policy
+from londi.terms import TermsRange
+from londi.types import Terms
 
 Array = npt.NDArray[Any]
 
@@ -54,14 +59,41 @@ class PunishedActor(Actor):
         return torch.stack([quick, deepthink - self.punishment * beyond], 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a Switcher expects of either choice, at B observations; columns (QUICK, DEEPTHINK).
+
+    Attributes:
+        returns: [B, 2], the discounted task return to come, no cost taken off.
+        calls: [B, 2], the discounted DEEPTHINK calls to come, this one among them.
+    """
+
+    returns: Array
+    calls: Array
+
+    @property
+    def gain(self) -> Array:
+        """[B], by how much return a call now is better."""
+        out: Array = self.returns[:, 1] - self.returns[:, 0]
+        return out
+
+    @property
+    def more_calls(self) -> Array:
+        """[B], how many calls more are expected where one is made now."""
+        out: Array = self.calls[:, 1] - self.calls[:, 0]
+        return out
+
+
 class Switcher(ABC):
     """A policy g(s) in {0, 1}.
 
     Attributes:
         encoder: the spec of the encoder whose features it reads (`londi.encoder.make_encoder`).
+        terms: the costs and budgets that it knows, where it was trained for all of a range.
     """
 
     encoder: str
+    terms: TermsRange | None = None
 
     @staticmethod
     def load(
@@ -81,19 +113,39 @@ class Switcher(ABC):
             raise LondiError(f"no checkpoint in {str(folder)!r}; expected the folder of a run")
         try:
             state = load_state(saved)["switcher"]
-            spec, width, punishment = state["encoder"], state["width"], state["punishment"]
+            spec, width = state["encoder"], state["width"]
+            terms = TermsRange(**state["terms"]) if "terms" in state else None
+            punishment = state.get("punishment", 0.0)
         except (KeyError, ValueError, OSError, SafetensorError) as error:
             raise LondiError(
                 f"the checkpoint in {str(folder)!r} is damaged or of no Switcher"
             ) from error
-        actor = PunishedActor(make_encoder(spec, quick, deepthink), width, punishment)
+        encoder = make_encoder(spec, quick, deepthink)
+        actor: Actor = PunishedActor(encoder, width, punishment)
+        forecast = None
+        if terms:
+            actor = TermsActor(encoder, width, terms)
+            forecast = TermsCritic(encoder, 0, width, terms)
         try:
             actor.load_state_dict(state["actor"])
-        except RuntimeError as error:
+            if forecast:
+                forecast.load_state_dict(state["forecast"])
+        except (RuntimeError, KeyError) as error:
             raise LondiError(
                 f"the Switcher in {str(folder)!r} was trained in front of other models"
             ) from error
-        return LearnedSwitcher(actor, spec, greedy)
+        return LearnedSwitcher(actor, spec, greedy, terms, forecast)
+
+    def operated(self, cost: float, budget: Budget) -> Budget:
+        """`budget` as this Switcher has learned to see it, where a call costs `cost`.
+
+        Raises:
+            InvalidConfig: if it was trained for a range that these terms are not in.
+        """
+        if self.terms is None:
+            return budget
+        self.terms.check(Terms(cost, budget.start))
+        return replace(budget, scale=self.terms.scale)
 
     @abstractmethod
     def call_probability(self, observation: Array, allowed: Array) -> Array:
@@ -144,12 +196,24 @@ class LearnedSwitcher(Switcher):
         actor: logits `[B, 2]` from observations `[B, D]`.
         encoder: the spec of the encoder it was trained with.
         greedy: take the likelier choice; otherwise sample, as in training.
+        terms: the costs and budgets that the actor reads, where it is told them.
+        forecast: return and calls to come `[B, 2, 2]` from the same observations, where there is
+            one: that of a universal Switcher.
     """
 
-    def __init__(self, actor: Actor, encoder: str, greedy: bool = False) -> None:
+    def __init__(
+        self,
+        actor: Actor,
+        encoder: str,
+        greedy: bool = False,
+        terms: TermsRange | None = None,
+        forecast: nn.Module | None = None,
+    ) -> None:
         self.actor = actor.eval().requires_grad_(False)
         self.encoder = encoder
         self.greedy = greedy
+        self.terms = terms
+        self._forecast = forecast
 
     def call_probability(self, observation: Array, allowed: Array) -> Array:
         with torch.inference_mode():
@@ -157,3 +221,15 @@ class LearnedSwitcher(Switcher):
             policy = masked_policy(logits, torch.from_numpy(allowed))
         call = policy.probability[:, 1].numpy()
         return (call > 0.5).astype(float) if self.greedy else call.astype(float)
+
+    def expect(self, observation: Array) -> Expectation:
+        """What it expects of either choice, at observations `[B, D]`.
+
+        Raises:
+            LondiError: if it is not a universal one, whose critics tell return and calls apart.
+        """
+        if self._forecast is None:
+            raise LondiError("only a universal Switcher says what it expects")
+        with torch.inference_mode():
+            said = self._forecast(torch.from_numpy(observation)).numpy()
+        return Expectation(said[..., 0], said[..., 1])

@@ -31,7 +31,7 @@ from londi.errors import InvalidConfig
 from londi.foresight import Foresight
 from londi.models.base import LanguageModel
 from londi.prompts import Prompt
-from londi.types import Reply, Step, Usage
+from londi.types import Reply, Step, Terms, Usage
 
 Array = npt.NDArray[Any]
 
@@ -42,7 +42,7 @@ class _View:
 
     Attributes:
         prompt: the text.
-        spent: DEEPTHINK calls made before it in its episode.
+        terms: what a call costs, and how many are left.
         steps: steps made before it in its episode.
         repeats: how often the same was observed before in its episode.
         features: the encoder's numbers, `[encoder.size]`; None before they are made.
@@ -51,7 +51,7 @@ class _View:
     """
 
     prompt: Prompt
-    spent: int
+    terms: Terms
     steps: int
     repeats: int
     features: Array | None = None
@@ -66,10 +66,10 @@ class _Slot:
     episode: TextEpisode
     view: _View | None = None
 
-    def look(self, spent: int) -> _View:
-        """The state of the episode now, after `spent` DEEPTHINK calls."""
+    def look(self, terms: Terms) -> _View:
+        """The state of the episode now."""
         *before, now = self.episode.observations
-        return _View(self.episode.prompt(), spent, len(before), before.count(now))
+        return _View(self.episode.prompt(), terms, len(before), before.count(now))
 
 
 class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
@@ -98,6 +98,8 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         deepthink: the large model.
         cost: c, in units of reward, >= 0.
         budget: the cap on DEEPTHINK calls.
+        terms: what cost and budget each episode has, by its seed, in place of those two; budgets
+            differ in `calls` alone.
         encoder: what the observation shows of a prompt; QUICK's own embedding by default.
         num_envs: copies of the environment.
         foresight: ask both models in every state, whoever acts, and tell in `info` what
@@ -118,6 +120,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         *,
         cost: float = TrainConfig.cost,
         budget: Budget | None = None,
+        terms: Callable[[int], Terms] | None = None,
         encoder: Encoder | None = None,
         num_envs: int = 8,
         foresight: bool = False,
@@ -128,8 +131,8 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
             raise InvalidConfig(f"num_envs: expected a whole number >= 1, got {num_envs!r}")
         self.quick = quick
         self.deepthink = deepthink
-        self.cost = cost
         self.budget = budget or Budget()
+        self._terms = terms or (lambda _: Terms(cost, self.budget.start))
         self.encoder = encoder or make_encoder("quick", quick, deepthink)
         self.foresight = Foresight(deepthink) if foresight else None
         self.num_envs = num_envs
@@ -174,10 +177,10 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
         """Let QUICK act where `actions` `[num_envs]` is 0 and DEEPTHINK where it is 1."""
         live = self._live()
-        spent = _spent(self._views)
-        choice = np.where(live & self.budget.allowed(spent)[:, 1], np.asarray(actions), 0)
-        overspent = self.budget.overspends(spent, choice)
-        remaining = self.budget.remaining(spent)
+        remaining = self._remaining(self._views)
+        cost = np.array([view.terms.cost if view else 0.0 for view in self._views])
+        choice = np.where(live & self.budget.allowed(remaining)[:, 1], np.asarray(actions), 0)
+        overspent = self.budget.overspends(remaining, choice)
         replies = self._ask(choice)
 
         acting = [replies[i][int(g)] or _SILENCE for i, g in enumerate(choice)]
@@ -207,7 +210,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
                 lost=outcome.lost,
             )
             if not outcome.terminated:
-                finals[i] = slot.look(slot.view.spent + int(choice[i]))
+                finals[i] = slot.look(slot.view.terms.after(int(choice[i])))
             slot.view = finals[i]
             if outcome.ended:
                 over.append(slot)
@@ -217,11 +220,11 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         self._look([*finals, *(self._slots[i].view for i in np.flatnonzero(ended))])
 
         reward = np.array([step.reward if step else 0.0 for step in steps])
-        reward -= self.cost * choice + self.budget.penalty * overspent
+        reward -= cost * choice + self.budget.penalty * overspent
         info = self._info() | {
             "steps": tuple(steps),
             "final_obs": self._observe(finals),
-            "final_action_mask": self.budget.allowed(_spent(finals)),
+            "final_action_mask": self.budget.allowed(self._remaining(finals)),
         }
         if self.foresight:
             info["final_foresight"] = self._foresee(finals)
@@ -247,7 +250,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
             if saved is not None:
                 slot.episode.resume(saved["seed"], saved["taken"])
                 slot.view = replace(
-                    slot.look(saved["spent"]),
+                    slot.look(Terms(**saved["terms"])),
                     features=saved["features"],
                     quick=_reply(saved["quick"]),
                     deepthink=_reply(saved["deepthink"]),
@@ -265,6 +268,10 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
     def _views(self) -> list[_View | None]:
         return [slot.view for slot in self._slots]
 
+    def _remaining(self, views: Sequence[_View | None]) -> Array:
+        """x `[len(views)]`; that of a new episode where there is nothing."""
+        return np.array([view.terms.remaining if view else self.budget.start for view in views])
+
     def _live(self) -> npt.NDArray[np.bool_]:
         return np.array([slot.view is not None for slot in self._slots])
 
@@ -275,7 +282,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         for _ in self._map(lambda k: slots[k].episode.start(seeds[k]), range(len(seeds))):
             pass
         for k, slot in enumerate(slots):
-            slot.view = slot.look(spent=0) if k < len(seeds) else None
+            slot.view = slot.look(self._terms(seeds[k])) if k < len(seeds) else None
 
     def _look(self, views: Sequence[_View | None]) -> None:
         """Make the features of these views, asking the models where their replies are looked at."""
@@ -305,12 +312,12 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
 
     def _observe(self, views: Sequence[_View | None]) -> Array:
         rows = np.zeros((len(views), self.encoder.size + EXTRAS), np.float32)
-        share = self.budget.feature(_spent(views))
+        share = self.budget.feature(self._remaining(views))
         for i, view in enumerate(views):
             if view is not None:
                 rows[i, :-EXTRAS] = view.features
                 extras = rows[i, -EXTRAS:]
-                extras[SHARE], extras[COST] = share[i], self.cost
+                extras[SHARE], extras[COST] = share[i], view.terms.cost
                 extras[STEPS], extras[REPEATS] = log1p(view.steps), log1p(view.repeats)
         return rows
 
@@ -323,7 +330,8 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         return rows
 
     def _info(self) -> dict[str, Any]:
-        info = {"action_mask": self.budget.allowed(_spent(self._views)), "live": self._live()}
+        allowed = self.budget.allowed(self._remaining(self._views))
+        info = {"action_mask": allowed, "live": self._live()}
         return info | ({"foresight": self._foresee(self._views)} if self.foresight else {})
 
 
@@ -336,18 +344,13 @@ def _act(model: LanguageModel, views: Sequence[_View | None], rows: list[int]) -
     return dict(zip(rows, model.act(prompts), strict=True)) if rows else {}
 
 
-def _spent(views: Sequence[_View | None]) -> Array:
-    """DEEPTHINK calls made so far `[len(views)]`; 0 where there is nothing."""
-    return np.array([view.spent if view else 0 for view in views])
-
-
 def _slot_state(slot: _Slot) -> dict[str, Any] | None:
     if slot.view is None:
         return None
     return {
         "seed": slot.episode.seed,
         "taken": list(slot.episode.taken),
-        "spent": slot.view.spent,
+        "terms": asdict(slot.view.terms),
         "features": slot.view.features,
         "quick": slot.view.quick and asdict(slot.view.quick),
         "deepthink": slot.view.deepthink and asdict(slot.view.deepthink),

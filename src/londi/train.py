@@ -11,80 +11,26 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from functools import partial
-from math import inf, log
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from londi.budget import Budget
 from londi.checkpoint import has_state, load_state, save_state
 from londi.config import TrainConfig
-from londi.encoder import EXTRAS, Encoder, make_encoder
+from londi.course import make_course
+from londi.encoder import EXTRAS, make_encoder
 from londi.episodes import switching_seeds
-from londi.foresight import ForesightCritic
 from londi.pair import Pair, load_pair
 from londi.progress import Progress, Recent, append_progress, keep_progress
 from londi.replay import Batch, ReplayBuffer, Transitions
 from londi.runs import create_run, is_free
-from londi.sac import SAC, AutoAlpha, FixedAlpha, Losses, Temperature, average
+from londi.sac import Losses
 from londi.signatures import Signature, signatures
-from londi.switcher import CHECKPOINT, PunishedActor
+from londi.switcher import CHECKPOINT
 from londi.switching import SwitchingVectorEnv
 from londi.types import Step
-
-
-def make_learner(
-    config: TrainConfig,
-    encoder: Encoder,
-    foresight: int = 0,
-    returns: tuple[float, float] | None = None,
-) -> SAC:
-    """The SAC learner that `config` asks for; its weights are drawn from `config.seed`.
-
-    Args:
-        config: the settings.
-        encoder: what the Switcher reads.
-        foresight: numbers behind an observation that the critics alone see.
-        returns: the least and the greatest return of an episode, where they are known.
-    """
-    torch.manual_seed(config.seed)
-    rate = config.learning_rate
-    alpha: Temperature
-    if config.alpha == "auto":
-        alpha = AutoAlpha(config.target_entropy * log(2), lr=rate, initial=0.01)
-    else:
-        alpha = FixedAlpha(config.alpha)
-    budget = Budget.of(config)
-    make_critic = partial(ForesightCritic, encoder, foresight, config.width, budget)
-    return SAC(
-        lambda: encoder.trunk(EXTRAS, config.width),
-        config.width,
-        alpha,
-        gamma=config.gamma,
-        tau=config.tau,
-        actor_tau=config.actor_tau,
-        actor_lr=rate,
-        critic_lr=rate,
-        combine=average if config.critics == "mean" else torch.minimum,
-        make_actor=lambda: PunishedActor(encoder, config.width, budget.punishment(alpha.value)),
-        make_critic=make_critic if foresight else None,
-        observed=encoder.size + EXTRAS,
-        worth=_worth(config, returns) if returns else (-inf, inf),
-    )
-
-
-def _worth(config: TrainConfig, returns: tuple[float, float]) -> tuple[float, float]:
-    """Bounds of what can follow on a state.
-
-    Of reward as much as lies between the least and the greatest return, and at worst a call, with
-    its punishment, at every step. Of the reward twice that: critics that merely err are left alone.
-    """
-    budget, most = Budget.of(config), 2 * (returns[1] - returns[0])
-    dear = config.cost + budget.penalty * budget.punishes
-    return -most - (dear / (1.0 - config.gamma) if config.gamma < 1 else inf), most
 
 
 class Training:
@@ -109,19 +55,19 @@ class Training:
         encoder = make_encoder(config.encoder, pair.quick, pair.deepthink)
         self._config = config
         self._pair = pair
-        self._budget = Budget.of(config)
+        self._course = make_course(config, encoder)
         self._env = SwitchingVectorEnv(
             pair.make,
             pair.quick,
             pair.deepthink,
-            cost=config.cost,
-            budget=self._budget,
+            budget=self._course.budget,
+            terms=self._course.terms,
             encoder=encoder,
             num_envs=config.num_envs,
             foresight=config.foresight,
         )
         foresight = self._env.foresight.size if self._env.foresight else 0
-        self._learner = make_learner(config, encoder, foresight, self._env.returns)
+        self._learner = self._course.learner(foresight, self._env.returns)
         self._thread = ThreadPoolExecutor(1)
         self._buffer = ReplayBuffer(config.capacity, encoder.size + EXTRAS + foresight)
         self._rng = np.random.default_rng(config.seed)
@@ -195,12 +141,7 @@ class Training:
 
     def switcher(self) -> dict[str, Any]:
         """What `Switcher.load` needs of a checkpoint."""
-        return {
-            "encoder": self._config.encoder,
-            "width": self._config.width,
-            "punishment": self._learner.actor.punishment,
-            "actor": self._learner.mean_actor.module.state_dict(),
-        }
+        return self._course.kept(self._learner)
 
     def state(self) -> dict[str, Any]:
         """All that a resumed run needs."""
@@ -242,10 +183,7 @@ class Training:
         if self.step < config.warmup or not len(self._buffer):
             return []
         due = _crossed(self.step, self.step + config.num_envs, config.steps_per_update)
-        return [
-            self._buffer.sample(config.batch_size, config.cost, self._budget.penalty, self._rng)
-            for _ in range(due)
-        ]
+        return [self._course.sample(self._buffer, self._rng) for _ in range(due)]
 
     def _learn(self, batches: list[Batch]) -> Losses:
         losses = self._losses

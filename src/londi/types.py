@@ -100,3 +100,20 @@ class Step:
     def ended(self) -> bool:
         """Whether the episode is over after this step."""
         return self.terminated or self.truncated
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms DEEPTHINK can be called.
+
+    Attributes:
+        cost: c, the price of a call in units of reward, >= 0.
+        remaining: x, the calls that are left; inf without a cap.
+    """
+
+    cost: float
+    remaining: float
+
+    def after(self, choice: int) -> Terms:
+        """What they are after a choice g: x_{t+1} = x_t - g_t."""
+        return Terms(self.cost, self.remaining - choice)

@@ -1,0 +1,115 @@
+"""The universal Switchers of a sweep, each played where another was trained for that point alone.
+
+    londi sweep --config configs/sweeps/universal.yaml --out DIR
+    python benchmarks/universal.py DIR
+
+Both play the same held-out episodes. Means over the seeds of either; the differences with 95%
+intervals, bootstrapped over the seeds of either and the episodes of both.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import defaultdict
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from londi.budget import Budget
+from londi.config import EvaluateConfig, SweepConfig, TrainConfig
+from londi.envs import warm
+from londi.episodes import held_out_seeds
+from londi.evaluate import play, summary
+from londi.metrics import Episode, call_rate
+from londi.pair import load_pair
+from londi.runs import read_run, write_whole
+from londi.settings import make_config
+from londi.sweep import PLAYED, RUNS
+from londi.switcher import Switcher
+
+RESAMPLES = 10_000
+
+
+def main(sweep: Path) -> None:
+    """Print the table of all points."""
+    evaluation = make_config(EvaluateConfig, read_run(sweep, SweepConfig).evaluation)
+    universal: list[Path] = []
+    points: defaultdict[tuple[str, float], list[Path]] = defaultdict(list)
+    steps = 0
+    for file in sorted((sweep / RUNS).glob(f"*/{PLAYED}")):
+        config = read_run(file.parent, TrainConfig)
+        if config.universal:
+            universal.append(file.parent)
+        else:
+            points[str(config.budget), config.cost].append(file.parent)
+            steps += config.steps
+    print("| c | n | alone: return | calls | universal: return | calls | difference | of worth |")
+    print("|---|---|---|---|---|---|---|---|")
+    with warm():
+        for (budget, cost), runs in sorted(points.items()):
+            point = read_run(runs[0], TrainConfig)
+            alone = [read(run / PLAYED) for run in runs]
+            ours = [there(run, point, evaluation) for run in universal]
+            cells = [
+                text
+                for side in (alone, ours)
+                for text in (f"{mean(side, 'total'):.3f}", f"{call_rate(side):.3f}")
+            ]
+            cells += [difference(ours, alone, price) for price in (0.0, cost)]
+            print(f"| {cost:g} | {budget} | {' | '.join(cells)} |", flush=True)
+    share = sum(read_run(run, TrainConfig).steps for run in universal) / steps
+    print(f"\n{share:.2f} of the environment steps of all the others")
+
+
+def read(file: Path) -> list[Episode]:
+    """The episodes that a run has played."""
+    return [Episode(**row) for row in json.loads(file.read_text(encoding="utf-8"))]
+
+
+def there(run: Path, point: TrainConfig, evaluation: EvaluateConfig) -> list[Episode]:
+    """The held-out episodes as the universal Switcher in `run` plays them on a point's terms."""
+    file = run / f"played-c={point.cost:g}-n={point.budget}.json"
+    if not file.is_file():
+        config = replace(read_run(run, TrainConfig), cost=point.cost, budget=point.budget)
+        pair = load_pair(config, evaluation.seed)
+        played = summary(
+            play(
+                pair,
+                Switcher.load(run, pair.quick, pair.deepthink, evaluation.greedy),
+                held_out_seeds(evaluation.episodes),
+                cost=config.cost,
+                budget=Budget.of(config),
+                num_envs=evaluation.num_envs,
+                seed=evaluation.seed,
+            )
+        )
+        pair.close()
+        write_whole(file, [json.dumps([asdict(episode) for episode in played]) + "\n"])
+    return read(file)
+
+
+def mean(played: list[list[Episode]], field: str) -> float:
+    """Over seeds and episodes."""
+    return float(np.mean([[getattr(e, field) for e in run] for run in played]))
+
+
+def difference(ours: list[list[Episode]], alone: list[list[Episode]], price: float) -> str:
+    """By how much our returns, less this price of a call, are more, with its interval."""
+    a, b = (
+        np.array([[e.total - price * e.calls for e in run] for run in side])
+        for side in (ours, alone)
+    )
+    rng = np.random.default_rng(0)
+    drawn = np.empty(RESAMPLES)
+    for k in range(RESAMPLES):
+        episodes = rng.integers(a.shape[1], size=a.shape[1])
+        one, two = (x[rng.integers(len(x), size=len(x))].mean(0)[episodes].mean() for x in (a, b))
+        drawn[k] = one - two
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return f"{a.mean() - b.mean():+.3f} ({low:+.3f} .. {high:+.3f})"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
