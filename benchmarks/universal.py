@@ -9,10 +9,9 @@ intervals, bootstrapped over the seeds of either and the episodes of both.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import defaultdict
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +19,10 @@ import numpy as np
 from londi.budget import Budget
 from londi.config import EvaluateConfig, SweepConfig, TrainConfig
 from londi.envs import warm
-from londi.episodes import held_out_seeds
-from londi.evaluate import play, summary
 from londi.metrics import Episode, call_rate
-from londi.pair import load_pair
-from londi.runs import read_run, write_whole
+from londi.runs import read_run
 from londi.settings import make_config
-from londi.sweep import PLAYED, RUNS
-from londi.switcher import Switcher
+from londi.sweep import PLAYED, RUNS, play_held_out, read_played, write_played
 
 RESAMPLES = 10_000
 
@@ -50,7 +45,7 @@ def main(sweep: Path) -> None:
     with warm():
         for (budget, cost), runs in sorted(points.items()):
             point = read_run(runs[0], TrainConfig)
-            alone = [read(run / PLAYED) for run in runs]
+            alone = [read_played(run / PLAYED) for run in runs]
             ours = [there(run, point, evaluation) for run in universal]
             cells = [
                 text
@@ -63,31 +58,13 @@ def main(sweep: Path) -> None:
     print(f"\n{share:.2f} of the environment steps of all the others")
 
 
-def read(file: Path) -> list[Episode]:
-    """The episodes that a run has played."""
-    return [Episode(**row) for row in json.loads(file.read_text(encoding="utf-8"))]
-
-
 def there(run: Path, point: TrainConfig, evaluation: EvaluateConfig) -> list[Episode]:
     """The held-out episodes as the universal Switcher in `run` plays them on a point's terms."""
     file = run / f"played-c={point.cost:g}-n={point.budget}.json"
     if not file.is_file():
         config = replace(read_run(run, TrainConfig), cost=point.cost, budget=point.budget)
-        pair = load_pair(config, evaluation.seed)
-        played = summary(
-            play(
-                pair,
-                Switcher.load(run, pair.quick, pair.deepthink, evaluation.greedy),
-                held_out_seeds(evaluation.episodes),
-                cost=config.cost,
-                budget=Budget.of(config),
-                num_envs=evaluation.num_envs,
-                seed=evaluation.seed,
-            )
-        )
-        pair.close()
-        write_whole(file, [json.dumps([asdict(episode) for episode in played]) + "\n"])
-    return read(file)
+        write_played(file, play_held_out(config, run, evaluation, Budget.of(config)))
+    return read_played(file)
 
 
 def mean(played: list[list[Episode]], field: str) -> float:

@@ -9,6 +9,7 @@ buffer would hold of a finite problem.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from gymnasium import spaces
 from londi.checkpoint import load_state
 from londi.config import TrainConfig
 from londi.exact import FiniteSwitching
+from londi.pair import Pair
 from londi.prompts import Prompt
 from londi.replay import ReplayBuffer, Transitions
 from londi.types import Reply, Usage
@@ -46,6 +48,12 @@ TOY = TrainConfig(
     checkpoint_every=800,
 )
 """A training on the corridor that takes some seconds and finds the right answer."""
+
+
+UNIVERSAL = replace(
+    TOY, universal=True, cost_range=(0.02, 0.8), most_budget=3, steps=6_000, exploration=0.3
+)
+"""One for every cost and budget of a range."""
 
 
 class Corridor(gym.Env[str, str]):
@@ -122,6 +130,10 @@ def quick() -> Scripted:
 
 def deepthink() -> Scripted:
     return Scripted("deepthink", ["easy", "hard", "the end"])
+
+
+def toy() -> Pair:
+    return Pair(quick(), deepthink(), Corridor)
 
 
 def actor(folder: Path) -> dict[str, torch.Tensor]:

@@ -25,18 +25,13 @@ from londi.errors import InvalidConfig, LondiError, OutputExists
 from londi.evaluate import METHODS, evaluate, results
 from londi.metrics import Result
 from londi.models.seq2seq import Seq2SeqModel
-from londi.pair import Pair
 from londi.progress import PROGRESS, Progress
 from londi.prompts import Prompt
 from londi.runs import read_run
 from londi.train import train
-from playthings import ACTIONS, TOY, Corridor, actor, deepthink, quick, same
+from playthings import ACTIONS, TOY, UNIVERSAL, actor, same, toy
 
 SHORT = replace(TOY, steps=800, warmup=160, report_every=160, checkpoint_every=320)
-
-
-def toy() -> Pair:
-    return Pair(quick(), deepthink(), Corridor)
 
 
 @pytest.fixture(scope="module")
@@ -220,11 +215,6 @@ def test_without_foresight_steps_are_kept_as_they_were(tmp_path: Path) -> None:
     assert buffer["observation"].shape[1] == QuickEncoder(3).size + EXTRAS
     assert buffer["choice"].mean() == pytest.approx(0.5, abs=0.1)
     assert train(config, tmp_path / "run", pair=toy(), resume=True)
-
-
-UNIVERSAL = replace(
-    TOY, universal=True, cost_range=(0.02, 0.8), most_budget=3, steps=6_000, exploration=0.3
-)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from londi import TrainConfig
 from londi.config import TuneConfig
 from londi.errors import InvalidConfig, LondiError
-from londi.pair import Pair
 from londi.train import train
 from londi.tune import (
     OPERATING,
@@ -28,7 +27,7 @@ from londi.tune import (
     operated,
     tune,
 )
-from playthings import TOY, Corridor, deepthink, quick
+from playthings import TOY, UNIVERSAL, toy
 
 CURVE = Curve(
     returns=np.array([0.9, 0.86, 0.7, 0.3]),
@@ -119,15 +118,6 @@ def test_what_cannot_be_tuned_for_is_refused(settings: dict[str, Any], message: 
     with pytest.raises(InvalidConfig) as caught:
         TuneConfig(**settings)
     assert str(caught.value).startswith(message)
-
-
-UNIVERSAL = replace(
-    TOY, universal=True, cost_range=(0.02, 0.8), most_budget=3, steps=6_000, exploration=0.3
-)
-
-
-def toy() -> Pair:
-    return Pair(quick(), deepthink(), Corridor)
 
 
 @pytest.fixture(scope="module")

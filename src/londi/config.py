@@ -25,6 +25,12 @@ def check(config: Any, **ranges: tuple[float, float]) -> None:
             raise InvalidConfig(f"{name}: expected {kind} {wanted}, got {value!r}")
 
 
+def check_budget(budget: object) -> None:
+    """Raise InvalidConfig unless it is a whole number of calls, or "none"."""
+    if budget != "none" and not (type(budget) is int and budget >= 0):
+        raise InvalidConfig(f"budget: expected a whole number >= 0 or none, got {budget!r}")
+
+
 INF = float("inf")
 
 
@@ -162,10 +168,7 @@ class TrainConfig(PairConfig):
                 f"warmup: expected fewer steps than the {self.steps:,} of the training, after which"
                 f" nothing is learned, got {self.warmup:,}"
             )
-        if self.budget != "none" and not (type(self.budget) is int and self.budget >= 0):
-            raise InvalidConfig(
-                f"budget: expected a whole number >= 0 or none, got {self.budget!r}"
-            )
+        check_budget(self.budget)
         low, high = self.cost_range
         if not 0 < low <= high < INF:
             raise InvalidConfig(
@@ -237,18 +240,9 @@ class TuneConfig:
 
     def __post_init__(self) -> None:
         check(self, episodes=(1, INF), points=(2, INF), num_envs=(1, INF), seed=(0, INF))
-        for name, (low, high) in {
-            "call_rate": (0, 1),
-            "keep_return": (0, INF),
-            "worth": (0, INF),
-        }.items():
-            if getattr(self, name) is not None:
-                check(self, **{name: (low, high)})
-        asked = [
-            name
-            for name in ("call_rate", "keep_return", "worth")
-            if getattr(self, name) is not None
-        ]
+        ranges = {"call_rate": (0, 1), "keep_return": (0, INF), "worth": (0, INF)}
+        asked = [name for name in ranges if getattr(self, name) is not None]
+        check(self, **{name: ranges[name] for name in asked})
         if len(asked) > 1:
             raise InvalidConfig(
                 f"expected one of call_rate, keep_return and worth, got {' and '.join(asked)}"
@@ -259,10 +253,7 @@ class TuneConfig:
             )
         if self.worth is not None and not self.price:
             raise InvalidConfig("worth: expected prices as well, such as quick=0.1,deepthink=2.0")
-        if self.budget != "none" and not (type(self.budget) is int and self.budget >= 0):
-            raise InvalidConfig(
-                f"budget: expected a whole number >= 0 or none, got {self.budget!r}"
-            )
+        check_budget(self.budget)
         _ = self.prices
 
     @property

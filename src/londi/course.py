@@ -65,7 +65,7 @@ class Course(ABC):
 
     @abstractmethod
     def learner(self, foresight: int = 0, returns: Returns | None = None) -> SAC:
-        """Who learns; its weights are drawn from the seed of the training.
+        """Who learns; its weights are drawn from torch's global generator.
 
         Args:
             foresight: numbers behind an observation that the critics alone see.
@@ -82,7 +82,6 @@ class Course(ABC):
 
     def _settings(self) -> dict[str, Any]:
         """Those of any learner."""
-        torch.manual_seed(self._config.seed)
         config, encoder = self._config, self._encoder
         return {
             "make_trunk": lambda: encoder.trunk(EXTRAS, config.width),
@@ -156,7 +155,7 @@ class UniversalCourse(Course):
 
     def __init__(self, config: TrainConfig, encoder: Encoder, terms: TermsRange) -> None:
         super().__init__(config, encoder)
-        self.budget = Budget(scale=terms.scale)
+        self.budget = terms.budget
         self._terms = terms
 
     def terms(self, episode: int) -> Terms:

@@ -247,13 +247,12 @@ class _World:
     def begin(self, seed: int) -> tuple[bytes, bytes]:
         """The first state of an episode: what tells it apart, and itself."""
         observation, info = self._env.reset(seed=seed)
-        self._rewards = [self._inner.reward_at(t) for t in range(self._inner.horizon + 1)]
         return self._kept(self._history(observation, info))
 
     @property
     def rewards(self) -> Floats:
-        """[horizon + 1], of a success after so many steps."""
-        return np.array(self._rewards)
+        """[horizon + 1], of a success after so many steps of the episode that was begun last."""
+        return np.array([self._inner.reward_at(t) for t in range(self._inner.horizon + 1)])
 
     def step(self, state: bytes, action: str) -> tuple[bytes, bytes] | int:
         """The state that `action` leads to, or that it leads to none."""

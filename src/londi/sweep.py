@@ -151,7 +151,7 @@ class _Alone:
     def do(self, should_stop: Callable[[], bool]) -> str:
         ends = {"quick": ConstantSwitcher(0.0), "deepthink": ConstantSwitcher(1.0)}
         played = {
-            method: _play(self.config, end, self.evaluation, Budget(), should_stop)
+            method: play_held_out(self.config, end, self.evaluation, Budget(), should_stop)
             for method, end in ends.items()
         }
         self.file.parent.mkdir(exist_ok=True)
@@ -184,9 +184,8 @@ class _Trained:
         if not train(self.config, self.folder, resume=begun, should_stop=should_stop):
             raise _LeftOff
         budget = Budget.of(self.config)
-        played = _play(self.config, self.folder, self.evaluation, budget, should_stop)
-        rows = json.dumps([asdict(episode) for episode in played])
-        write_whole(self.folder / PLAYED, [rows + "\n"])
+        played = play_held_out(self.config, self.folder, self.evaluation, budget, should_stop)
+        write_played(self.folder / PLAYED, played)
         return _short(played)
 
     def warnings(self) -> tuple[str, ...]:
@@ -290,12 +289,12 @@ def _name(settings: Mapping[str, Any]) -> str:
     return name if name == plain else f"{name}-{digest}"
 
 
-def _play(
+def play_held_out(
     config: TrainConfig,
     who: Switcher | Path,
     evaluation: EvaluateConfig,
     budget: Budget,
-    should_stop: Callable[[], bool],
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> list[Episode]:
     """The held-out episodes as `who`, a Switcher or the folder of one, plays them."""
 
@@ -333,7 +332,7 @@ def _rows(folder: Path, grid: Sequence[_Point], evaluation: EvaluateConfig) -> l
             alone.add(file)
             rows += [_row(config, point.pair, end, {0: ends[end]}, ends) for end in ends]
         files = {run.seed: point.run(folder, run) / PLAYED for run in point.runs}
-        played = {seed: _episodes(_read(f)) for seed, f in files.items() if f.is_file()}
+        played = {seed: read_played(f) for seed, f in files.items() if f.is_file()}
         if played:
             rows.append(_row(config, point.settings, "londi", played, ends))
     return rows
@@ -363,6 +362,16 @@ def _row(
 def _short(played: Sequence[Episode]) -> str:
     mean = sum(episode.total for episode in played) / len(played)
     return f"return {mean:.3f}, call rate {call_rate([played]):.2f}"
+
+
+def write_played(file: Path, played: Sequence[Episode]) -> None:
+    """Write episodes in numbers, whole or not at all."""
+    write_whole(file, [json.dumps([asdict(episode) for episode in played]) + "\n"])
+
+
+def read_played(file: Path) -> list[Episode]:
+    """Read what `write_played` wrote."""
+    return _episodes(_read(file))
 
 
 def _read(file: Path) -> Any:

@@ -65,8 +65,13 @@ class TermsRange:
 
     @property
     def scale(self) -> int:
-        """What a share of the budget is a share of: no budget is seen as none."""
+        """What a share of the budget is a share of: the largest is not seen as none."""
         return self.most + 1
+
+    @property
+    def budget(self) -> Budget:
+        """The rule of all of its budgets."""
+        return Budget(scale=self.scale)
 
     @property
     def typical(self) -> float:
@@ -107,17 +112,17 @@ class TermsRange:
         """
         choice = batch.action.numpy()
         costs = torch.from_numpy(self._costs(len(choice), rng)).float()
-        remaining = self._budgets(choice, rng)
+        remaining, rule = self._budgets(choice, rng), self.budget
         seen, allowed = [], []
         for observation, left in (
             (batch.observation, remaining),
             (batch.next_observation, remaining - choice),
         ):
             observation = observation.clone()
-            observation[:, share] = torch.from_numpy(np.minimum(left / self.scale, 1.0)).float()
+            observation[:, share] = torch.from_numpy(rule.feature(left))
             observation[:, cost] = costs
             seen.append(observation)
-            allowed.append(torch.from_numpy(np.stack([np.ones_like(left), left > 0], 1)).bool())
+            allowed.append(torch.from_numpy(rule.allowed(left)))
         return PricedBatch(
             observation=seen[0],
             action=batch.action,

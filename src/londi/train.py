@@ -67,6 +67,7 @@ class Training:
             foresight=config.foresight,
         )
         foresight = self._env.foresight.size if self._env.foresight else 0
+        torch.manual_seed(config.seed)
         self._learner = self._course.learner(foresight, self._env.returns)
         self._thread = ThreadPoolExecutor(1)
         self._buffer = ReplayBuffer(config.capacity, encoder.size + EXTRAS + foresight)

@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from londi import metrics
 from londi.budget import Budget
 from londi.config import TrainConfig, TuneConfig
 from londi.envs import warm
@@ -198,7 +199,7 @@ def tune(
         )
         done += 1
         mean = np.mean([e.total for e in episodes])
-        rate = sum(e.calls for e in episodes) / sum(e.steps for e in episodes)
+        rate = metrics.call_rate([episodes])
         on_point(done, f"c = {cost:.4g}: return {mean:.3f}, call rate {rate:.3f}")
         return episodes
 
@@ -217,7 +218,7 @@ def tune(
         wanted=wanted,
         episodes=len(there),
         return_mean=float(np.mean([e.total for e in there])),
-        call_rate=sum(e.calls for e in there) / sum(e.steps for e in there),
+        call_rate=metrics.call_rate([there]),
         calls=float(np.mean([e.calls for e in there])),
         money=float(_money(there, config.prices).mean()) if config.price else None,
     )
