@@ -19,10 +19,11 @@ import numpy as np
 from londi.budget import Budget
 from londi.config import EvaluateConfig, SweepConfig, TrainConfig
 from londi.envs import warm
+from londi.evaluate import read_played, write_played
 from londi.metrics import Episode, call_rate
 from londi.runs import read_run
 from londi.settings import make_config
-from londi.sweep import PLAYED, RUNS, play_held_out, read_played, write_played
+from londi.sweep import PLAYED, RUNS, play_held_out
 
 RESAMPLES = 10_000
 

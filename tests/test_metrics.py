@@ -25,6 +25,7 @@ def step(t: int, **values: Any) -> Step:
         "choice": 0,
         "action": "go forward",
         "quick_action": None,
+        "deepthink_action": None,
         "reward": 0.0,
         "terminated": False,
         "truncated": False,

@@ -14,9 +14,9 @@ from gymnasium.vector import AutoresetMode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stable_baselines3 import DQN
-from stable_baselines3.common.vec_env import VecEnv
 
 from londi import Budget, SwitchingVectorEnv
+from londi.baselines.sb3 import StableBaselines
 from londi.checkpoint import load_state, save_state
 from londi.encoder import EXTRAS, ConfidenceEncoder, Encoder, NoEncoder, QuickEncoder
 from londi.errors import InvalidConfig, UnknownName
@@ -324,46 +324,6 @@ def test_an_unknown_environment_is_refused() -> None:
         SwitchingVectorEnv(
             "londi/BabyAIText-GoToObjS44-v0", quick(), deepthink(), encoder=NoEncoder()
         )
-
-
-class StableBaselines(VecEnv):
-    """`SwitchingVectorEnv` in the form that Stable-Baselines3 reads."""
-
-    def __init__(self, env: SwitchingVectorEnv) -> None:
-        self.env = env
-        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
-
-    def reset(self) -> Any:
-        return self.env.reset(seed=0)[0]
-
-    def step_async(self, actions: Any) -> None:
-        self.actions = actions
-
-    def step_wait(self) -> Any:
-        observation, reward, terminated, truncated, info = self.env.step(self.actions)
-        infos = [
-            {
-                "terminal_observation": info["final_obs"][i],
-                "TimeLimit.truncated": bool(truncated[i] and not terminated[i]),
-            }
-            for i in range(self.num_envs)
-        ]
-        return observation, reward, terminated | truncated, infos
-
-    def close(self) -> None:
-        self.env.close()
-
-    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        return [getattr(self.env, attr_name, None)] * self.num_envs
-
-    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        raise NotImplementedError
-
-    def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> Any:
-        raise NotImplementedError
-
-    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        return [False] * self.num_envs
 
 
 def test_another_library_learns_to_call_where_it_is_hard() -> None:

@@ -21,6 +21,7 @@ from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 from londi.config import (
     EvaluateConfig,
     FinetuneConfig,
+    FrontierConfig,
     LimitConfig,
     SweepConfig,
     TrainConfig,
@@ -30,6 +31,7 @@ from londi.errors import InvalidConfig, LondiError, OutputExists, UnknownName
 from londi.settings import explain
 
 if TYPE_CHECKING:
+    from londi.curves import Estimate, Frontier
     from londi.metrics import Result
     from londi.pair import Pair
     from londi.switcher import Switcher
@@ -100,6 +102,17 @@ def verbs() -> dict[str, ArgumentParser]:
     limit.add_argument("--out", type=str, required=True, help="Folder of the figures.")
     _overwrite(limit)
 
+    frontier = _parser(
+        "frontier",
+        "Hold universal Switchers against baselines at every call rate and budget, and against the"
+        " best that was possible.",
+    )
+    frontier.add_argument(
+        "runs", nargs="*", type=str, help="Folders of `londi train --universal true`, one a seed."
+    )
+    _configured(frontier, FrontierConfig, skip={"runs"})
+    _out(frontier)
+
     sweep = _parser(
         "sweep",
         "Train and evaluate a Switcher at every point of a grid. Runs share a cache of answers.",
@@ -119,6 +132,7 @@ def verbs() -> dict[str, ArgumentParser]:
         "evaluate": evaluate,
         "tune": tune,
         "limit": limit,
+        "frontier": frontier,
         "sweep": sweep,
         "finetune": finetune,
         "envs": envs,
@@ -144,9 +158,9 @@ def _parser(verb: str, description: str) -> ArgumentParser:
     return ArgumentParser(prog=f"londi {verb}", description=description, exit_on_error=False)
 
 
-def _configured(parser: ArgumentParser, config: type) -> None:
+def _configured(parser: ArgumentParser, config: type, skip: set[str] | None = None) -> None:
     parser.add_argument("--config", action="config", help="YAML file with any of these settings.")
-    parser.add_class_arguments(config, fail_untyped=True)
+    parser.add_class_arguments(config, fail_untyped=True, skip=skip)
 
 
 def _out(parser: ArgumentParser) -> None:
@@ -382,6 +396,51 @@ def _limit(given: Namespace) -> int:
         print(f"{cut} episodes have more states than were looked at")
     print(f"figures in {folder / LIMIT}")
     return 0
+
+
+def _frontier(given: Namespace) -> int:
+    from londi.curves import FRONTIER
+    from londi.frontier import frontier
+
+    config, folder = _run_of(given, FrontierConfig)
+    with _Bar("playing", len(config.methods) + 1) as bar:
+        found = frontier(
+            config,
+            folder,
+            resume=bool(given.resume),
+            overwrite=given.overwrite,
+            on_played=bar.show,
+        )
+    _print_curves(found)
+    print(f"figures in {folder / FRONTIER}")
+    return 0
+
+
+def _print_curves(found: Frontier) -> None:
+    """Print what sums up each method's curve."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{found.env}, {found.episodes} held-out episodes, seeds {found.seeds}")
+    table.add_column("method", overflow="fold")
+    for column in ("APGR", "of the limit's", "behind londi", "CPT 50 / 80 / 95", "cost saved"):
+        table.add_column(column, justify="right")
+    for curve in found.curves:
+        table.add_row(
+            curve.method,
+            _estimate(curve.apgr),
+            _estimate(curve.of_limit),
+            _estimate(curve.ahead),
+            " / ".join(f"{rate:.2f}" for rate in curve.cpt),
+            _estimate(curve.saved),
+        )
+    console = Console()
+    console.width = max(console.width, 120)
+    console.print(table)
+
+
+def _estimate(figure: Estimate | None) -> str:
+    return "-" if figure is None else f"{figure.value:.3f} ({figure.low:.3f} .. {figure.high:.3f})"
 
 
 def _load_switcher(folder: Path, greedy: bool, pair: Pair) -> Switcher:

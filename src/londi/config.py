@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Literal
 
-from londi.errors import InvalidConfig
+from londi.errors import InvalidConfig, UnknownName
 
 BABYAI_MIX = "londi/BabyAIText-MixedTrainLocal-v0"
 
@@ -53,8 +53,11 @@ class PairConfig:
     device: str = "cpu"
     """Where the language models run, such as cpu, cuda or cuda:1; `auto` spreads them over the GPUs
     that there are (`pip install 'londi[gpu]'`)."""
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Number format of the language models' weights and arithmetic."""
+    dtype: Literal["float32", "bfloat16", "float16", "int8"] = "float32"
+    """Number format of the language models' weights and arithmetic; `int8` rounds the weights of
+    linear layers, and what they are given, on a CPU only."""
+    deepthink_dtype: Literal["same", "float32", "bfloat16", "float16", "int8"] = "same"
+    """DEEPTHINK's own number format; `same` is that of `dtype`."""
     threads: int = 1
     """CPU threads of the models, and again of the Switcher's training, which goes on while they
     answer; 0 leaves torch's choice. For models as small as the built-in ones one is quickest."""
@@ -295,6 +298,77 @@ class LimitConfig(PairConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check(self, episodes=(1, INF), most_calls=(0, INF), states=(1, INF), minutes=(0, INF))
+
+
+METHODS = (
+    "random",
+    "first-k",
+    "every-k",
+    "confidence",
+    "stuck",
+    "episode-router",
+    "step-router",
+    "cql",
+    "dqn",
+    "ppo",
+)
+"""The baselines that a frontier can hold a universal Switcher against."""
+
+
+@dataclass(frozen=True)
+class FrontierConfig:
+    """Hold universal Switchers against baselines, all along, and against the best there is."""
+
+    runs: list[str] = field(default_factory=list)
+    """Folders of `londi train --universal true` that differ in their seed only."""
+    methods: list[str] = field(default_factory=lambda: list(METHODS[:-2]))
+    """Baselines: random, first-k, every-k, confidence, stuck (SwiftSage's rule), episode-router
+    (RouteLLM's way), step-router (MTRouter's way), cql (SeqRoute's way), and dqn and ppo
+    (`pip install 'londi[baselines]'`), which are trained anew for each of three costs."""
+    episodes: int = 300
+    """Held-out episodes, the same for every method."""
+    validation_episodes: int = 100
+    """Other episodes, by which the settings of every method are chosen."""
+    points: int = 7
+    """Most settings of a method that are played on the held-out episodes."""
+    budgets: list[int] = field(default_factory=lambda: [1, 2, 4, 8, 12])
+    """Budgets that every method is played with as well."""
+    log_steps: int = 40_000
+    """Environment steps of the log that routers learn from, and of each training of dqn and ppo."""
+    states: int = 2_000
+    """Most states of an episode that the clairvoyant looks at; 0 leaves it out."""
+    most_calls: int = 30
+    """The largest number of DEEPTHINK calls in an episode that the clairvoyant is asked for."""
+    minutes: float = 60.0
+    """After which the clairvoyant looks at no further state."""
+    timelines: int = 6
+    """Episodes that are told step by step."""
+    num_envs: int = 32
+    """Environments played side by side."""
+    seed: int = 0
+    """Seed of random choices."""
+
+    def __post_init__(self) -> None:
+        check(
+            self,
+            episodes=(1, INF),
+            validation_episodes=(1, INF),
+            points=(1, INF),
+            log_steps=(1000, 1_000_000),
+            states=(0, INF),
+            most_calls=(0, INF),
+            minutes=(0, INF),
+            timelines=(0, INF),
+            num_envs=(1, INF),
+            seed=(0, INF),
+        )
+        if not self.runs:
+            raise InvalidConfig("runs: expected folders of `londi train --universal true`")
+        for name in self.methods:
+            if name not in METHODS:
+                raise UnknownName("method", name, METHODS)
+        if any(budget < 0 for budget in self.budgets):
+            raise InvalidConfig(f"budgets: expected whole numbers >= 0, got {self.budgets}")
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,17 @@ class ConfidenceEncoder(Encoder):
         return np.array([[reply.confidence] for reply in replies], np.float32)
 
 
+class ProgressEncoder(Encoder):
+    """By how much the last action changed the score, where a prompt says so: for rules."""
+
+    size = 1
+    spec = "progress"
+
+    def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:
+        gains = [getattr(prompt, "gains", ())[-1:] for prompt in prompts]
+        return np.array([[float(sum(gain))] for gain in gains], np.float32)
+
+
 class QuickEncoder(Encoder):
     """QUICK's own embedding of the prompt, and a little of what it does not show; all frozen.
 
@@ -304,6 +315,8 @@ def make_encoder(spec: str, quick: LanguageModel, deepthink: LanguageModel) -> E
         return NoEncoder()
     if spec == "confidence":
         return ConfidenceEncoder()
+    if spec == "progress":
+        return ProgressEncoder()
     if spec.startswith("sentence:"):
         return SentenceEncoder(spec.removeprefix("sentence:"))
     if spec.startswith("model:"):

@@ -6,7 +6,7 @@ This file knows how episodes are played and compared, not how anything was train
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import count
@@ -230,6 +230,21 @@ def evaluate(
         played["threshold"] = run("threshold", threshold, budget, held_out)
     pair.close()
     return Evaluation(training, {method: played[method] for method in METHODS})
+
+
+def write_played(file: Path, played: Sequence[Episode]) -> None:
+    """Write episodes in numbers, whole or not at all."""
+    write_whole(file, [json.dumps([asdict(episode) for episode in played]) + "\n"])
+
+
+def read_played(file: Path) -> list[Episode]:
+    """Read what `write_played` wrote."""
+    return episodes_of(json.loads(file.read_text(encoding="utf-8")))
+
+
+def episodes_of(rows: Sequence[Mapping[str, Any]]) -> list[Episode]:
+    """The episodes that `dataclasses.asdict` made these of."""
+    return [Episode(**row) for row in rows]
 
 
 def results(evaluations: Sequence[Evaluation]) -> list[Result]:

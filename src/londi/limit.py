@@ -180,10 +180,10 @@ def summed_up(episodes: list[Best]) -> Limit:
     most = len(episodes[0].at_least)
     budgets = [_mean(episodes, [k] * len(episodes)) for k in range(most)]
     # Each price at which some episode's choice turns, the greatest first.
-    prices = {np.inf, 0.0} | {price for best in episodes for price in _turns(best)}
+    prices = {np.inf, 0.0} | {price for best in episodes for price in turns(best)}
     hull: list[Point] = []
     for price in sorted(prices, reverse=True):
-        point = _mean(episodes, [_worthwhile(best, price) for best in episodes])
+        point = _mean(episodes, [worthwhile(best, price) for best in episodes])
         if not hull or point != hull[-1]:
             hull.append(point)
     return Limit(episodes, budgets, hull)
@@ -196,7 +196,13 @@ def write_limit(folder: Path, found: Limit) -> None:
     write_whole(folder / LIMIT, [json.dumps(rows, indent=1) + "\n"])
 
 
-def _turns(best: Best) -> Iterator[float]:
+def read_limit(folder: Path) -> Limit:
+    """Read what `write_limit` wrote."""
+    lines = (folder / EPISODES).read_text(encoding="utf-8").splitlines()
+    return summed_up([Best(**json.loads(line)) for line in lines])
+
+
+def turns(best: Best) -> Iterator[float]:
     """The prices of a call below which more calls are worth making, the greatest first."""
     k = 0
     while True:
@@ -211,7 +217,7 @@ def _turns(best: Best) -> Iterator[float]:
         yield price
 
 
-def _worthwhile(best: Best, price: float) -> int:
+def worthwhile(best: Best, price: float) -> int:
     """The k that is worth most where a call costs `price`; of equals the least."""
     if np.isinf(price):
         return 0

@@ -108,16 +108,18 @@ def load_pair(config: PairConfig, seed: int) -> Pair:
         )
     if config.threads:
         torch.set_num_threads(config.threads)
+    own = config.dtype if config.deepthink_dtype == "same" else config.deepthink_dtype
+    named = ((config.quick, config.dtype), (config.deepthink, own))
     quick, deepthink = (
         load_model(
             name,
             seed=seed + k,
             device=config.device,
-            dtype=config.dtype,
+            dtype=dtype,
             batch_size=config.lm_batch_size,
             choose=config.choose,
         )
-        for k, name in enumerate((config.quick, config.deepthink))
+        for k, (name, dtype) in enumerate(named)
     )
     # Its advice is asked for only where somebody heeds it: it takes time.
     advice = isinstance(quick, ExpertModel) or isinstance(deepthink, ExpertModel)

@@ -27,7 +27,7 @@ from londi.encoder import make_encoder
 from londi.envs import make_env, warm
 from londi.episodes import held_out_seeds
 from londi.errors import LondiError
-from londi.evaluate import play, played_there, summary
+from londi.evaluate import episodes_of, play, played_there, read_played, summary, write_played
 from londi.metrics import Episode, Result, call_rate, read_result, result
 from londi.pair import load_pair
 from londi.progress import read_progress
@@ -327,7 +327,7 @@ def _rows(folder: Path, grid: Sequence[_Point], evaluation: EvaluateConfig) -> l
         if not file.is_file():
             continue
         config = played_there(point.runs[0], evaluation)
-        ends = {method: _episodes(played) for method, played in _read(file).items()}
+        ends = {method: episodes_of(played) for method, played in _read(file).items()}
         if file not in alone:
             alone.add(file)
             rows += [_row(config, point.pair, end, {0: ends[end]}, ends) for end in ends]
@@ -364,22 +364,8 @@ def _short(played: Sequence[Episode]) -> str:
     return f"return {mean:.3f}, call rate {call_rate([played]):.2f}"
 
 
-def write_played(file: Path, played: Sequence[Episode]) -> None:
-    """Write episodes in numbers, whole or not at all."""
-    write_whole(file, [json.dumps([asdict(episode) for episode in played]) + "\n"])
-
-
-def read_played(file: Path) -> list[Episode]:
-    """Read what `write_played` wrote."""
-    return _episodes(_read(file))
-
-
 def _read(file: Path) -> Any:
     return json.loads(file.read_text(encoding="utf-8"))
-
-
-def _episodes(rows: Sequence[Mapping[str, Any]]) -> list[Episode]:
-    return [Episode(**row) for row in rows]
 
 
 def _do(

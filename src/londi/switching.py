@@ -198,6 +198,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
                 choice=int(choice[i]),
                 action=acting[i].action,
                 quick_action=quick.action if quick else None,
+                deepthink_action=deepthink.action if deepthink else None,
                 reward=outcome.reward,
                 terminated=outcome.terminated,
                 truncated=outcome.truncated,

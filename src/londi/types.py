@@ -67,6 +67,7 @@ class Step:
         choice: g, 1 where DEEPTHINK acted.
         action: the action text.
         quick_action: what QUICK would have done; None where it was not asked.
+        deepthink_action: what DEEPTHINK would have done; likewise.
         reward: the task's own reward, no cost taken off.
         terminated: the task ended here.
         truncated: the episode was cut off here.
@@ -85,6 +86,7 @@ class Step:
     choice: int
     action: str
     quick_action: str | None
+    deepthink_action: str | None
     reward: float
     terminated: bool
     truncated: bool

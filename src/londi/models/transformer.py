@@ -26,8 +26,9 @@ from torch import nn
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 from transformers.utils import logging as hf_logging
 
-from londi.errors import MissingExtra, ModelError, UnknownName
+from londi.errors import InvalidConfig, MissingExtra, ModelError, UnknownName
 from londi.models.energy import energy_counter
+from londi.models.int8 import Int8Linear, to_int8
 from londi.models.reader import MAX_TOKENS, Reader
 from londi.prompts import HISTORY, Prompt
 from londi.types import Reply, Usage
@@ -38,7 +39,7 @@ SETTINGS = "londi.json"
 IGNORED = -100
 """The label that pads a candidate, and that a loss leaves out."""
 
-DTYPES = ("float32", "bfloat16", "float16")
+DTYPES = ("float32", "bfloat16", "float16", "int8")
 
 Scoring = Literal["logprob", "glam"]
 
@@ -121,37 +122,50 @@ class TransformerModel(ABC):
                 converted copy is asked for.
             device: where to, such as cpu, cuda or cuda:1; ``"auto"`` lets accelerate spread it
                 over what there is.
-            dtype: number format of the weights.
+            dtype: number format of the weights; ``"int8"`` is that of the linear layers, and
+                everything else of such a model is float32.
             settings: the other arguments of this class.
 
         Raises:
             ModelError: if there is no such model, its weights are pickled, there is no such device,
                 or the model does not fit on the devices that there are.
             UnknownName: if there is no such number format.
+            InvalidConfig: if the device cannot compute in it.
             MissingExtra: if `device` takes a package that is not installed.
         """
         if device == "auto" and find_spec("accelerate") is None:
             raise MissingExtra("accelerate", "gpu")
         if dtype not in DTYPES:
             raise UnknownName("dtype", dtype, DTYPES)
+        int8 = dtype == "int8"
+        if int8 and device.partition(":")[0] != "cpu":
+            raise InvalidConfig(f"dtype: int8 runs on the device cpu only, got {device!r}")
         with _loading(path):
             tokenizer = AutoTokenizer.from_pretrained(path)
             model = cls.loader.from_pretrained(
                 path,
-                dtype=getattr(torch, dtype),
+                dtype=torch.float32 if int8 else getattr(torch, dtype),
                 use_safetensors=True,
                 device_map="auto" if device == "auto" else None,
             )
             model = model if device == "auto" else model.to(device)
             if any(weight.is_meta for weight in model.parameters()):
                 raise ValueError("it does not fit on the devices, and would be read from disk")
+            if int8:
+                to_int8(model)
         file = Path(path) / SETTINGS
         if file.is_file():
             settings = {**json.loads(file.read_text()), **settings}
         return cls(model, tokenizer, path, **settings)
 
     def save(self, folder: Path, dtype: torch.dtype = torch.float32) -> None:
-        """Write weights (safetensors), tokenizer and settings into `folder`."""
+        """Write weights (safetensors), tokenizer and settings into `folder`.
+
+        Raises:
+            ModelError: if the weights are in int8, which no other program could read.
+        """
+        if any(isinstance(module, Int8Linear) for module in self.model.modules()):
+            raise ModelError(f"model {self.name!r} is in int8; load it in another dtype to save it")
         with _quiet():
             copy.deepcopy(self.model).to(dtype).save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)

@@ -1,0 +1,143 @@
+"""Logged episodes, from which routers that never act while they learn are trained.
+
+This file knows how episodes are recorded, and nothing of what is learned from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from londi.checkpoint import has_state, load_state, save_state
+from londi.encoder import Encoder
+from londi.pair import Pair
+from londi.replay import ReplayBuffer, Transitions
+from londi.switching import SwitchingVectorEnv
+from londi.types import Step
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """T steps of whole episodes, each episode's in order; observations of D numbers.
+
+    They were played without a budget, and with a cost of zero in what is observed.
+
+    Attributes:
+        episode: [T], its seed.
+        observation: [T, D], what was seen.
+        choice: [T], g.
+        reward: [T], the task's own.
+        following: [T, D], what was seen next, before another episode began.
+        terminated: [T], whether the task ended here.
+    """
+
+    episode: Array
+    observation: Array
+    choice: Array
+    reward: Array
+    following: Array
+    terminated: Array
+
+    @property
+    def begins(self) -> Array:
+        """[T], whether an episode does."""
+        out: Array = np.diff(self.episode, prepend=-1) != 0
+        return out
+
+    def to_come(self) -> Array:
+        """[T], the return from each step on to the end of its episode, undiscounted."""
+        backward = np.cumsum(self.reward[::-1])[::-1]
+        ends = np.append(np.flatnonzero(self.begins)[1:], len(self.episode)) - 1
+        beyond = np.append(backward, 0.0)[ends + 1]
+        lengths = np.diff(np.append(np.flatnonzero(self.begins), len(self.episode)))
+        out: Array = backward - np.repeat(beyond, lengths)
+        return out
+
+    def replay(self) -> ReplayBuffer:
+        """The steps as a full replay buffer."""
+        n, size = self.observation.shape
+        buffer = ReplayBuffer(n, size)
+        anything = np.ones((n, 2), bool)
+        buffer.add(
+            Transitions(
+                observation=self.observation,
+                choice=self.choice,
+                reward=self.reward,
+                next_observation=self.following,
+                terminated=self.terminated,
+                allowed=anything,
+                next_allowed=anything,
+                overspent=np.zeros(n),
+            )
+        )
+        return buffer
+
+
+def record(
+    pair: Pair,
+    encoder: Encoder,
+    episodes: Iterable[int],
+    rate: Callable[[np.random.Generator], float],
+    *,
+    steps: float,
+    num_envs: int,
+    seed: int,
+) -> Log:
+    """Play episodes with random choices, at a call rate of each one's own, and log them.
+
+    Args:
+        pair: the models and their environment.
+        encoder: what is seen of a prompt.
+        episodes: their seeds.
+        rate: draws the probability of a call in an episode.
+        steps: after so many no further step is made; episodes that have not ended are left out.
+        num_envs: episodes played side by side.
+        seed: seed of the choices.
+    """
+    env = SwitchingVectorEnv(
+        pair.make, pair.quick, pair.deepthink, cost=0.0, encoder=encoder, num_envs=num_envs
+    )
+    rng = np.random.default_rng(seed)
+    rows: dict[int, list[tuple[Step, Array, Array]]] = {}
+    ended: list[int] = []
+    made = 0
+    rates = np.array([rate(rng) for _ in range(num_envs)])
+    with closing(env):
+        observation, info = env.reset(options={"episodes": episodes})
+        while info["live"].any() and made < steps:
+            seen = observation
+            observation, _, _, _, info = env.step(rng.random(num_envs) < rates)
+            for i, step in enumerate(info["steps"]):
+                if step is not None:
+                    made += 1
+                    row = step, seen[i], info["final_obs"][i]
+                    rows.setdefault(step.episode, []).append(row)
+                    if step.ended:
+                        ended.append(step.episode)
+                        rates[i] = rate(rng)
+    pair.commit()
+    flat = [row for episode in ended for row in rows[episode]]
+    return Log(
+        episode=np.array([step.episode for step, _, _ in flat]),
+        observation=np.stack([seen for _, seen, _ in flat]),
+        choice=np.array([step.choice for step, _, _ in flat]),
+        reward=np.array([step.reward for step, _, _ in flat], np.float32),
+        following=np.stack([after for _, _, after in flat]),
+        terminated=np.array([step.terminated for step, _, _ in flat]),
+    )
+
+
+def kept_log(folder: Path, make: Callable[[], Log]) -> Log:
+    """The log in `folder`, made and left there if there is none."""
+    if not has_state(folder):
+        made = make()
+        save_state(folder, {field.name: getattr(made, field.name) for field in fields(Log)})
+    return Log(**load_state(folder))

@@ -1,0 +1,247 @@
+"""Routers that learn from logged episodes whether DEEPTHINK is worth its call.
+
+`learn_episode_router` decides once, by the first state, as RouteLLM (arXiv 2406.18665) routes a
+query. `learn_step_router` predicts what return follows on either choice and takes the better after
+lambda a call, as MTRouter routes a turn. `learn_cql` is conservative Q-learning (arXiv 2006.04779)
+with the budget in the state, as SeqRoute has it. This file knows arrays, and nobody who plays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
+
+from londi.baselines.logs import Log
+from londi.baselines.rules import Memory, steps_made
+from londi.conditioned import TermsTrunk
+from londi.encoder import COST, EXTRAS, SHARE, Encoder
+from londi.sac import Actor
+from londi.switcher import LearnedSwitcher, Switcher
+from londi.terms import TermsRange
+
+Array = npt.NDArray[Any]
+
+HELD_BACK = 0.15
+"""Share of the logged episodes that say when to stop."""
+GAP = 0.01
+"""By how much more of return DEEPTHINK has to have to do better."""
+EPOCHS, PATIENCE = 60, 6
+BATCH = 256
+RATE = 1e-3
+CONSERVATISM = 0.1
+"""Weight of CQL's penalty: large enough to matter beside errors of a few hundredths of return."""
+
+
+class Scorer(Actor):
+    """What either choice is worth, `[B, 2]` from observations `[B, D]`."""
+
+    def __init__(self, encoder: Encoder, width: int) -> None:
+        super().__init__(encoder.trunk(EXTRAS, width), width)
+
+
+class Margin(nn.Module):
+    """Scores of which a call's are less by `margin`."""
+
+    def __init__(self, scorer: nn.Module, margin: float) -> None:
+        super().__init__()
+        self.scorer = scorer
+        self.register_buffer("margin", torch.tensor([0.0, margin]))
+
+    def forward(self, observation: Tensor) -> Tensor:
+        out: Tensor = self.scorer(observation) - self.margin
+        return out
+
+
+class EpisodeSwitcher(Switcher):
+    """One model for a whole episode: DEEPTHINK where the first state says that it will do better.
+
+    It remembers which, slot by slot: one player at a time.
+
+    Args:
+        scorer: whose second number is the log-odds that DEEPTHINK does better.
+        encoder: the spec of the encoder that it reads.
+        size: the features of that.
+        threshold: of the probability, above which DEEPTHINK plays.
+    """
+
+    def __init__(self, scorer: nn.Module, encoder: str, size: int, threshold: float) -> None:
+        self.encoder = encoder
+        self.threshold = threshold
+        self._scorer, self._size = scorer, size
+        self._routed = Memory()
+
+    def call_probability(self, observation: Array, allowed: Array) -> Array:
+        begins = steps_made(observation, self._size) == 0
+        now = win_probability(self._scorer, observation) > self.threshold
+        routed = np.where(begins, now, self._routed.at(begins))
+        self._routed.keep(routed)
+        return np.where(allowed[:, 1], routed, 0.0)
+
+
+def win_probability(scorer: nn.Module, observation: Array) -> Array:
+    """That DEEPTHINK does better in an episode which begins so, `[B]`."""
+    with torch.inference_mode():
+        out: Array = scorer(torch.from_numpy(observation))[:, 1].sigmoid().numpy()
+    return out
+
+
+def learn_episode_router(scorer: nn.Module, quick: Log, deepthink: Log, seed: int) -> None:
+    """Teach `scorer` whether DEEPTHINK's return is more than QUICK's.
+
+    Args:
+        scorer: as `EpisodeSwitcher` reads it.
+        quick: episodes that QUICK played alone.
+        deepthink: the same episodes, played by DEEPTHINK.
+        seed: seed of the batches.
+    """
+    others = dict(_outcomes(deepthink))
+    pairs = [(e, r) for e, r in _outcomes(quick) if e in others]
+    rows = {int(e): row for e, row in zip(quick.episode[quick.begins], _first(quick), strict=True)}
+    seen = torch.from_numpy(np.stack([rows[e] for e, _ in pairs]))
+    wins = torch.tensor([float(others[e] - r > GAP) for e, r in pairs])
+
+    def loss(rows: Tensor) -> Tensor:
+        return binary_cross_entropy_with_logits(scorer(seen[rows])[:, 1], wins[rows])
+
+    _fit(scorer, loss, np.array([e for e, _ in pairs]), seed, decay=1e-2)
+
+
+def learn_step_router(scorer: nn.Module, log: Log, seed: int) -> None:
+    """Teach `scorer` the return that followed on either choice.
+
+    Args:
+        scorer: of either choice.
+        log: in which choices say nothing of one another.
+        seed: seed of the batches.
+    """
+    seen = torch.from_numpy(log.observation)
+    choice = torch.from_numpy(log.choice)[:, None]
+    target = torch.from_numpy(log.to_come().astype(np.float32))
+
+    def loss(rows: Tensor) -> Tensor:
+        return mse_loss(scorer(seen[rows]).gather(1, choice[rows])[:, 0], target[rows])
+
+    _fit(scorer, loss, log.episode, seed, decay=1e-4)
+
+
+def margins(scorer: nn.Module, log: Log, points: int) -> list[float]:
+    """Lambdas at which calls would be made at all shares of the logged states, the least first."""
+    with torch.inference_mode():
+        scores = scorer(torch.from_numpy(log.observation))
+    gains = (scores[:, 1] - scores[:, 0]).numpy()
+    return [float(q) for q in np.quantile(gains, np.linspace(0, 1, points + 2)[1:-1])]
+
+
+class TermsScorer(Actor):
+    """What either choice is worth on any terms of a range, `[B, 2]`."""
+
+    def __init__(self, encoder: Encoder, width: int, terms: TermsRange) -> None:
+        super().__init__(TermsTrunk(encoder, 0, width, terms), width)
+
+
+def learn_cql(
+    scorer: nn.Module,
+    log: Log,
+    terms: TermsRange,
+    size: int,
+    *,
+    steps: int,
+    gamma: float,
+    seed: int,
+) -> None:
+    """Teach `scorer` Q-values of `log` at all costs and budgets, none better than was seen.
+
+    Double Q-learning with a slow copy, and the penalty log sum exp Q - Q(s, g) of CQL(H).
+
+    Args:
+        scorer: `TermsScorer`.
+        log: what to learn from.
+        terms: the costs and budgets that transitions are told again with.
+        size: features of the encoder, behind which the terms stand.
+        steps: of gradient.
+        gamma: discount of a step.
+        seed: seed of the batches.
+    """
+    rng = np.random.default_rng(seed)
+    buffer = log.replay()
+    slow = deepcopy(scorer)
+    optimizer = torch.optim.Adam(scorer.parameters(), RATE, fused=True)
+    for _ in range(steps):
+        batch = terms.relabel(buffer.sample(BATCH, 0.0, 0.0, rng), size + SHARE, size + COST, rng)
+        with torch.no_grad():
+            ahead = scorer(batch.next_observation).masked_fill(~batch.next_allowed, -torch.inf)
+            best = ahead.argmax(1, keepdim=True)
+            follows = slow(batch.next_observation).gather(1, best)[:, 0]
+            target = batch.reward - batch.cost * batch.action
+            target += gamma * (1.0 - batch.terminated) * follows
+        q = scorer(batch.observation)  # [B, 2]
+        taken = q.gather(1, batch.action[:, None])[:, 0]
+        open_q = q.masked_fill(~batch.allowed, -torch.inf)
+        penalty = (open_q.logsumexp(1) - taken).mean()
+        loss = mse_loss(taken, target) + CONSERVATISM * penalty
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            for p, kept in zip(scorer.parameters(), slow.parameters(), strict=True):
+                kept.lerp_(p, 0.005)
+
+
+def greedy(scorer: nn.Module, encoder: str, terms: TermsRange | None = None) -> Switcher:
+    """A Switcher that takes the choice with the greater score."""
+    actor: Any = scorer
+    return LearnedSwitcher(actor, encoder, greedy=True, terms=terms)
+
+
+def _outcomes(log: Log) -> Iterator[tuple[int, float]]:
+    begins = log.begins
+    yield from zip(log.episode[begins].tolist(), log.to_come()[begins].tolist(), strict=True)
+
+
+def _first(log: Log) -> Array:
+    out: Array = log.observation[log.begins]
+    return out
+
+
+def _fit(
+    network: nn.Module,
+    loss: Callable[[Tensor], Tensor],
+    groups: Array,
+    seed: int,
+    decay: float,
+) -> None:
+    """Train `network` until the loss on episodes that are held back falls no more.
+
+    Args:
+        network: what is trained; it is left as it was best.
+        loss: of these rows.
+        groups: [T], the episode of each row.
+        seed: of the batches and of which episodes are held back.
+        decay: of the weights.
+    """
+    rng = np.random.default_rng(seed)
+    names = np.unique(groups)
+    back = np.isin(groups, rng.permutation(names)[: max(1, int(HELD_BACK * len(names)))])
+    rows, held = np.flatnonzero(~back), torch.from_numpy(np.flatnonzero(back))
+    optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=decay, fused=True)
+    best, state, idle = float("inf"), deepcopy(network.state_dict()), 0
+    for _ in range(EPOCHS):
+        for part in np.array_split(rng.permutation(rows), max(1, len(rows) // BATCH)):
+            optimizer.zero_grad()
+            loss(torch.from_numpy(part)).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        with torch.no_grad():
+            now = float(loss(held))
+        idle += 1
+        if now < best:
+            best, state, idle = now, deepcopy(network.state_dict()), 0
+        if idle == PATIENCE:
+            break
+    network.load_state_dict(state)

@@ -1,0 +1,151 @@
+"""DQN and PPO of Stable-Baselines3 on the switching problem, at one cost each.
+
+This file knows `SwitchingVectorEnv` and that library's form of an environment.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from londi.encoder import EXTRAS, Encoder
+from londi.errors import MissingExtra
+from londi.switching import SwitchingVectorEnv
+
+try:
+    from stable_baselines3 import DQN, PPO
+    from stable_baselines3.common.logger import Logger
+    from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+    from stable_baselines3.common.vec_env import VecEnv
+except ImportError as error:
+    raise MissingExtra("stable-baselines3", "baselines") from error
+
+
+class StableBaselines(VecEnv):
+    """`SwitchingVectorEnv` in the form that Stable-Baselines3 reads.
+
+    Args:
+        env: the environment.
+        episodes: the seeds to play, endless; None begins at zero.
+    """
+
+    def __init__(self, env: SwitchingVectorEnv, episodes: Any = None) -> None:
+        self.env = env
+        self._episodes = episodes
+        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+
+    def reset(self) -> Any:
+        options = None if self._episodes is None else {"episodes": self._episodes}
+        return self.env.reset(seed=0, options=options)[0]
+
+    def step_async(self, actions: Any) -> None:
+        self.actions = actions
+
+    def step_wait(self) -> Any:
+        observation, reward, terminated, truncated, info = self.env.step(self.actions)
+        infos = [
+            {
+                "terminal_observation": info["final_obs"][i],
+                "TimeLimit.truncated": bool(truncated[i] and not terminated[i]),
+            }
+            for i in range(self.num_envs)
+        ]
+        return observation, reward, terminated | truncated, infos
+
+    def close(self) -> None:
+        self.env.close()
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        return [getattr(self.env, attr_name, None)] * self.num_envs
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        raise NotImplementedError
+
+    def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
+        return [False] * self.num_envs
+
+
+class Trunk(BaseFeaturesExtractor):
+    """The network that our own Switchers read an observation with."""
+
+    def __init__(self, space: Any, encoder: Encoder, width: int) -> None:
+        super().__init__(space, width)
+        self.trunk = encoder.trunk(EXTRAS, width)
+
+    def forward(self, observation: Tensor) -> Tensor:
+        out: Tensor = self.trunk(observation)
+        return out
+
+
+def learn(
+    algorithm: str,
+    env: SwitchingVectorEnv,
+    encoder: Encoder,
+    episodes: Any,
+    *,
+    width: int,
+    steps: int,
+    gamma: float,
+    seed: int,
+) -> nn.Sequential:
+    """Train, and return the part of the network that decides.
+
+    Its two numbers are Q-values of ``"dqn"``, to take the greater of, and logits of ``"ppo"``. Both
+    have the network and the discount of our own Switchers; what else is set is set so that they
+    learn at all within as many steps, and the rest is the library's.
+    """
+    threads = torch.get_num_threads()
+    policy = {
+        "features_extractor_class": Trunk,
+        "features_extractor_kwargs": {"encoder": encoder, "width": width},
+        "net_arch": [],
+    }
+    common: dict[str, Any] = {"gamma": gamma, "seed": seed, "device": "cpu"}
+    world = StableBaselines(env, episodes)
+    decides: nn.Module
+    if algorithm == "dqn":
+        model: Any = DQN(
+            "MlpPolicy",
+            world,
+            policy_kwargs=policy,
+            learning_rate=1e-3,
+            buffer_size=steps,
+            learning_starts=steps // 10,
+            batch_size=256,
+            train_freq=1,
+            gradient_steps=max(1, env.num_envs // 8),
+            target_update_interval=1000,
+            exploration_fraction=0.3,
+            exploration_final_eps=0.1,
+            **common,
+        )
+        decides = model.q_net.q_net
+        trunk = model.q_net.features_extractor
+    else:
+        model = PPO(
+            "MlpPolicy",
+            world,
+            policy_kwargs=policy,
+            learning_rate=3e-4,
+            n_steps=128,
+            batch_size=256,
+            ent_coef=0.001,
+            **common,
+        )
+        decides = model.policy.action_net
+        trunk = model.policy.pi_features_extractor
+    model.set_logger(Logger(None, []))  # by default it leaves a folder behind
+    model.learn(steps)
+    torch.set_num_threads(threads)
+    head = decides[0] if isinstance(decides, nn.Sequential) else decides
+    return nn.Sequential(trunk.trunk, head)
+
+
+def sequential(encoder: Encoder, width: int) -> nn.Sequential:
+    """A network of the shape that `learn` returns."""
+    return nn.Sequential(encoder.trunk(EXTRAS, width), nn.Linear(width, 2))

@@ -1,0 +1,562 @@
+"""`londi frontier`: universal Switchers held against baselines, all along, and against the limit.
+
+Every method is played at many settings on validation episodes, those that are worth it again on
+held-out ones, with and without budgets. Whatever has been played lies in a file of its own, so that
+an interrupted comparison goes on where it was. This file knows who plays what, and how that is
+summed up; not how anybody decides.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from londi import limit as clairvoyant
+from londi.baselines import BASELINES, UNIVERSAL, Bench, Candidate, Method
+from londi.budget import Budget
+from londi.checkpoint import has_state
+from londi.config import FrontierConfig, LimitConfig, PairConfig, TrainConfig
+from londi.curves import Best, Curve, Estimate, Frontier, Point, Timeline, write_frontier
+from londi.envs import warm
+from londi.episodes import held_out_seeds, validation_seeds
+from londi.errors import InvalidConfig, LondiError
+from londi.evaluate import play, read_played, summary, write_played
+from londi.metrics import Episode, apgr, call_rate, cpt, iqm, result
+from londi.pair import Pair, load_pair
+from londi.runs import create_run, is_free, make_folder, read_run
+from londi.switcher import CHECKPOINT, ConstantSwitcher, LearnedSwitcher, Switcher
+from londi.timelines import watch
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+RESAMPLES = 2000
+PRICES = 60
+"""Prices of a call that the limit's curve is drawn at, at most."""
+TOLD = 2
+"""Of the universal Switcher's settings every other one has its timelines."""
+SHARES = (0.5, 0.8, 0.95)
+_PAIR = [f.name for f in fields(PairConfig)]
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """P settings of a method on E episodes, each played by S seeds.
+
+    Attributes:
+        totals: [P, S, E], returns.
+        calls: [P, S, E].
+        steps: [P, S, E].
+    """
+
+    totals: Floats
+    calls: Floats
+    steps: Floats
+
+    @classmethod
+    def of(cls, played: Sequence[Sequence[Sequence[Episode]]]) -> Track:
+        """From `[P][S][E]` episodes."""
+        return cls(*(_numbers(played, name) for name in ("total", "calls", "steps")))
+
+    def means(self, seeds: Ints, episodes: Ints) -> tuple[Floats, Floats, Floats]:
+        """Returns, calls and steps `[P]` over these seeds and episodes, which may repeat."""
+        drawn = (x[:, seeds][:, :, episodes].mean((1, 2)) for x in self._arrays)
+        returns, calls, steps = drawn
+        return returns, calls, steps
+
+    @property
+    def seeds(self) -> int:
+        return int(self.totals.shape[1])
+
+    @property
+    def _arrays(self) -> tuple[Floats, Floats, Floats]:
+        return self.totals, self.calls, self.steps
+
+
+def _numbers(played: Sequence[Sequence[Sequence[Episode]]], name: str) -> Floats:
+    return np.array([[[getattr(e, name) for e in run] for run in point] for point in played], float)
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    """What sums up a curve: of all episodes, or of a sample of them."""
+
+    apgr: float
+    saved: float
+
+    @classmethod
+    def of(cls, track: Track, seeds: Ints, episodes: Ints, ends: tuple[Track, Track]) -> _Summary:
+        returns, calls, steps = track.means(seeds, episodes)
+        alone = np.zeros(1, np.int64)
+        quick = float(ends[0].means(alone, episodes)[0][0])
+        deepthink, most, _ = (float(x[0]) for x in ends[1].means(alone, episodes))
+        area = apgr(list(zip(calls / steps, returns, strict=True)), quick, deepthink)
+        cheapest = cpt(1.0, list(zip(calls / most, returns, strict=True)), quick, deepthink)
+        return cls(area, 1.0 - cheapest)
+
+
+class Comparison:
+    """A comparison under way: plays what has not been played yet, and remembers it in files.
+
+    Args:
+        folder: of the comparison.
+        config: its settings.
+        pair: models and environment in place of those that the runs name.
+        on_played: told of each play: how many methods are done, and what was played.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: FrontierConfig,
+        pair: Pair | None,
+        on_played: Callable[[int, str], None],
+    ) -> None:
+        runs = [Path(run) for run in config.runs]
+        trainings = [read_run(run, TrainConfig) for run in runs]
+        _check(runs, trainings, config)
+        self.folder, self.config, self.trainings = folder, config, trainings
+        self._on_played, self.done = on_played, 0
+        self.pair = pair or load_pair(trainings[0], config.seed)
+        self.benches = [
+            Bench(
+                folder / "learned" / f"seed={training.seed}",
+                training,
+                Switcher.load(run, self.pair.quick, self.pair.deepthink),
+                self.pair,
+                config.log_steps,
+            )
+            for run, training in zip(runs, trainings, strict=True)
+        ]
+
+    def ends(self, held_out: bool = True) -> tuple[list[Episode], list[Episode]]:
+        """QUICK and DEEPTHINK alone, without a budget."""
+        cost = self.trainings[0].cost
+        quick, deepthink = (
+            self._played(name, Candidate("alone", ConstantSwitcher(p), cost), None, held_out, 0)
+            for name, p in (("quick", 0.0), ("deepthink", 1.0))
+        )
+        return quick, deepthink
+
+    def played(
+        self,
+        method: Method,
+        candidates: Sequence[Sequence[Candidate]],
+        which: Sequence[int],
+        budget: int | None,
+        held_out: bool,
+    ) -> list[list[list[Episode]]]:
+        """`[P][S][E]`: the episodes as each of `which` candidates plays them.
+
+        Args:
+            method: whose they are.
+            candidates: of each seed.
+            which: P indices among them.
+            budget: n; None for no cap.
+            held_out: of these episodes, not of those for validation.
+        """
+        return [
+            [
+                self._played(method.name, of_seed[k], budget, held_out, s)
+                for s, of_seed in enumerate(candidates)
+            ]
+            for k in which
+        ]
+
+    def candidates(self, method: Method) -> list[list[Candidate]]:
+        """Those of each seed; of one alone where seeds make no difference."""
+        make_folder(self.folder / "learned")
+        benches = self.benches if method.seeded else self.benches[:1]
+        for bench in benches:
+            make_folder(bench.folder)
+        return [method.candidates(bench) for bench in benches]
+
+    def _played(
+        self, name: str, candidate: Candidate, budget: int | None, held_out: bool, seed: int
+    ) -> list[Episode]:
+        config = self.config
+        file = played_file(
+            self.folder, held_out, name, candidate.setting, budget, self.trainings[seed].seed
+        )
+        if not file.is_file():
+            make_folder(file.parent)
+            episodes = (
+                held_out_seeds(config.episodes)
+                if held_out
+                else validation_seeds(config.validation_episodes)
+            )
+            played = summary(
+                play(
+                    self.pair,
+                    candidate.switcher,
+                    episodes,
+                    cost=candidate.cost,
+                    budget=Budget(budget),
+                    num_envs=config.num_envs,
+                    seed=config.seed + seed,
+                )
+            )
+            self.pair.commit()
+            write_played(file, played)
+        terms = "" if budget is None else f", at most {budget} calls"
+        self._on_played(self.done, f"{name} {candidate.setting}{terms}")
+        return read_played(file)
+
+    def results(
+        self,
+        method: str,
+        settings: Sequence[str],
+        costs: Sequence[float],
+        budgets: Sequence[int | None],
+        played: Sequence[Sequence[Sequence[Episode]]],
+        ends: tuple[list[Episode], list[Episode]],
+    ) -> list[Point]:
+        """The figures of P settings."""
+        points = []
+        for setting, cost, budget, runs in zip(settings, costs, budgets, played, strict=True):
+            found = result(
+                method,
+                runs,
+                [ends[0]] * len(runs),
+                [ends[1]] * len(runs),
+                env=self.trainings[0].env,
+                cost=cost,
+                budget=budget,
+                seed=tuple(training.seed for training in self.trainings[: len(runs)]),
+            )
+            returns = np.array([[e.total for e in run] for run in runs])
+            points.append(Point(setting, found, iqm(returns)))
+        return points
+
+
+def frontier(
+    config: FrontierConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    pair: Pair | None = None,
+    on_played: Callable[[int, str], None] = lambda done, text: None,
+) -> Frontier:
+    """Play everything, and leave the figures in `folder`.
+
+    Args:
+        config: the settings.
+        folder: where to.
+        resume: go on with what has been played.
+        overwrite: replace an earlier comparison.
+        pair: models and environment in place of those that the runs name.
+        on_played: told of every play: how many methods are done, and which it was.
+
+    Raises:
+        LondiError: if a run is no universal Switcher's, they do not belong together, or a setting
+            is out of their range.
+    """
+    if not resume:
+        is_free(folder, FrontierConfig, overwrite)
+    comparison = Comparison(folder, config, pair, on_played)
+    if not resume:
+        create_run(folder, config, overwrite)
+    with warm():
+        found, timelines = _compare(comparison)
+    comparison.pair.close()
+    write_frontier(folder, found, timelines)
+    return found
+
+
+def _compare(comparison: Comparison) -> tuple[Frontier, list[Timeline]]:
+    config = comparison.config
+    ends = comparison.ends()
+    if np.mean([e.total for e in ends[0]]) == np.mean([e.total for e in ends[1]]):
+        raise InvalidConfig("QUICK and DEEPTHINK have the same return: there is nothing to compare")
+    best = _limit(comparison) if config.states else None
+    limit_track = _limit_track(best) if best else None
+    methods = [UNIVERSAL, *(BASELINES[name] for name in config.methods)]
+    shown: list[tuple[Method, list[Point], list[Point]]] = []
+    tracks: list[Track] = []
+    for method in methods:
+        points, budgets, track = _curve(comparison, method, ends)
+        shown.append((method, points, budgets))
+        tracks.append(track)
+        comparison.done += 1
+    sums = _Sums(tracks, limit_track, ends)
+    curves = [
+        Curve(
+            method=method.name,
+            label=method.label,
+            points=points,
+            budgets=budgets,
+            apgr=sums.apgr(k),
+            of_limit=sums.of_limit(k),
+            ahead=None if k == 0 else sums.ahead(k),
+            cpt=_cpts(points, ends),
+            saved=sums.saved(k),
+        )
+        for k, (method, points, budgets) in enumerate(shown)
+    ]
+    quick, deepthink = (
+        comparison.results(name, ["alone"], [0.0], [None], [[end]], ends)[0].result
+        for name, end in zip(("quick", "deepthink"), ends, strict=True)
+    )
+    found = Frontier(
+        env=comparison.trainings[0].env,
+        episodes=config.episodes,
+        seeds=tuple(training.seed for training in comparison.trainings),
+        quick=quick,
+        deepthink=deepthink,
+        curves=curves,
+        surface=_surface(comparison, ends),
+        limit=sorted(map(_best, best.hull), key=lambda b: b.call_rate) if best else [],
+        limit_budgets=list(map(_best, best.budgets)) if best else [],
+        limit_apgr=sums.limit_apgr,
+    )
+    return found, _timelines(comparison, ends)
+
+
+def _curve(
+    comparison: Comparison, method: Method, ends: tuple[list[Episode], list[Episode]]
+) -> tuple[list[Point], list[Point], Track]:
+    """A method's points with and without budgets, chosen on validation episodes."""
+    config = comparison.config
+    candidates = comparison.candidates(method)
+    first = candidates[0]
+    everything = range(len(first))
+    tried = comparison.played(method, candidates, everything, None, held_out=False)
+    chosen = worthwhile(tried, comparison.ends(held_out=False), config.points)
+    played = comparison.played(method, candidates, chosen, None, held_out=True)
+    settings = [first[k].setting for k in chosen]
+    costs = [first[k].cost for k in chosen]
+    points = comparison.results(method.name, settings, costs, [None] * len(chosen), played, ends)
+    capped: list[Point] = []
+    for budget in config.budgets:
+        # One seed says which setting is best with a budget: it makes little difference.
+        tried = comparison.played(method, candidates[:1], chosen, budget, held_out=False)
+        best = chosen[int(np.argmax([np.mean([e.total for e in run]) for (run,) in tried]))]
+        there = comparison.played(method, candidates, [best], budget, held_out=True)
+        capped += comparison.results(
+            method.name, [first[best].setting], [first[best].cost], [budget], there, ends
+        )
+    points.sort(key=lambda p: p.result.call_rate)
+    return points, capped, Track.of(played)
+
+
+def worthwhile(
+    tried: Sequence[Sequence[Sequence[Episode]]],
+    ends: tuple[Sequence[Episode], Sequence[Episode]],
+    most: int,
+) -> list[int]:
+    """At most so many settings, chosen so that as much as possible of their curve's area is kept.
+
+    Args:
+        tried: `[P][S][E]`, validation episodes played at every setting.
+        ends: the same episodes, played by QUICK and by DEEPTHINK alone.
+        most: settings to keep.
+
+    Returns:
+        Their places, in order.
+    """
+    quick, deepthink = (float(np.mean([e.total for e in end])) for end in ends)
+    at = [(call_rate(runs), float(_numbers([runs], "total").mean())) for runs in tried]
+    kept = list(range(len(at)))
+    if quick == deepthink:  # too few episodes to tell
+        return kept[:most]
+
+    def area(places: Sequence[int]) -> float:
+        return apgr([at[k] for k in places], quick, deepthink)
+
+    while len(kept) > most:
+        without = [[k for k in kept if k != gone] for gone in kept]
+        kept = max(without, key=area)
+    return kept
+
+
+def _surface(comparison: Comparison, ends: tuple[list[Episode], list[Episode]]) -> list[Point]:
+    """The universal Switcher at all its costs, with every budget and none."""
+    candidates = comparison.candidates(UNIVERSAL)
+    everything = range(len(candidates[0]))
+    points: list[Point] = []
+    for budget in (*comparison.config.budgets, None):
+        played = comparison.played(UNIVERSAL, candidates, everything, budget, held_out=True)
+        points += comparison.results(
+            UNIVERSAL.name,
+            [at.setting for at in candidates[0]],
+            [at.cost for at in candidates[0]],
+            [budget] * len(played),
+            played,
+            ends,
+        )
+    return points
+
+
+def _timelines(comparison: Comparison, ends: tuple[list[Episode], list[Episode]]) -> list[Timeline]:
+    """The held-out episodes in which it matters most who acts, told at several costs."""
+    config, bench = comparison.config, comparison.benches[0]
+    assert isinstance(bench.switcher, LearnedSwitcher)
+    gaps = [abs(a.total - b.total) for a, b in zip(*ends, strict=True)]
+    most = sorted(range(len(gaps)), key=lambda k: (-gaps[k], k))[: config.timelines]
+    episodes = [ends[0][k].seed for k in sorted(most)]
+    told: list[Timeline] = []
+    for at in UNIVERSAL.candidates(bench)[::TOLD] if episodes else []:
+        told += watch(
+            comparison.pair,
+            bench.switcher,
+            episodes,
+            cost=at.cost,
+            budget=None,
+            seed=config.seed,
+        )
+    comparison.pair.commit()
+    return told
+
+
+class _Sums:
+    """What sums up each curve, with intervals over the same samples of episodes for all."""
+
+    def __init__(
+        self,
+        tracks: Sequence[Track],
+        limit: Track | None,
+        ends: tuple[Sequence[Episode], Sequence[Episode]],
+    ) -> None:
+        alone = Track.of([[ends[0]]]), Track.of([[ends[1]]])
+        rng = np.random.default_rng(0)
+        episodes = len(ends[0])
+        everyone = [*tracks, limit] if limit else list(tracks)
+
+        def summed(sample: Callable[[int], Ints], drawn: Ints) -> list[_Summary]:
+            return [_Summary.of(t, sample(t.seeds), drawn, alone) for t in everyone]
+
+        self._limit = -1 if limit else None
+        self._all = summed(np.arange, np.arange(episodes))
+        self._drawn: list[list[_Summary]] = []
+        for _ in range(RESAMPLES):
+            drawn = rng.integers(episodes, size=episodes)
+            if len({float(t.means(np.zeros(1, int), drawn)[0][0]) for t in alone}) == 2:
+                self._drawn.append(summed(lambda n: rng.integers(n, size=n), drawn))
+
+    @property
+    def limit_apgr(self) -> float | None:
+        return None if self._limit is None else self._all[self._limit].apgr
+
+    def apgr(self, k: int) -> Estimate:
+        return self._estimate(lambda s: s[k].apgr)
+
+    def saved(self, k: int) -> Estimate:
+        return self._estimate(lambda s: s[k].saved)
+
+    def ahead(self, k: int) -> Estimate:
+        return self._estimate(lambda s: s[0].apgr - s[k].apgr)
+
+    def of_limit(self, k: int) -> Estimate | None:
+        if (last := self._limit) is None:
+            return None
+        return self._estimate(lambda s: s[k].apgr / s[last].apgr)
+
+    def _estimate(self, figure: Callable[[list[_Summary]], float]) -> Estimate:
+        value = figure(self._all)
+        low, high = np.percentile([value, *map(figure, self._drawn)], [2.5, 97.5])
+        return Estimate(value, float(low), float(high))
+
+
+def _cpts(
+    points: Sequence[Point], ends: tuple[Sequence[Episode], Sequence[Episode]]
+) -> tuple[float, float, float]:
+    quick, deepthink = (float(np.mean([e.total for e in end])) for end in ends)
+    at = [(p.result.call_rate, p.result.return_mean) for p in points]
+    half, most, nearly = (cpt(share, at, quick, deepthink) for share in SHARES)
+    return half, most, nearly
+
+
+def _limit(comparison: Comparison) -> clairvoyant.Limit:
+    """What the clairvoyant does in the held-out episodes, found now or before."""
+    config, folder = comparison.config, comparison.folder
+    if (folder / clairvoyant.EPISODES).is_file():
+        return clairvoyant.read_limit(folder)
+    pair = {name: getattr(comparison.trainings[0], name) for name in _PAIR}
+    settings = LimitConfig(
+        **pair,
+        episodes=config.episodes,
+        most_calls=config.most_calls,
+        states=config.states,
+        minutes=config.minutes,
+    )
+    found = clairvoyant.limit(settings)
+    clairvoyant.write_limit(folder, found)
+    return found
+
+
+def _limit_track(found: clairvoyant.Limit) -> Track:
+    """The clairvoyant as a method whose settings are prices of a call.
+
+    Its returns are those that are not exceeded, so that nobody's share of its area is said to be
+    more than it is.
+    """
+    prices = {price for best in found.episodes for price in clairvoyant.turns(best)}
+    drawn = np.quantile([0.0, *prices], np.linspace(0, 1, PRICES))[::-1]
+    chosen = [[clairvoyant.worthwhile(best, price) for best in found.episodes] for price in drawn]
+
+    def numbers(figures: Callable[[clairvoyant.Best], Sequence[float]]) -> Floats:
+        rows = [
+            [figures(best)[k] for best, k in zip(found.episodes, ks, strict=True)] for ks in chosen
+        ]
+        return np.array(rows, float)[:, None]
+
+    return Track(
+        numbers(lambda best: best.at_most),
+        numbers(lambda best: best.calls),
+        numbers(lambda best: best.steps),
+    )
+
+
+def _best(point: clairvoyant.Point) -> Best:
+    return Best(point.calls, point.call_rate, point.return_at_least, point.return_at_most)
+
+
+def played_file(
+    folder: Path, held_out: bool, method: str, setting: str, budget: int | None, seed: int
+) -> Path:
+    """Where the episodes that a method has played at a setting are."""
+    split = "held-out" if held_out else "validation"
+    terms = "" if budget is None else f" n = {budget}"
+    return folder / "played" / split / method / f"{_slug(setting + terms)}-{seed}.json"
+
+
+def _check(runs: Sequence[Path], trainings: Sequence[TrainConfig], config: FrontierConfig) -> None:
+    """Refuse runs that cannot be compared, before anything is spent."""
+    for run, training in zip(runs, trainings, strict=True):
+        if not training.universal:
+            raise LondiError(
+                f"the Switcher in {str(run)!r} was trained for c = {training.cost:g} alone; a"
+                " frontier needs those of `londi train --universal true`"
+            )
+        if not has_state(run / CHECKPOINT):
+            raise LondiError(f"no checkpoint in {str(run)!r}; train it first")
+        first, other = asdict(trainings[0]), asdict(training)
+        differing = [name for name in first if name != "seed" and other[name] != first[name]]
+        if differing:
+            name = differing[0]
+            raise LondiError(
+                "expected runs that differ in their seed only, got"
+                f" {name} = {first[name]!r} in {str(runs[0])!r} and {other[name]!r} in {str(run)!r}"
+            )
+    seeds = [training.seed for training in trainings]
+    if len(set(seeds)) < len(seeds):
+        raise LondiError(f"expected one run a seed, got seeds {seeds}")
+    most = trainings[0].most_budget
+    for budget in config.budgets:
+        if budget > most:
+            raise InvalidConfig(
+                f"budgets: expected at most the {most} that the Switchers were trained for, got"
+                f" {budget}"
+            )
+
+
+def _slug(text: str) -> str:
+    """A name for a file; other texts have another."""
+    return re.sub(r"[^\w.=]+", "-", text) + "-" + hashlib.sha256(text.encode()).hexdigest()[:6]
