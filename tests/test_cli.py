@@ -164,17 +164,26 @@ def test_a_bad_file_is_one_line(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("verb", ["train", "finetune"])
+@pytest.mark.parametrize("verb", ["train", "finetune", "frontier"])
 def test_a_run_needs_a_folder(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(verb) == 2
     assert "expected --out DIR" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", ["train --resume {}", "evaluate {}", "finetune --resume {}"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "train --resume {}",
+        "evaluate {}",
+        "finetune --resume {}",
+        "frontier --resume {}",
+        "frontier {} --out {}/f",
+    ],
+)
 def test_a_folder_without_a_run_is_said_so(
     arguments: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call(*arguments.format(tmp_path).split()) == 2
+    assert call(*arguments.format(tmp_path, tmp_path).split()) == 2
     assert "no run in" in capsys.readouterr().err
 
 
@@ -261,8 +270,8 @@ def test_runs_of_different_kinds_are_not_pooled(
 def test_a_run_that_goes_on_takes_no_other_settings(
     more: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for verb in ("train", "sweep", "finetune"):
-        if (verb, more[0]) not in {("sweep", "--cost"), ("finetune", "--cost")}:
+    for verb in ("train", "sweep", "finetune", "frontier"):
+        if verb == "train" or more[0] != "--cost":
             assert call(verb, "--resume", str(tmp_path), *more) == 2
             error = capsys.readouterr().err
             assert f"expected --resume alone, got {more[0]} as well" in error

@@ -211,7 +211,8 @@ def _check_resumed(verb: str, given: Namespace) -> None:
     """A run goes on as it began: an option beside --resume would be ignored, so it is refused."""
     if given.get("resume"):
         values, defaults = given.as_dict(), verbs()[verb].get_defaults().as_dict()
-        told = [name for name in values if values[name] != defaults[name]]
+        # Folders that are not named are an empty list, or none at all.
+        told = [name for name in values if (values[name] or None) != (defaults[name] or None)]
         told.remove("resume")
         if told:
             raise LondiError(
