@@ -46,6 +46,7 @@ LEVELS = {
     "curves": 5,
     "frontier": 5,
     "timelines": 5,
+    "report": 5,
     "limit": 5,
     "sweep": 5,
     "exact": 5,

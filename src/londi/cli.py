@@ -113,6 +113,9 @@ def verbs() -> dict[str, ArgumentParser]:
     _configured(frontier, FrontierConfig, skip={"runs"})
     _out(frontier)
 
+    report = _parser("report", "Make a page to look at of what `londi frontier` has played.")
+    report.add_argument("folder", type=str, help="Folder of `londi frontier`.")
+
     sweep = _parser(
         "sweep",
         "Train and evaluate a Switcher at every point of a grid. Runs share a cache of answers.",
@@ -133,6 +136,7 @@ def verbs() -> dict[str, ArgumentParser]:
         "tune": tune,
         "limit": limit,
         "frontier": frontier,
+        "report": report,
         "sweep": sweep,
         "finetune": finetune,
         "envs": envs,
@@ -413,7 +417,15 @@ def _frontier(given: Namespace) -> int:
             on_played=bar.show,
         )
     _print_curves(found)
-    print(f"figures in {folder / FRONTIER}")
+    print(f"figures in {folder / FRONTIER}; look at them with: londi report {folder}")
+    return 0
+
+
+def _report(given: Namespace) -> int:
+    from londi.report import PICTURE, TABLE, report
+
+    folder = Path(given.folder)
+    print(f"page in {report(folder)}, table in {folder / TABLE}, picture in {folder / PICTURE}")
     return 0
 
 

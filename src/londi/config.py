@@ -329,7 +329,7 @@ class FrontierConfig:
     """Held-out episodes, the same for every method."""
     validation_episodes: int = 100
     """Other episodes, by which the settings of every method are chosen."""
-    points: int = 7
+    points: int = 9
     """Most settings of a method that are played on the held-out episodes."""
     budgets: list[int] = field(default_factory=lambda: [1, 2, 4, 8, 12])
     """Budgets that every method is played with as well."""

@@ -50,7 +50,7 @@ class Curve:
     Attributes:
         method: its name, such as ``"every-k"``.
         label: what it does, in a few words.
-        points: without a budget.
+        points: those that make the curve, with a budget or without.
         budgets: the best setting for each budget, by validation episodes; the least budget first.
         apgr: the area under the gap recovered over the call rate.
         of_limit: what share that is of the clairvoyant's; None where that is not known.
@@ -93,6 +93,7 @@ class Frontier:
 
     Attributes:
         env: the environment.
+        cost: c, at which the universal Switcher is operated unless it is told otherwise.
         episodes: held-out episodes, the same for all.
         seeds: training seeds.
         quick, deepthink: the two models alone.
@@ -105,6 +106,7 @@ class Frontier:
     """
 
     env: str
+    cost: float
     episodes: int
     seeds: tuple[int, ...]
     quick: Result

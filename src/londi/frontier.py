@@ -42,6 +42,12 @@ PRICES = 60
 TOLD = 2
 """Of the universal Switcher's settings every other one has its timelines."""
 SHARES = (0.5, 0.8, 0.95)
+ALONE = {
+    "quick": Candidate("alone", ConstantSwitcher(0.0), 0.0),
+    "deepthink": Candidate("alone", ConstantSwitcher(1.0), 0.0),
+}
+Spot = tuple[int, int | None]
+"""Where a method is played: at which of its candidates, and with what budget."""
 _PAIR = [f.name for f in fields(PairConfig)]
 
 
@@ -137,10 +143,8 @@ class Comparison:
 
     def ends(self, held_out: bool = True) -> tuple[list[Episode], list[Episode]]:
         """QUICK and DEEPTHINK alone, without a budget."""
-        cost = self.trainings[0].cost
         quick, deepthink = (
-            self._played(name, Candidate("alone", ConstantSwitcher(p), cost), None, held_out, 0)
-            for name, p in (("quick", 0.0), ("deepthink", 1.0))
+            self._played(name, alone, None, held_out, 0) for name, alone in ALONE.items()
         )
         return quick, deepthink
 
@@ -148,17 +152,15 @@ class Comparison:
         self,
         method: Method,
         candidates: Sequence[Sequence[Candidate]],
-        which: Sequence[int],
-        budget: int | None,
+        spots: Sequence[Spot],
         held_out: bool,
     ) -> list[list[list[Episode]]]:
-        """`[P][S][E]`: the episodes as each of `which` candidates plays them.
+        """`[P][S][E]`: the episodes as they are played at P spots.
 
         Args:
-            method: whose they are.
+            method: whose the candidates are.
             candidates: of each seed.
-            which: P indices among them.
-            budget: n; None for no cap.
+            spots: which of them, with what budgets.
             held_out: of these episodes, not of those for validation.
         """
         return [
@@ -166,7 +168,7 @@ class Comparison:
                 self._played(method.name, of_seed[k], budget, held_out, s)
                 for s, of_seed in enumerate(candidates)
             ]
-            for k in which
+            for k, budget in spots
         ]
 
     def candidates(self, method: Method) -> list[list[Candidate]]:
@@ -208,30 +210,29 @@ class Comparison:
         self._on_played(self.done, f"{name} {candidate.setting}{terms}")
         return read_played(file)
 
-    def results(
+    def points(
         self,
         method: str,
-        settings: Sequence[str],
-        costs: Sequence[float],
-        budgets: Sequence[int | None],
+        candidates: Sequence[Candidate],
+        spots: Sequence[Spot],
         played: Sequence[Sequence[Sequence[Episode]]],
         ends: tuple[list[Episode], list[Episode]],
     ) -> list[Point]:
-        """The figures of P settings."""
+        """The figures of what was played at P spots."""
         points = []
-        for setting, cost, budget, runs in zip(settings, costs, budgets, played, strict=True):
+        for (k, budget), runs in zip(spots, played, strict=True):
             found = result(
                 method,
                 runs,
                 [ends[0]] * len(runs),
                 [ends[1]] * len(runs),
                 env=self.trainings[0].env,
-                cost=cost,
+                cost=candidates[k].cost,
                 budget=budget,
                 seed=tuple(training.seed for training in self.trainings[: len(runs)]),
             )
             returns = np.array([[e.total for e in run] for run in runs])
-            points.append(Point(setting, found, iqm(returns)))
+            points.append(Point(candidates[k].setting, found, iqm(returns)))
         return points
 
 
@@ -301,11 +302,12 @@ def _compare(comparison: Comparison) -> tuple[Frontier, list[Timeline]]:
         for k, (method, points, budgets) in enumerate(shown)
     ]
     quick, deepthink = (
-        comparison.results(name, ["alone"], [0.0], [None], [[end]], ends)[0].result
-        for name, end in zip(("quick", "deepthink"), ends, strict=True)
+        comparison.points(name, [ALONE[name]], [(0, None)], [[end]], ends)[0].result
+        for name, end in zip(ALONE, ends, strict=True)
     )
     found = Frontier(
         env=comparison.trainings[0].env,
+        cost=comparison.trainings[0].cost,
         episodes=config.episodes,
         seeds=tuple(training.seed for training in comparison.trainings),
         quick=quick,
@@ -322,28 +324,34 @@ def _compare(comparison: Comparison) -> tuple[Frontier, list[Timeline]]:
 def _curve(
     comparison: Comparison, method: Method, ends: tuple[list[Episode], list[Episode]]
 ) -> tuple[list[Point], list[Point], Track]:
-    """A method's points with and without budgets, chosen on validation episodes."""
+    """A method's curve and its points within each budget, chosen on validation episodes."""
     config = comparison.config
     candidates = comparison.candidates(method)
-    first = candidates[0]
-    everything = range(len(first))
-    tried = comparison.played(method, candidates, everything, None, held_out=False)
-    chosen = worthwhile(tried, comparison.ends(held_out=False), config.points)
-    played = comparison.played(method, candidates, chosen, None, held_out=True)
-    settings = [first[k].setting for k in chosen]
-    costs = [first[k].cost for k in chosen]
-    points = comparison.results(method.name, settings, costs, [None] * len(chosen), played, ends)
-    capped: list[Point] = []
-    for budget in config.budgets:
-        # One seed says which setting is best with a budget: it makes little difference.
-        tried = comparison.played(method, candidates[:1], chosen, budget, held_out=False)
-        best = chosen[int(np.argmax([np.mean([e.total for e in run]) for (run,) in tried]))]
-        there = comparison.played(method, candidates, [best], budget, held_out=True)
-        capped += comparison.results(
-            method.name, [first[best].setting], [first[best].cost], [budget], there, ends
-        )
+    validation = comparison.ends(held_out=False)
+    spots: list[Spot] = [(k, None) for k in range(len(candidates[0]))]
+    tried = comparison.played(method, candidates, spots, held_out=False)
+    good = worthwhile(tried, validation, config.points)
+    capped: list[Spot] = [(k, n) for n in config.budgets for k in good]
+    # One seed says how a setting does within a budget: it makes little difference.
+    spots += capped
+    tried += comparison.played(method, candidates[:1], capped, held_out=False)
+    # A budget is one more way to call less.
+    chosen = [spots[k] for k in worthwhile(tried, validation, config.points)]
+    returns = {
+        spot: _numbers([runs], "total").mean() for spot, runs in zip(spots, tried, strict=True)
+    }
+    best = [
+        max((spot for spot in capped if spot[1] == n), key=returns.__getitem__)
+        for n in config.budgets
+    ]
+
+    def figures(spots: Sequence[Spot]) -> tuple[list[Point], list[list[list[Episode]]]]:
+        played = comparison.played(method, candidates, spots, held_out=True)
+        return comparison.points(method.name, candidates[0], spots, played, ends), played
+
+    points, played = figures(chosen)
     points.sort(key=lambda p: p.result.call_rate)
-    return points, capped, Track.of(played)
+    return points, figures(best)[0], Track.of(played)
 
 
 def worthwhile(
@@ -379,19 +387,10 @@ def worthwhile(
 def _surface(comparison: Comparison, ends: tuple[list[Episode], list[Episode]]) -> list[Point]:
     """The universal Switcher at all its costs, with every budget and none."""
     candidates = comparison.candidates(UNIVERSAL)
-    everything = range(len(candidates[0]))
-    points: list[Point] = []
-    for budget in (*comparison.config.budgets, None):
-        played = comparison.played(UNIVERSAL, candidates, everything, budget, held_out=True)
-        points += comparison.results(
-            UNIVERSAL.name,
-            [at.setting for at in candidates[0]],
-            [at.cost for at in candidates[0]],
-            [budget] * len(played),
-            played,
-            ends,
-        )
-    return points
+    budgets = (*comparison.config.budgets, None)
+    spots: list[Spot] = [(k, n) for n in budgets for k in range(len(candidates[0]))]
+    played = comparison.played(UNIVERSAL, candidates, spots, held_out=True)
+    return comparison.points(UNIVERSAL.name, candidates[0], spots, played, ends)
 
 
 def _timelines(comparison: Comparison, ends: tuple[list[Episode], list[Episode]]) -> list[Timeline]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from londi.curves import Frontier
 from londi.metrics import Result
 
 if TYPE_CHECKING:
@@ -25,6 +26,22 @@ _STYLES = {
     "threshold": ("#0072B2", "^", "threshold on QUICK's confidence"),
     "londi": ("#D55E00", "o", "LONDI"),
 }
+
+
+# As the above, for curves by their place; the first is the universal Switcher.
+_CURVES = [
+    ("#D55E00", "o"),
+    ("#E69F00", "v"),
+    ("#56B4E9", "s"),
+    ("#009E73", "D"),
+    ("#0072B2", "^"),
+    ("#CC79A7", "P"),
+    ("#999933", "X"),
+    ("#332288", "*"),
+    ("#666666", "<"),
+    ("#882255", ">"),
+    ("#117733", "h"),
+]
 
 
 def plot(results: Sequence[Result], file: Path) -> None:
@@ -75,6 +92,46 @@ def plot_sweep(lines: Sequence[tuple[str, Result]], file: Path) -> None:
             _point(axes, result, color, marker, label + name.removeprefix(result.method))
     _title(axes, results[0], "")
     figure.legend(frameon=False, fontsize=8, loc="outside right upper")
+    _save(figure, file)
+
+
+def plot_frontier(found: Frontier, file: Path) -> None:
+    """Draw every method as a curve, and what nobody exceeds.
+
+    Args:
+        found: what was played.
+        file: where to; the ending decides the format.
+    """
+    figure, axes = _figure(8.4)
+    ends = [(end.call_rate, end.return_mean) for end in (found.quick, found.deepthink)]
+    _line(axes, [found.quick, found.deepthink])
+    if found.limit:
+        rates = [*(best.call_rate for best in found.limit), 1.0]
+        most = [best.return_at_most for best in found.limit]
+        least = [best.return_at_least for best in found.limit]
+        axes.plot(rates, [*most, most[-1]], color="#777777", linestyle=":", label="clairvoyant")
+        axes.fill_between(rates[:-1], least, most, color="#777777", alpha=0.2, linewidth=0)
+    for k, curve in reversed(list(enumerate(found.curves))):
+        results = [point.result for point in curve.points]
+        points = [ends[0], *((r.call_rate, r.return_mean) for r in results), ends[1]]
+        color, marker = _CURVES[k % len(_CURVES)]
+        axes.plot(
+            *zip(*points, strict=True),
+            color=color,
+            marker=marker,
+            markersize=6 if k == 0 else 4,
+            linewidth=2.2 if k == 0 else 1,
+            label=curve.label,
+            zorder=3 if k == 0 else 2,
+        )
+        if k == 0:
+            low, high = zip(*(r.return_ci for r in results), strict=True)
+            rates = [r.call_rate for r in results]
+            axes.fill_between(rates, low, high, color=color, alpha=0.15, linewidth=0)
+    runs = len(found.seeds)
+    _title(axes, found.quick, f" × {runs} training {'seed' if runs == 1 else 'seeds'}")
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles[::-1], labels[::-1], frameon=False, fontsize=8, loc="outside right upper")
     _save(figure, file)
 
 

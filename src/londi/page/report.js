@@ -1,0 +1,504 @@
+"use strict";
+
+// What `londi frontier` has played, drawn. Texts of the data only ever become text nodes.
+const data = JSON.parse(document.getElementById("data").textContent);
+const $ = (id) => document.getElementById(id);
+const SVG = "http://www.w3.org/2000/svg";
+const NONE = null; // a budget without a cap
+
+// ---- small helpers ------------------------------------------------------------------------
+
+function make(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+
+function draw(name, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+
+const fixed = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
+const signed = (value, digits = 2) => (value >= 0 ? "+" : "") + fixed(value, digits);
+const percent = (value) => fixed(100 * value, 0) + "%";
+const short = (value) => String(Number(value.toPrecision(3)));
+const calls = (n) => (n === NONE ? "no cap" : `${n} ${n === 1 ? "call" : "calls"}`);
+const unique = (values) => [...new Set(values)];
+
+function spread(estimate, format) {
+  return `${format(estimate.low)} to ${format(estimate.high)}`;
+}
+
+// Shapes are told apart without colour.
+const SHAPES = {
+  circle: "M-4,0a4,4 0 1,0 8,0a4,4 0 1,0 -8,0Z",
+  square: "M-3.5,-3.5h7v7h-7Z",
+  up: "M0,-4.5L4.5,3.5H-4.5Z",
+  down: "M0,4.5L4.5,-3.5H-4.5Z",
+  diamond: "M0,-5L5,0L0,5L-5,0Z",
+  cross: "M-4,-4L4,4M4,-4L-4,4",
+  plus: "M-5,0H5M0,-5V5",
+};
+const SHAPE_ORDER = ["up", "square", "diamond", "down", "cross", "plus", "circle"];
+const DASHES = ["", "6 3", "2 2", "8 3 2 3"];
+const styles = data.curves.map((curve, k) => k === 0
+  ? { colour: "var(--londi)", shape: SHAPES.circle, dash: "" }
+  : {
+    colour: `var(--c${(k - 1) % 10})`,
+    shape: SHAPES[SHAPE_ORDER[(k - 1) % SHAPE_ORDER.length]],
+    dash: DASHES[(k - 1) % DASHES.length],
+  });
+
+// ---- tooltip ------------------------------------------------------------------------------
+
+function tell(element, text) {
+  element.setAttribute("aria-label", text);
+  const tip = $("tooltip");
+  const show = () => {
+    tip.textContent = text;
+    tip.hidden = false;
+    const box = element.getBoundingClientRect();
+    const left = Math.min(box.right + 10, document.documentElement.clientWidth - tip.offsetWidth - 8);
+    tip.style.left = `${Math.max(8, left) + scrollX}px`;
+    tip.style.top = `${Math.max(8, box.top - tip.offsetHeight - 8) + scrollY}px`;
+  };
+  const hide = () => { tip.hidden = true; };
+  for (const event of ["mouseenter", "focus"]) element.addEventListener(event, show);
+  for (const event of ["mouseleave", "blur"]) element.addEventListener(event, hide);
+}
+
+// ---- charts -------------------------------------------------------------------------------
+
+const SIZE = { width: 720, height: 430, left: 52, right: 16, top: 14, bottom: 44 };
+
+class Chart {
+  constructor(holder, label, xRange, yRange) {
+    this.svg = draw("svg", {
+      viewBox: `0 0 ${SIZE.width} ${SIZE.height}`, role: "group", "aria-label": label,
+    });
+    this.x = (value) => SIZE.left
+      + (value - xRange[0]) / (xRange[1] - xRange[0]) * (SIZE.width - SIZE.left - SIZE.right);
+    this.y = (value) => SIZE.height - SIZE.bottom
+      - (value - yRange[0]) / (yRange[1] - yRange[0]) * (SIZE.height - SIZE.top - SIZE.bottom);
+    this.yRange = yRange;
+    holder.replaceChildren(this.svg);
+  }
+
+  axes(xTicks, xName, yName) {
+    for (const value of ticks(...this.yRange)) {
+      this.svg.append(
+        draw("line", { class: "grid", x1: SIZE.left, x2: SIZE.width - SIZE.right, y1: this.y(value), y2: this.y(value) }),
+        draw("text", { x: SIZE.left - 8, y: this.y(value) + 4, "text-anchor": "end" }, fixed(value, 1)),
+      );
+    }
+    for (const [value, name] of xTicks) {
+      this.svg.append(draw("text", {
+        x: this.x(value), y: SIZE.height - SIZE.bottom + 18, "text-anchor": "middle",
+      }, name));
+    }
+    this.svg.append(
+      draw("text", { x: (SIZE.left + SIZE.width) / 2, y: SIZE.height - 6, "text-anchor": "middle" }, xName),
+      draw("text", { x: 4, y: SIZE.top - 2, class: "name" }, yName),
+    );
+  }
+
+  path(points) {
+    return points.map(([x, y], k) => `${k ? "L" : "M"}${this.x(x)},${this.y(y)}`).join("");
+  }
+
+  area(upper, lower) {
+    return this.path([...upper, ...[...lower].reverse()]) + "Z";
+  }
+
+  // A curve with its intervals, and marks that can be reached by the keyboard.
+  curve(k, points, ends, text) {
+    const style = styles[k];
+    const group = draw("g", { class: `curve ${k ? "" : "first"}`, "data-curve": k, style: `--colour:${style.colour}` });
+    const line = ends ? [ends[0], ...points, ends[1]] : points;
+    if (k === 0 && points.length > 1) {
+      group.append(draw("path", {
+        class: "band",
+        d: this.area(points.map((p) => [p.x, p.high]), points.map((p) => [p.x, p.low])),
+      }));
+    }
+    group.append(draw("path", {
+      class: "line", d: this.path(line.map((p) => [p.x, p.y])), "stroke-dasharray": style.dash,
+    }));
+    for (const point of points) {
+      const mark = draw("g", { class: "point", tabindex: 0, role: "img" });
+      if (k) {
+        mark.append(draw("line", {
+          class: "bar", x1: this.x(point.x), x2: this.x(point.x), y1: this.y(point.low), y2: this.y(point.high),
+        }));
+      }
+      mark.append(draw("path", {
+        class: "mark", d: style.shape, transform: `translate(${this.x(point.x)},${this.y(point.y)})`,
+      }));
+      tell(mark, text(point));
+      group.append(mark);
+    }
+    this.svg.append(group);
+  }
+
+  end(x, y, name, anchor) {
+    const place = anchor === "end" ? -10 : 10;
+    this.svg.append(
+      draw("path", { class: "end", d: SHAPES.diamond, transform: `translate(${this.x(x)},${this.y(y)})` }),
+      draw("text", { class: "name", x: this.x(x) + place, y: this.y(y) + 30, "text-anchor": anchor }, name),
+    );
+  }
+}
+
+function ticks(low, high) {
+  const step = [0.1, 0.2, 0.5, 1].find((s) => (high - low) / s <= 8) || 2;
+  const found = [];
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9; k += 1) found.push(k * step);
+  return found;
+}
+
+function at(result, x) {
+  return { x, y: result.return_mean, low: result.return_ci[0], high: result.return_ci[1], result };
+}
+
+function figures(result) {
+  return `return ${fixed(result.return_mean)} (${fixed(result.return_ci[0])} to ${fixed(result.return_ci[1])}),`
+    + ` call rate ${percent(result.call_rate)}, ${percent(result.cost_saved)} of the cost saved`;
+}
+
+const allReturns = [
+  data.quick, data.deepthink, ...data.curves.flatMap((c) => [...c.points, ...c.budgets].map((p) => p.result)),
+].flatMap((r) => [r.return_mean, ...r.return_ci]).concat(data.limit.map((b) => b.return_at_most));
+const margin = 0.04 * (Math.max(...allReturns) - Math.min(...allReturns));
+const RANGE = [Math.min(...allReturns) - margin, Math.max(...allReturns) + margin];
+
+function drawFrontier() {
+  const chart = new Chart($("frontier"), "Return against call rate", [0, 1], RANGE);
+  const quick = at(data.quick, 0), deepthink = at(data.deepthink, 1);
+  if (data.limit.length) {
+    const most = data.limit.map((b) => [b.call_rate, b.return_at_most]);
+    const least = data.limit.map((b) => [b.call_rate, b.return_at_least]);
+    const on = (points) => [...points, [1, points.at(-1)[1]]];
+    chart.svg.append(
+      draw("path", { class: "out-of-reach", d: chart.area([[most[0][0], RANGE[1]], [1, RANGE[1]]], on(most)) }),
+      draw("path", { class: "limit-band", d: chart.area(most, least) }),
+    );
+  }
+  chart.axes([0, 0.2, 0.4, 0.6, 0.8, 1].map((v) => [v, percent(v)]), "call rate: steps at which DEEPTHINK acts", "return");
+  if (data.limit.length) {
+    const most = data.limit.map((b) => [b.call_rate, b.return_at_most]);
+    chart.svg.append(
+      draw("path", { class: "limit-line", d: chart.path([...most, [1, most.at(-1)[1]]]) }),
+      draw("text", { class: "name", x: chart.x(0.98), y: chart.y(most.at(-1)[1]) - 8, "text-anchor": "end" },
+        "out of reach: the clairvoyant's limit"),
+    );
+  }
+  chart.svg.append(draw("path", { class: "chance", d: chart.path([[0, quick.y], [1, deepthink.y]]) }));
+  data.curves.map((curve, k) => k).reverse().forEach((k) => {
+    const curve = data.curves[k];
+    chart.curve(
+      k, curve.points.map((p) => ({ ...at(p.result, p.result.call_rate), setting: p.setting })), [quick, deepthink],
+      (p) => `${curve.label}, ${p.setting}${p.result.budget === NONE ? "" : `, at most ${calls(p.result.budget)}`}: `
+        + figures(p.result),
+    );
+  });
+  chart.end(0, quick.y, "QUICK alone", "start");
+  chart.end(1, deepthink.y, "DEEPTHINK alone", "end");
+  const here = draw("g", { id: "here" });
+  chart.svg.append(here);
+  return (result) => {
+    const x = chart.x(result.call_rate), y = chart.y(result.return_mean);
+    here.replaceChildren(
+      draw("line", { class: "cross", x1: x, x2: x, y1: y, y2: SIZE.height - SIZE.bottom }),
+      draw("line", { class: "cross", x1: SIZE.left, x2: x, y1: y, y2: y }),
+      draw("circle", { class: "here", cx: x, cy: y, r: 9 }),
+    );
+  };
+}
+
+function drawBudgets() {
+  const points = data.curves.flatMap((c) => c.budgets);
+  if (!points.length) {
+    $("budgets-section").hidden = true;
+    return;
+  }
+  const capped = unique(points.map((p) => p.result.budget)).filter((n) => n !== NONE);
+  const most = Math.max(...capped);
+  const chart = new Chart($("budgets"), "Return against the budget", [0, most * 1.03], RANGE);
+  const limit = data.limit_budgets.map((b, n) => ({ ...b, n })).filter((b) => b.n <= most);
+  if (limit.length > 1) {
+    const at_most = limit.map((b) => [b.n, b.return_at_most]);
+    chart.svg.append(
+      draw("path", { class: "out-of-reach", d: chart.area([[0, RANGE[1]], [limit.at(-1).n, RANGE[1]]], at_most) }),
+      draw("path", { class: "limit-band", d: chart.area(at_most, limit.map((b) => [b.n, b.return_at_least])) }),
+    );
+  }
+  chart.axes(unique([0, ...capped]).map((n) => [n, String(n)]), "budget: most calls an episode", "return");
+  if (limit.length > 1) {
+    chart.svg.append(draw("path", { class: "limit-line", d: chart.path(limit.map((b) => [b.n, b.return_at_most])) }));
+  }
+  const y = chart.y(data.deepthink.return_mean);
+  chart.svg.append(
+    draw("line", { class: "chance", x1: SIZE.left, x2: SIZE.width - SIZE.right, y1: y, y2: y }),
+    draw("text", { class: "name", x: SIZE.left + 6, y: y - 6 }, "DEEPTHINK alone, no cap"),
+  );
+  data.curves.map((curve, k) => k).reverse().forEach((k) => {
+    const curve = data.curves[k];
+    const shown = curve.budgets.filter((p) => p.result.budget !== NONE);
+    chart.curve(
+      k, shown.map((p) => ({ ...at(p.result, p.result.budget), setting: p.setting })), null,
+      (p) => `${curve.label}, at most ${calls(p.result.budget)}, ${p.setting}: ${figures(p.result)}`,
+    );
+  });
+}
+
+function drawLegend() {
+  data.curves.forEach((curve, k) => {
+    const style = styles[k];
+    const sample = draw(
+      "svg", { viewBox: "-13 -7 26 14", "aria-hidden": "true", class: "curve-sample" },
+      draw("g", { class: `curve ${k ? "" : "first"}`, style: `--colour:${style.colour}` },
+        draw("path", { class: "line", d: "M-13,0H13", "stroke-dasharray": style.dash }),
+        draw("path", { class: "mark", d: style.shape })),
+    );
+    const button = make("button", { type: "button", "aria-pressed": "true" }, sample, curve.label);
+    button.addEventListener("click", () => {
+      const on = button.getAttribute("aria-pressed") !== "true";
+      button.setAttribute("aria-pressed", String(on));
+      for (const group of document.querySelectorAll(`[data-curve="${k}"]`)) group.classList.toggle("off", !on);
+    });
+    $("legend").append(button);
+  });
+}
+
+// ---- figures ------------------------------------------------------------------------------
+
+function drawHead() {
+  const seeds = data.seeds.length === 1 ? "one training seed" : `${data.seeds.length} training seeds`;
+  $("played").textContent = `${data.env}, ${data.episodes} held-out episodes, ${seeds}`;
+  const [first] = data.curves;
+  const items = [
+    ["of DEEPTHINK’s calls saved, at DEEPTHINK’s return", first.saved, percent],
+    ["of the gap between the models recovered, over all call rates (APGR)", first.apgr, (v) => fixed(v)],
+  ];
+  if (first.of_limit) items.push(["of what a clairvoyant recovers", first.of_limit, percent]);
+  for (const [name, estimate, format] of items) {
+    $("headline").append(make("div", {}, make("dt", {}, name),
+      make("dd", {}, `${format(estimate.value)} `, make("small", {}, spread(estimate, format)))));
+  }
+}
+
+function drawTable() {
+  const estimate = (e, format) => (e ? [format(e.value), spread(e, format)] : ["–", ""]);
+  const columns = [
+    ["method", (c) => [c.label, ""], (c) => c.label],
+    ["APGR", (c) => estimate(c.apgr, (v) => fixed(v, 3)), (c) => c.apgr.value],
+    ["of the clairvoyant’s", (c) => estimate(c.of_limit, percent), (c) => c.of_limit?.value ?? -1],
+    ["behind the first by", (c) => estimate(c.ahead, (v) => fixed(v, 3)), (c) => c.ahead?.value ?? -1],
+    ["calls for 50%", (c) => [percent(c.cpt[0]), ""], (c) => c.cpt[0]],
+    ["80%", (c) => [percent(c.cpt[1]), ""], (c) => c.cpt[1]],
+    ["95% of the gap", (c) => [percent(c.cpt[2]), ""], (c) => c.cpt[2]],
+    ["cost saved", (c) => estimate(c.saved, percent), (c) => c.saved.value],
+  ].filter(([name]) => name !== "of the clairvoyant’s" || data.limit.length);
+  const body = make("tbody");
+  const heads = columns.map(([name, , key], k) => {
+    const button = make("button", { type: "button" }, name);
+    const head = make("th", { scope: "col" }, button);
+    button.addEventListener("click", () => {
+      const down = head.getAttribute("aria-sort") !== "descending";
+      for (const other of heads) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const order = (a, b) => (k ? key(a) - key(b) : key(a).localeCompare(key(b)));
+      fill([...data.curves].sort((a, b) => (down ? order(b, a) : order(a, b))));
+    });
+    return head;
+  });
+  function fill(curves) {
+    body.replaceChildren(...curves.map((curve) => make(
+      "tr", { class: curve === data.curves[0] ? "first" : "" },
+      ...columns.map(([, cell]) => {
+        const [value, interval] = cell(curve);
+        return make("td", {}, value, ...(interval ? [make("small", {}, interval)] : []));
+      }),
+    )));
+  }
+  fill(data.curves);
+  $("methods").append(make("thead", {}, make("tr", {}, ...heads)), body);
+}
+
+// ---- operating point ----------------------------------------------------------------------
+
+const costs = unique(data.surface.map((p) => p.result.cost)).sort((a, b) => a - b);
+const budgets = unique(data.surface.map((p) => p.result.budget))
+  .sort((a, b) => (a ?? Infinity) - (b ?? Infinity));
+const state = { cost: 0, budget: budgets.length - 1, episode: 0, step: 0 };
+
+function readHash() {
+  const asked = new URLSearchParams(location.hash.slice(1));
+  const nearest = (values, wanted) => values
+    .reduce((best, value, k) => (Math.abs(value - wanted) < Math.abs(values[best] - wanted) ? k : best), 0);
+  const cost = asked.has("cost") ? Number(asked.get("cost")) : data.cost;
+  state.cost = nearest(costs, Number.isFinite(cost) ? cost : data.cost);
+  const place = budgets.findIndex((n) => String(n ?? "none") === asked.get("budget"));
+  state.budget = place < 0 ? budgets.length - 1 : place;
+  state.episode = Math.max(0, episodes.indexOf(Number(asked.get("episode"))));
+}
+
+function writeHash() {
+  const asked = new URLSearchParams({ cost: costs[state.cost], budget: budgets[state.budget] ?? "none" });
+  if (episodes.length) asked.set("episode", episodes[state.episode]);
+  history.replaceState(null, "", `#${asked}`);
+}
+
+function operate(mark) {
+  const cost = costs[state.cost], budget = budgets[state.budget];
+  $("cost").value = state.cost;
+  $("budget").value = state.budget;
+  $("cost-value").textContent = short(cost);
+  $("budget-value").textContent = budget === NONE ? "no cap" : budget;
+  $("cost").setAttribute("aria-valuetext", short(cost));
+  $("budget").setAttribute("aria-valuetext", calls(budget));
+  const point = data.surface.find((p) => p.result.cost === cost && p.result.budget === budget);
+  const said = $("operating");
+  if (!point) {
+    said.textContent = "Nothing was played on these terms.";
+    return;
+  }
+  const { result } = point;
+  said.replaceChildren(
+    `Where a call costs ${short(cost)}${budget === NONE ? "" : ` and an episode may make ${calls(budget)}`}, the`
+    + " Switcher lets DEEPTHINK act at ", make("b", {}, percent(result.call_rate)), " of the steps and returns ",
+    make("b", {}, fixed(result.return_mean)),
+    ` (${fixed(result.return_ci[0])} to ${fixed(result.return_ci[1])}); DEEPTHINK alone has`
+    + ` ${fixed(data.deepthink.return_mean)}. It saves `, make("b", {}, percent(result.cost_saved)), " of the cost.",
+  );
+  mark(result);
+}
+
+// ---- timelines ----------------------------------------------------------------------------
+
+const episodes = unique(data.timelines.map((t) => t.episode));
+
+function timeline() {
+  const cost = costs[state.cost], budget = budgets[state.budget];
+  const far = (t) => (t.budget === budget ? 0 : 100) + Math.abs(Math.log(t.cost / cost));
+  return data.timelines.filter((t) => t.episode === episodes[state.episode])
+    .reduce((best, t) => (far(t) < far(best) ? t : best));
+}
+
+function sentence(line, step) {
+  const worth = `a call now is worth ${signed(step.gain)} return for ${signed(step.more_calls, 1)} calls,`
+    + ` which cost ${fixed(line.cost * step.more_calls, 3)}`;
+  return `${worth}; it calls with probability ${fixed(step.probability)}`;
+}
+
+function would(step) {
+  return step.quick === step.deepthink
+    ? [["Both models would", step.quick]]
+    : [["QUICK would", step.quick], ["DEEPTHINK would", step.deepthink]];
+}
+
+function clairvoyant(step) {
+  if (step.clairvoyant === null) return "not known";
+  return step.clairvoyant ? "would have called DEEPTHINK here" : "would have left it to QUICK";
+}
+
+function showStep(line) {
+  const step = line.steps[state.step];
+  [...$("strip").children].forEach((cell, k) => {
+    cell.setAttribute("aria-selected", String(k === state.step));
+  });
+  $("strip").setAttribute("aria-activedescendant", `cell-${state.step}`);
+  const rows = [
+    ...would(step),
+    ["Acted", step.choice ? "DEEPTHINK" : "QUICK", "acted"],
+    ["Done", step.done],
+    ["The Switcher expects", sentence(line, step)],
+    ["The clairvoyant", clairvoyant(step)],
+  ];
+  if (step.reward) rows.push(["Reward", signed(step.reward)]);
+  $("step").replaceChildren(
+    make("h3", {}, `Step ${state.step + 1} of ${line.steps.length}`),
+    make("blockquote", {}, step.text),
+    make("dl", {}, ...rows.flatMap(([name, value, kind]) => [
+      make("dt", {}, name), make("dd", { class: kind ?? "" }, value),
+    ])),
+  );
+}
+
+function showTimeline() {
+  const line = timeline();
+  state.step = Math.min(state.step, line.steps.length - 1);
+  $("timeline-terms").textContent = `Played at c = ${short(line.cost)}, ${
+    line.budget === NONE ? "no cap" : `at most ${calls(line.budget)}`}: ${line.success ? "solved" : "not solved"},`
+    + ` return ${fixed(line.total)}, ${calls(line.steps.filter((s) => s.choice).length)} in ${line.steps.length} steps.`;
+  $("strip").replaceChildren(...line.steps.map((step, k) => {
+    const kinds = ["cell", step.choice ? "deepthink" : "quick"];
+    if (step.quick !== step.deepthink) kinds.push("disagree");
+    if (step.clairvoyant) kinds.push("clairvoyant");
+    const cell = make("div", {
+      class: kinds.join(" "), id: `cell-${k}`, role: "option",
+      "aria-label": `step ${k + 1}: ${step.choice ? "DEEPTHINK" : "QUICK"} acted`,
+    }, make("i"));
+    cell.addEventListener("click", () => { state.step = k; showStep(line); });
+    return cell;
+  }));
+  $("all-steps").replaceChildren(...line.steps.map((step) => make("li", {},
+    `${step.text} — ${would(step).map(([who, what]) => `${who}: ${what}`).join("; ")}. `
+    + `${step.choice ? "DEEPTHINK" : "QUICK"} acted. Expected: ${sentence(line, step)}. `
+    + `The clairvoyant ${clairvoyant(step)}.`)));
+  showStep(line);
+}
+
+function setUpTimelines() {
+  if (!episodes.length) {
+    $("timelines-section").hidden = true;
+    return () => {};
+  }
+  $("episode").append(...episodes.map((episode, k) => make(
+    "option", { value: k }, data.timelines.find((t) => t.episode === episode).goal,
+  )));
+  $("episode").value = state.episode;
+  $("episode").addEventListener("change", () => {
+    state.episode = Number($("episode").value);
+    state.step = 0;
+    writeHash();
+    showTimeline();
+  });
+  $("strip").addEventListener("keydown", (event) => {
+    const line = timeline();
+    const moves = { ArrowLeft: -1, ArrowRight: 1, Home: -line.steps.length, End: line.steps.length };
+    if (!(event.key in moves)) return;
+    event.preventDefault();
+    state.step = Math.min(line.steps.length - 1, Math.max(0, state.step + moves[event.key]));
+    showStep(line);
+  });
+  return showTimeline;
+}
+
+// ---- all together -------------------------------------------------------------------------
+
+drawHead();
+const mark = drawFrontier();
+drawLegend();
+drawBudgets();
+drawTable();
+if (data.surface.length) {
+  readHash();
+  const tellEpisode = setUpTimelines();
+  for (const [name, values] of [["cost", costs], ["budget", budgets]]) {
+    $(name).max = values.length - 1;
+    $(name).addEventListener("input", () => {
+      state[name] = Number($(name).value);
+      writeHash();
+      operate(mark);
+      tellEpisode();
+    });
+  }
+  operate(mark);
+  tellEpisode();
+}
+addEventListener("beforeprint", () => { $("reading").open = true; });
