@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,20 @@ from londi.envs.episode import TextEpisode
 from londi.episodes import held_out_seeds
 from londi.errors import InvalidConfig
 from londi.evaluate import play, summary
-from londi.limit import _ENDED, _SUCCESS, _UNKNOWN, Best, _backward, _follow, limit, summed_up
+from londi.limit import (
+    _ENDED,
+    _SUCCESS,
+    _UNKNOWN,
+    Best,
+    Explored,
+    _backward,
+    _follow,
+    _Graph,
+    limit,
+    read_limit,
+    summed_up,
+    write_limit,
+)
 from londi.models import load_model
 from londi.models.scripted import RandomModel
 from londi.pair import Pair
@@ -66,6 +80,54 @@ def test_what_nobody_has_looked_at_is_bounded_from_both_sides() -> None:
     most, _ = _backward(after, rewards, 1, rewards)
     assert least.tolist() == [0.0, 0.8]
     assert most.tolist() == [0.0, 0.9]
+
+
+def explored(after: list[tuple[int, int]], rewards: np.ndarray) -> Explored:
+    graph = _Graph(7)
+    graph.after = after
+    return Explored([graph], [rewards])
+
+
+def worth(
+    graph: list[tuple[int, int]], rewards: np.ndarray, place: int, t: int, g: int, cost: float
+) -> float:
+    """The best that can follow on a choice, calls paid for, by trying everything."""
+    after, paid = graph[place][g], cost * g
+    if after == _SUCCESS:
+        return float(rewards[t + 1]) - paid
+    if after < 0 or t + 2 >= len(rewards):
+        return -paid
+    return max(worth(graph, rewards, after, t + 1, h, cost) for h in (0, 1)) - paid
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    graph=GRAPHS,
+    choices=st.lists(st.integers(0, 1), min_size=1, max_size=5),
+    cost=st.sampled_from([0.0, 0.01, 0.2, 2.0]),
+)
+def test_hindsight_calls_where_trying_everything_says_so(
+    graph: list[tuple[int, int]], choices: list[int], cost: float
+) -> None:
+    rewards = 1.0 - 0.15 * np.arange(6)
+    told = explored(graph, rewards).hindsight(7, choices, cost)
+    place = 0
+    for t, (g, said) in enumerate(zip(choices, told, strict=True)):
+        if place < 0:
+            assert said is None
+            continue
+        quick, call = (worth(graph, rewards, place, t, h, cost) for h in (0, 1))
+        assert said == (call > quick + 1e-9)
+        place = graph[place][g]
+
+
+def test_hindsight_does_not_guess() -> None:
+    rewards = np.array([1.0, 0.9, 0.8, 0.7])
+    # A call ends well at once; what QUICK leads to has not been looked at, but is later.
+    assert explored([(_UNKNOWN, _SUCCESS)], rewards).hindsight(7, [0, 0], 0.05) == [True, None]
+    # So dear a call might not be worth it.
+    assert explored([(_UNKNOWN, _SUCCESS)], rewards).hindsight(7, [1], 0.2) == [None]
+    assert explored([(_SUCCESS, _UNKNOWN)], rewards).hindsight(7, [1], 0.2) == [False]
 
 
 def best(at_least: list[float], calls: list[int], steps: list[int]) -> Best:
@@ -129,6 +191,12 @@ def test_no_play_of_a_real_episode_exceeds_it(pair: Pair) -> None:
             assert total <= b.at_most[sum(choices)] + 1e-9
         assert b.at_least == sorted(b.at_least)
         assert all(low <= high + 1e-12 for low, high in zip(b.at_least, b.at_most, strict=True))
+
+
+def test_what_is_written_is_read_again(pair: Pair, tmp_path: Path) -> None:
+    found = limit(LimitConfig(episodes=2, most_calls=5, states=50), pair=pair)
+    write_limit(tmp_path, found)
+    assert read_limit(tmp_path) == found
 
 
 def test_states_are_bounded_and_it_says_so(pair: Pair) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -207,8 +207,12 @@ class Comparison:
             self.pair.commit()
             write_played(file, played)
         terms = "" if budget is None else f", at most {budget} calls"
-        self._on_played(self.done, f"{name} {candidate.setting}{terms}")
+        self.tell(f"{name} {candidate.setting}{terms}")
         return read_played(file)
+
+    def tell(self, text: str) -> None:
+        """Say how it goes on."""
+        self._on_played(self.done, text)
 
     def points(
         self,
@@ -400,8 +404,10 @@ def _timelines(comparison: Comparison, ends: tuple[list[Episode], list[Episode]]
     gaps = [abs(a.total - b.total) for a, b in zip(*ends, strict=True)]
     most = sorted(range(len(gaps)), key=lambda k: (-gaps[k], k))[: config.timelines]
     episodes = [ends[0][k].seed for k in sorted(most)]
+    if not episodes:
+        return []
     told: list[Timeline] = []
-    for at in UNIVERSAL.candidates(bench)[::TOLD] if episodes else []:
+    for at in UNIVERSAL.candidates(bench)[::TOLD]:
         told += watch(
             comparison.pair,
             bench.switcher,
@@ -410,8 +416,22 @@ def _timelines(comparison: Comparison, ends: tuple[list[Episode], list[Episode]]
             budget=None,
             seed=config.seed,
         )
+    if config.states:
+        known = clairvoyant.explore(
+            comparison.pair, episodes, states=config.states, minutes=config.minutes
+        )
+        told = [_with_hindsight(line, known) for line in told]
     comparison.pair.commit()
     return told
+
+
+def _with_hindsight(line: Timeline, known: clairvoyant.Explored) -> Timeline:
+    """The same, with what one who knows how it will go would have done at each step."""
+    would = known.hindsight(line.episode, [moment.choice for moment in line.steps], line.cost)
+    steps = [
+        replace(moment, clairvoyant=call) for moment, call in zip(line.steps, would, strict=True)
+    ]
+    return replace(line, steps=steps)
 
 
 class _Sums:
@@ -485,7 +505,10 @@ def _limit(comparison: Comparison) -> clairvoyant.Limit:
         states=config.states,
         minutes=config.minutes,
     )
-    found = clairvoyant.limit(settings)
+    found = clairvoyant.limit(
+        settings,
+        on_states=lambda done, text: comparison.tell(f"limit, {done} episodes: {text}"),
+    )
     clairvoyant.write_limit(folder, found)
     return found
 

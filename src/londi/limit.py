@@ -36,6 +36,7 @@ EPISODES = "limit.jsonl"
 _SUCCESS, _ENDED, _UNKNOWN = -1, -2, -3
 """Where a choice leads that leads to no state: to a reward, to none, or where nobody has looked."""
 _BATCH = 256  # states whose actions are asked for at once
+_TINY = 1e-9  # of return
 _SECONDS = 5.0  # between two reports
 
 Ints = npt.NDArray[np.int64]
@@ -166,13 +167,59 @@ def limit(
         InvalidConfig: if a model draws its actions, or the environment cannot be rewound.
     """
     pair = pair or load_pair(config, 0)
-    for model in (pair.quick, pair.deepthink):
-        if model.fingerprint is None:
-            raise InvalidConfig(f"expected deterministic models, got {model.name!r}")
-    graphs, rewards = _explore(pair, config, on_states)
+    episodes = held_out_seeds(config.episodes)
+    found = explore(
+        pair, episodes, states=config.states, minutes=config.minutes, on_states=on_states
+    )
     pair.close()
-    solved = zip(graphs, rewards, strict=True)
-    return summed_up([_solve(graph, reward, config.most_calls) for graph, reward in solved])
+    return found.limit(config.most_calls)
+
+
+class Explored:
+    """The states that two models can reach in some episodes."""
+
+    def __init__(self, graphs: Sequence[_Graph], rewards: Sequence[Floats]) -> None:
+        self._graphs = {graph.seed: graph for graph in graphs}
+        self._rewards = {graph.seed: row for graph, row in zip(graphs, rewards, strict=True)}
+
+    def limit(self, most_calls: int) -> Limit:
+        """What nobody exceeds, with up to so many calls in each episode."""
+        return summed_up(
+            [_solve(graph, self._rewards[e], most_calls) for e, graph in self._graphs.items()]
+        )
+
+    def hindsight(self, episode: int, choices: Sequence[int], cost: float) -> list[bool | None]:
+        """At each step of a played episode, whether a call would have been worth its price there.
+
+        That is for one who knows how it will go, and does what is best from there on.
+
+        Args:
+            episode: its seed.
+            choices: g at each step, which name the way that was taken.
+            cost: c, in units of reward.
+
+        Returns:
+            None where that is not known, since not all states were looked at.
+        """
+        graph, rewards = self._graphs[episode], self._rewards[episode]
+        after = np.array(graph.after)
+        least = _options(after, rewards, cost, np.zeros_like(rewards))
+        most = _options(after, rewards, cost, _at_best(rewards))
+        told: list[bool | None] = []
+        place = 0
+        for t, g in enumerate(choices):
+            if place < 0:  # beyond what was looked at
+                told.append(None)
+                continue
+            (quick_least, call_least), (quick_most, call_most) = least[t][place], most[t][place]
+            if call_least > quick_most + _TINY:
+                told.append(True)
+            elif quick_least >= call_most - _TINY:
+                told.append(False)
+            else:
+                told.append(None)
+            place = int(after[place, g])
+        return told
 
 
 def summed_up(episodes: list[Best]) -> Limit:
@@ -284,41 +331,59 @@ class _World:
         return key, pickle.dumps((world, history), pickle.HIGHEST_PROTOCOL)
 
 
-def _explore(
-    pair: Pair, config: LimitConfig, on_states: Callable[[int, str], None]
-) -> tuple[list[_Graph], list[Floats]]:
-    """The graph of each episode, and what a success brings in it by its step.
+def explore(
+    pair: Pair,
+    episodes: Sequence[int],
+    *,
+    states: int,
+    minutes: float,
+    on_states: Callable[[int, str], None] = lambda done, text: None,
+) -> Explored:
+    """Look at the states that can be reached in these episodes.
 
     Nearest states first, of all episodes at once, so that the models answer in full batches.
+
+    Args:
+        pair: the models and their environment.
+        episodes: their seeds.
+        states: most states of each.
+        minutes: after which no further state is looked at.
+        on_states: told now and then of the episodes that are done.
+
+    Raises:
+        InvalidConfig: if a model draws its actions, or the environment cannot be rewound.
     """
+    for model in (pair.quick, pair.deepthink):
+        if model.fingerprint is None:
+            raise InvalidConfig(f"expected deterministic models, got {model.name!r}")
     world = _World(pair)
     graphs, rewards = [], []
     todo: deque[tuple[_Graph, int]] = deque()
-    for seed in held_out_seeds(config.episodes):
+    for seed in episodes:
         graph = _Graph(seed)
-        graph.place(*world.begin(seed), config.states)
+        graph.place(*world.begin(seed), states)
         graphs.append(graph)
         rewards.append(world.rewards)
         todo.append((graph, 0))
-    until, told = time.monotonic() + 60 * config.minutes, time.monotonic()
+    until, told = time.monotonic() + 60 * minutes, time.monotonic()
     seen = 0
     while todo and time.monotonic() < until:
         batch = [todo.popleft() for _ in range(min(_BATCH, len(todo)))]
-        states: list[bytes] = []
+        kept: list[bytes] = []
         for graph, place in batch:
             state = graph.states[place]
             assert state is not None
-            states.append(state)
-        prompts = [world.prompt(state) for state in states]
+            kept.append(state)
+        prompts = [world.prompt(state) for state in kept]
         replies = pair.quick.act(prompts), pair.deepthink.act(prompts)
-        for (graph, place), state, quick, deepthink in zip(batch, states, *replies, strict=True):
+        for (graph, place), state, quick, deepthink in zip(batch, kept, *replies, strict=True):
             ends: dict[str, int] = {}
             for action in dict.fromkeys((quick.action, deepthink.action)):
                 after = world.step(state, action)
                 if isinstance(after, int):
                     ends[action] = after
                     continue
-                ends[action], new = graph.place(*after, config.states)
+                ends[action], new = graph.place(*after, states)
                 if new:
                     todo.append((graph, ends[action]))
             graph.after[place] = ends[quick.action], ends[deepthink.action]
@@ -331,7 +396,7 @@ def _explore(
             on_states(len(graphs) - len(left), f"{seen} states, {len(todo)} in sight")
     on_states(len(graphs), f"{seen} states")
     world.close()
-    return graphs, rewards
+    return Explored(graphs, rewards)
 
 
 def _solve(graph: _Graph, rewards: Floats, most: int) -> Best:
@@ -339,7 +404,7 @@ def _solve(graph: _Graph, rewards: Floats, most: int) -> Best:
     after = np.array(graph.after)
     complete = not (after == _UNKNOWN).any()
     least, calls_made = _backward(after, rewards, most, np.zeros_like(rewards))
-    greatest = least if complete else _backward(after, rewards, most, rewards)[0]
+    greatest = least if complete else _backward(after, rewards, most, _at_best(rewards))[0]
     calls, steps = zip(*(_follow(after, calls_made, k) for k in range(most + 1)), strict=True)
     return Best(
         graph.seed,
@@ -366,19 +431,39 @@ def _backward(
     value = np.zeros((len(after), most + 1))
     choices: list[npt.NDArray[np.bool_]] = []
     for t in range(len(rewards) - 2, -1, -1):
-        quick, deepthink = (
-            np.select(
-                [to[:, None] >= 0, to[:, None] == _SUCCESS, to[:, None] == _UNKNOWN],
-                [value[np.maximum(to, 0)], rewards[t + 1], unknown[t + 1]],
-                0.0,
-            )
-            for to in after.T
-        )
+        quick, deepthink = (_ahead(to[:, None], value, rewards, unknown, t) for to in after.T)
         call = np.full_like(quick, -np.inf)
         call[:, 1:] = deepthink[:, :-1]
         choices.append(call > quick)
         value = np.maximum(quick, call)
     return value[0], choices[::-1]
+
+
+def _options(
+    after: Ints, rewards: Floats, cost: float, unknown: Floats
+) -> list[npt.NDArray[np.float64]]:
+    """What (QUICK, DEEPTHINK) are worth in each state [n, 2] at each step, calls paid for."""
+    value = np.zeros((len(after), 1))
+    options: list[Floats] = []
+    for t in range(len(rewards) - 2, -1, -1):
+        both = [_ahead(to[:, None], value, rewards, unknown, t) for to in after.T]
+        options.append(np.hstack(both) - [0.0, cost])
+        value = options[-1].max(1, keepdims=True)
+    return options[::-1]
+
+
+def _at_best(rewards: Floats) -> Floats:
+    """What a state that nobody has looked at may bring, by its step: a success in the next."""
+    return np.append(rewards[1:], 0.0)
+
+
+def _ahead(to: Ints, value: Floats, rewards: Floats, unknown: Floats, t: int) -> Floats:
+    """What a choice at step `t` is worth in each state [n, K], by where it leads `to` [n, 1]."""
+    return np.select(
+        [to >= 0, to == _SUCCESS, to == _UNKNOWN],
+        [value[np.maximum(to[:, 0], 0)], rewards[t + 1], unknown[t + 1]],
+        0.0,
+    )
 
 
 def _follow(after: Ints, choices: Sequence[npt.NDArray[np.bool_]], left: int) -> tuple[int, int]:
