@@ -213,7 +213,7 @@ def test_a_step_is_worth_a_call_where_it_is_hard() -> None:
 def test_conservative_values_call_where_it_is_hard(log: Log) -> None:
     torch.manual_seed(0)
     scorer = TermsScorer(ENCODER, 32, TERMS)
-    learn_cql(scorer, log, TERMS, ENCODER.size, steps=1500, gamma=0.99, seed=0)
+    learn_cql(scorer, log, TERMS, ENCODER.size, weight=0.1, steps=1500, gamma=0.99, seed=0)
     who = greedy(scorer, "quick", TERMS)
     played = summary(play(toy(), who, range(60), cost=0.15, budget=Budget(), num_envs=8, seed=0))
     assert np.mean([e.total for e in played]) > 0.9
@@ -225,7 +225,7 @@ def test_conservative_values_call_where_it_is_hard(log: Log) -> None:
 def test_conservative_values_do_not_trust_what_was_never_tried() -> None:
     torch.manual_seed(0)
     scorer = TermsScorer(ENCODER, 32, TERMS)
-    learn_cql(scorer, recorded(0.0), TERMS, ENCODER.size, steps=500, gamma=0.99, seed=0)
+    learn_cql(scorer, recorded(0.0), TERMS, ENCODER.size, weight=0.1, steps=500, gamma=0.99, seed=0)
     rows = hard_and_easy()
     rows[:, ENCODER.size + COST] = 0.02
     with torch.inference_mode():

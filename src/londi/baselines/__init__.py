@@ -46,6 +46,8 @@ GRID = 12
 """Settings of a method, about."""
 COSTS = 9
 """Costs at which a Switcher that serves a whole range is tried."""
+WEIGHTS = (0.1, 0.01, 0.001)
+"""Weights of CQL's penalty."""
 ROUTED = 1000
 """Episodes that both models play alone, for the router of episodes."""
 TRAINED = 3
@@ -246,6 +248,10 @@ def _step_router(bench: Bench) -> list[Candidate]:
 
 
 def _cql(bench: Bench) -> list[Candidate]:
+    return [at for weight in WEIGHTS for at in _conservative(bench, weight)]
+
+
+def _conservative(bench: Bench, weight: float) -> list[Candidate]:
     training = bench.training
 
     def learn(scorer: nn.Module) -> None:
@@ -254,16 +260,17 @@ def _cql(bench: Bench) -> list[Candidate]:
             bench.varied,
             bench.terms,
             bench.encoder.size,
+            weight=weight,
             steps=bench.log_steps // 4,
             gamma=training.gamma,
             seed=training.seed,
         )
 
     scorer = bench.network(
-        "cql", lambda: TermsScorer(bench.encoder, training.width, bench.terms), learn
+        f"cql-{weight:g}", lambda: TermsScorer(bench.encoder, training.width, bench.terms), learn
     )
     who = greedy(scorer, training.encoder, bench.terms)
-    return [Candidate(at.setting, who, at.cost) for at in _universal(bench)]
+    return [Candidate(f"{at.setting}, weight {weight:g}", who, at.cost) for at in _universal(bench)]
 
 
 def _library(algorithm: str) -> Callable[[Bench], list[Candidate]]:

@@ -35,8 +35,6 @@ GAP = 0.01
 EPOCHS, PATIENCE = 60, 6
 BATCH = 256
 RATE = 1e-3
-CONSERVATISM = 0.1
-"""Weight of CQL's penalty: large enough to matter beside errors of a few hundredths of return."""
 
 
 class Scorer(Actor):
@@ -152,6 +150,7 @@ def learn_cql(
     terms: TermsRange,
     size: int,
     *,
+    weight: float,
     steps: int,
     gamma: float,
     seed: int,
@@ -165,6 +164,7 @@ def learn_cql(
         log: what to learn from.
         terms: the costs and budgets that transitions are told again with.
         size: features of the encoder, behind which the terms stand.
+        weight: of the penalty.
         steps: of gradient.
         gamma: discount of a step.
         seed: seed of the batches.
@@ -185,7 +185,7 @@ def learn_cql(
         taken = q.gather(1, batch.action[:, None])[:, 0]
         open_q = q.masked_fill(~batch.allowed, -torch.inf)
         penalty = (open_q.logsumexp(1) - taken).mean()
-        loss = mse_loss(taken, target) + CONSERVATISM * penalty
+        loss = mse_loss(taken, target) + weight * penalty
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
