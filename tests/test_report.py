@@ -351,6 +351,84 @@ def test_what_was_not_played_is_left_out(opened: Callable[..., Page]) -> None:
     assert "not known" in opened(FOUND, unknown).inner_text("#step")
 
 
+def elsewhere(point: Point, **more: Any) -> Point:
+    return replace(point, result=replace(point.result, **more))
+
+
+def test_no_cap_is_drawn_to_the_right_of_every_budget(opened: Callable[..., Page]) -> None:
+    budgets = FOUND.curves[0].budgets
+    free = elsewhere(budgets[0], budget=None)
+    for shown in ([*budgets, free], [free]):
+        page = opened(replace(FOUND, curves=[replace(FOUND.curves[0], budgets=shown)]), TOLD)
+        points = page.locator("#budgets .point")
+        assert points.count() == len(shown)
+        assert "universal Switcher, no cap" in (points.last.get_attribute("aria-label") or "")
+        places = [points.nth(k).bounding_box() for k in range(len(shown))]
+        lefts = [place["x"] for place in places if place]
+        assert len(lefts) == len(shown) and lefts == sorted(lefts)
+        assert page.get_by_text("no cap", exact=True).count() == 2  # the tick and the slider
+
+
+def test_the_operating_point_is_in_the_chart_wherever_it_is(opened: Callable[..., Page]) -> None:
+    low = [elsewhere(p, return_mean=-1.0, return_ci=(-1.1, -0.9)) for p in SURFACE]
+    page = opened(replace(FOUND, surface=low), TOLD)
+    height = page.locator("#frontier svg").evaluate("svg => svg.viewBox.baseVal.height")
+    assert 0 < float(page.locator("#here circle").get_attribute("cy") or "nan") < height
+
+
+def test_without_a_surface_the_episodes_are_still_told(opened: Callable[..., Page]) -> None:
+    page = opened(replace(FOUND, surface=[]), TOLD)
+    assert not page.locator("#operate").is_visible()
+    assert "Step 1 of 2" in page.inner_text("#step")
+    assert "c = 0.01, no cap" in page.inner_text("#timeline-terms")
+
+
+def test_the_episode_told_is_of_the_nearest_terms(opened: Callable[..., Page]) -> None:
+    capped = [replace(line, budget=n) for line in TOLD for n in (2, 4)]
+    page = opened(FOUND, capped, "#cost=0.01&budget=8")
+    assert "c = 0.01, at most 4 calls" in page.inner_text("#timeline-terms")
+    free = replace(FOUND, surface=[elsewhere(p, cost=p.result.cost - 0.001) for p in SURFACE])
+    told = [replace(line, cost=line.cost - 0.001) for line in reversed(TOLD)]
+    page = opened(free, told, "#cost=0&budget=none")
+    assert "c = 0, no cap" in page.inner_text("#timeline-terms")
+
+
+def test_an_address_is_followed_while_the_page_is_open(opened: Callable[..., Page]) -> None:
+    page = opened()
+    page.evaluate("location.hash = '#cost=0.04&budget=2&episode=8'")
+    page.wait_for_function("document.getElementById('cost').value === '2'")
+    assert "costs 0.04 and an episode may make 2 calls" in page.inner_text("#operating")
+    assert page.locator("#episode").input_value() == "1"
+
+
+def test_on_paper_no_column_is_cut_off(opened: Callable[..., Page]) -> None:
+    # As wide as A4 between margins of 15 mm.
+    page = opened(viewport={"width": 680, "height": 960})
+    page.emulate_media(media="print")
+    size = "getComputedStyle(document.querySelector('#frontier text')).fontSize"
+    assert page.evaluate(size) == "12px"
+    table = page.locator("#methods").bounding_box()
+    assert table is not None and table["x"] + table["width"] <= 680
+
+
+def test_it_says_where_its_figures_are_from(opened: Callable[..., Page]) -> None:
+    page = opened()
+    said = page.locator("#provenance").text_content() or ""
+    assert "londi/Somewhere-v0: the same 300 held-out episodes" in said
+    assert "seeds 0, 1, 2" in said and "units of return" in said
+    assert page.locator("#dots").is_visible()
+    unknown = [replace(TOLD[0], steps=[replace(m, clairvoyant=None) for m in TOLD[0].steps])]
+    assert not opened(FOUND, unknown).locator("#dots").is_visible()
+
+
+def test_what_is_not_a_number_makes_no_empty_page(tmp_path: Path) -> None:
+    broken = replace(FOUND.curves[0], apgr=Estimate(float("nan"), 0.0, 1.0))
+    write_frontier(tmp_path, replace(FOUND, curves=[broken]), TOLD)
+    with pytest.raises(LondiError, match="is damaged"):
+        report(tmp_path)
+    assert not (tmp_path / REPORT).exists()
+
+
 def test_the_table_and_the_picture_lie_beside_it(tmp_path: Path) -> None:
     write_frontier(tmp_path, FOUND, TOLD)
     assert report(tmp_path) == tmp_path / REPORT

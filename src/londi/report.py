@@ -52,10 +52,10 @@ def report(folder: Path) -> Path:
         )
     try:
         found, timelines = read_frontier(folder), read_timelines(folder)
+        text = page(asdict(found) | {"timelines": [asdict(line) for line in timelines]})
     except (ValueError, TypeError, KeyError, OSError) as error:
         raise LondiError(f"the frontier in {str(folder)!r} is damaged") from error
-    data = asdict(found) | {"timelines": [asdict(line) for line in timelines]}
-    write_whole(folder / REPORT, [page(data)])
+    write_whole(folder / REPORT, [text])
     write_whole(folder / TABLE, [table(found)])
     plot_frontier(found, folder / PICTURE)
     return folder / REPORT
@@ -67,8 +67,9 @@ def page(data: dict[str, Any]) -> str:
     parts = {
         "style": (source / "report.css").read_text(encoding="utf-8"),
         "script": (source / "report.js").read_text(encoding="utf-8"),
-        # No text of an environment can end the element that holds it.
-        "data": json.dumps(data).replace("<", "\\u003c"),
+        # No text of an environment can end the element that holds it. What is not a number is
+        # refused: Python writes it, browsers cannot read it, and the page would stay empty.
+        "data": json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
     }
     text = (source / "report.html").read_text(encoding="utf-8")
     # The data last: nothing in it is taken for a place to fill.

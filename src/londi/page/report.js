@@ -27,6 +27,7 @@ const signed = (value, digits = 2) => (value >= 0 ? "+" : "") + fixed(value, dig
 const percent = (value) => fixed(100 * value, 0) + "%";
 const short = (value) => String(Number(value.toPrecision(3)));
 const calls = (n) => (n === NONE ? "no cap" : `${n} ${n === 1 ? "call" : "calls"}`);
+const within = (n) => (n === NONE ? "no cap" : `at most ${calls(n)}`);
 const unique = (values) => [...new Set(values)];
 
 function spread(estimate, format) {
@@ -73,7 +74,10 @@ function tell(element, text) {
 
 // ---- charts -------------------------------------------------------------------------------
 
-const SIZE = { width: 720, height: 430, left: 52, right: 16, top: 14, bottom: 44 };
+// On a small screen a chart is scaled down to half its width: it is made taller, for larger letters.
+const SIZE = matchMedia("(max-width: 46rem)").matches
+  ? { width: 720, height: 620, left: 64, right: 24, top: 24, bottom: 72 }
+  : { width: 720, height: 430, left: 52, right: 16, top: 14, bottom: 44 };
 
 class Chart {
   constructor(holder, label, xRange, yRange) {
@@ -89,15 +93,17 @@ class Chart {
   }
 
   axes(xTicks, xName, yName) {
-    for (const value of ticks(...this.yRange)) {
+    const values = ticks(...this.yRange);
+    const digits = values.every((v) => Math.abs(v * 10 - Math.round(v * 10)) < 1e-6) ? 1 : 2;
+    for (const value of values) {
       this.svg.append(
         draw("line", { class: "grid", x1: SIZE.left, x2: SIZE.width - SIZE.right, y1: this.y(value), y2: this.y(value) }),
-        draw("text", { x: SIZE.left - 8, y: this.y(value) + 4, "text-anchor": "end" }, fixed(value, 1)),
+        draw("text", { x: SIZE.left - 8, y: this.y(value) + 4, "text-anchor": "end" }, fixed(value, digits)),
       );
     }
     for (const [value, name] of xTicks) {
       this.svg.append(draw("text", {
-        x: this.x(value), y: SIZE.height - SIZE.bottom + 18, "text-anchor": "middle",
+        x: this.x(value), y: SIZE.height - SIZE.bottom / 2 - 4, "text-anchor": "middle",
       }, name));
     }
     this.svg.append(
@@ -154,7 +160,7 @@ class Chart {
 }
 
 function ticks(low, high) {
-  const step = [0.1, 0.2, 0.5, 1].find((s) => (high - low) / s <= 8) || 2;
+  const step = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1].find((s) => (high - low) / s <= 8) || 2;
   const found = [];
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9; k += 1) found.push(k * step);
   return found;
@@ -171,7 +177,9 @@ function figures(result) {
 
 const allReturns = [
   data.quick, data.deepthink, ...data.curves.flatMap((c) => [...c.points, ...c.budgets].map((p) => p.result)),
-].flatMap((r) => [r.return_mean, ...r.return_ci]).concat(data.limit.map((b) => b.return_at_most));
+].flatMap((r) => [r.return_mean, ...r.return_ci])
+  .concat(data.surface.map((p) => p.result.return_mean))
+  .concat([...data.limit, ...data.limit_budgets].flatMap((b) => [b.return_at_least, b.return_at_most]));
 const margin = 0.04 * (Math.max(...allReturns) - Math.min(...allReturns));
 const RANGE = [Math.min(...allReturns) - margin, Math.max(...allReturns) + margin];
 
@@ -192,7 +200,7 @@ function drawFrontier() {
     const most = data.limit.map((b) => [b.call_rate, b.return_at_most]);
     chart.svg.append(
       draw("path", { class: "limit-line", d: chart.path([...most, [1, most.at(-1)[1]]]) }),
-      draw("text", { class: "name", x: chart.x(0.98), y: chart.y(most.at(-1)[1]) - 8, "text-anchor": "end" },
+      draw("text", { class: "name in-reach", x: chart.x(0.98), y: SIZE.top + 18, "text-anchor": "end" },
         "out of reach: the clairvoyant's limit"),
     );
   }
@@ -201,7 +209,7 @@ function drawFrontier() {
     const curve = data.curves[k];
     chart.curve(
       k, curve.points.map((p) => ({ ...at(p.result, p.result.call_rate), setting: p.setting })), [quick, deepthink],
-      (p) => `${curve.label}, ${p.setting}${p.result.budget === NONE ? "" : `, at most ${calls(p.result.budget)}`}: `
+      (p) => `${curve.label}, ${p.setting}${p.result.budget === NONE ? "" : `, ${within(p.result.budget)}`}: `
         + figures(p.result),
     );
   });
@@ -226,8 +234,11 @@ function drawBudgets() {
     return;
   }
   const capped = unique(points.map((p) => p.result.budget)).filter((n) => n !== NONE);
-  const most = Math.max(...capped);
-  const chart = new Chart($("budgets"), "Return against the budget", [0, most * 1.03], RANGE);
+  const most = Math.max(...capped, 1);
+  // No cap has a place of its own, to the right of all that are numbers.
+  const open = points.some((p) => p.result.budget === NONE) ? [most * 1.15] : [];
+  const place = (n) => n ?? open[0];
+  const chart = new Chart($("budgets"), "Return against the budget", [0, (open[0] ?? most) * 1.03], RANGE);
   const limit = data.limit_budgets.map((b, n) => ({ ...b, n })).filter((b) => b.n <= most);
   if (limit.length > 1) {
     const at_most = limit.map((b) => [b.n, b.return_at_most]);
@@ -236,7 +247,7 @@ function drawBudgets() {
       draw("path", { class: "limit-band", d: chart.area(at_most, limit.map((b) => [b.n, b.return_at_least])) }),
     );
   }
-  chart.axes(unique([0, ...capped]).map((n) => [n, String(n)]), "budget: most calls an episode", "return");
+  chart.axes([...unique([0, ...capped]).map((n) => [n, String(n)]), ...open.map((x) => [x, "no cap"])], "budget: most calls an episode", "return");
   if (limit.length > 1) {
     chart.svg.append(draw("path", { class: "limit-line", d: chart.path(limit.map((b) => [b.n, b.return_at_most])) }));
   }
@@ -247,10 +258,9 @@ function drawBudgets() {
   );
   data.curves.map((curve, k) => k).reverse().forEach((k) => {
     const curve = data.curves[k];
-    const shown = curve.budgets.filter((p) => p.result.budget !== NONE);
     chart.curve(
-      k, shown.map((p) => ({ ...at(p.result, p.result.budget), setting: p.setting })), null,
-      (p) => `${curve.label}, at most ${calls(p.result.budget)}, ${p.setting}: ${figures(p.result)}`,
+      k, curve.budgets.map((p) => ({ ...at(p.result, place(p.result.budget)), setting: p.setting })), null,
+      (p) => `${curve.label}, ${within(p.result.budget)}, ${p.setting}: ${figures(p.result)}`,
     );
   });
 }
@@ -279,6 +289,10 @@ function drawLegend() {
 function drawHead() {
   const seeds = data.seeds.length === 1 ? "one training seed" : `${data.seeds.length} training seeds`;
   $("played").textContent = `${data.env}, ${data.episodes} held-out episodes, ${seeds}`;
+  $("provenance").textContent = `${data.env}: the same ${data.episodes} held-out episodes for every method; training`
+    + ` ${data.seeds.length === 1 ? "seed" : "seeds"} ${data.seeds.join(", ")}; 95% intervals by bootstrap over seeds and`
+    + " episodes. The cost of a call is in units of return; a cost that is saved is a share of the calls made by"
+    + " DEEPTHINK alone.";
   const [first] = data.curves;
   const items = [
     ["of DEEPTHINK’s calls saved, at DEEPTHINK’s return", first.saved, percent],
@@ -336,6 +350,11 @@ const budgets = unique(data.surface.map((p) => p.result.budget))
   .sort((a, b) => (a ?? Infinity) - (b ?? Infinity));
 const state = { cost: 0, budget: budgets.length - 1, episode: 0, step: 0 };
 
+// What the sliders ask for; where there are none, how the Switcher is operated.
+function terms() {
+  return { cost: costs[state.cost] ?? data.cost, budget: budgets[state.budget] ?? NONE };
+}
+
 function readHash() {
   const asked = new URLSearchParams(location.hash.slice(1));
   const nearest = (values, wanted) => values
@@ -344,17 +363,19 @@ function readHash() {
   state.cost = nearest(costs, Number.isFinite(cost) ? cost : data.cost);
   const place = budgets.findIndex((n) => String(n ?? "none") === asked.get("budget"));
   state.budget = place < 0 ? budgets.length - 1 : place;
+  state.step = 0;
   state.episode = Math.max(0, episodes.indexOf(Number(asked.get("episode"))));
 }
 
 function writeHash() {
-  const asked = new URLSearchParams({ cost: costs[state.cost], budget: budgets[state.budget] ?? "none" });
+  const { cost, budget } = terms();
+  const asked = new URLSearchParams({ cost, budget: budget ?? "none" });
   if (episodes.length) asked.set("episode", episodes[state.episode]);
   history.replaceState(null, "", `#${asked}`);
 }
 
 function operate(mark) {
-  const cost = costs[state.cost], budget = budgets[state.budget];
+  const { cost, budget } = terms();
   $("cost").value = state.cost;
   $("budget").value = state.budget;
   $("cost-value").textContent = short(cost);
@@ -383,10 +404,11 @@ function operate(mark) {
 const episodes = unique(data.timelines.map((t) => t.episode));
 
 function timeline() {
-  const cost = costs[state.cost], budget = budgets[state.budget];
-  const far = (t) => (t.budget === budget ? 0 : 100) + Math.abs(Math.log(t.cost / cost));
-  return data.timelines.filter((t) => t.episode === episodes[state.episode])
-    .reduce((best, t) => (far(t) < far(best) ? t : best));
+  const { cost, budget } = terms();
+  const apart = (n) => (n === budget ? 0 : Math.abs((n ?? 1e9) - (budget ?? 1e9)));
+  const [nearest] = data.timelines.filter((t) => t.episode === episodes[state.episode]).sort((a, b) =>
+    apart(a.budget) - apart(b.budget) || Math.abs(a.cost - cost) - Math.abs(b.cost - cost));
+  return nearest;
 }
 
 function sentence(line, step) {
@@ -431,9 +453,9 @@ function showStep(line) {
 
 function showTimeline() {
   const line = timeline();
+  $("episode").value = state.episode;
   state.step = Math.min(state.step, line.steps.length - 1);
-  $("timeline-terms").textContent = `Played at c = ${short(line.cost)}, ${
-    line.budget === NONE ? "no cap" : `at most ${calls(line.budget)}`}: ${line.success ? "solved" : "not solved"},`
+  $("timeline-terms").textContent = `Played at c = ${short(line.cost)}, ${within(line.budget)}: ${line.success ? "solved" : "not solved"},`
     + ` return ${fixed(line.total)}, ${calls(line.steps.filter((s) => s.choice).length)} in ${line.steps.length} steps.`;
   $("strip").replaceChildren(...line.steps.map((step, k) => {
     const kinds = ["cell", step.choice ? "deepthink" : "quick"];
@@ -458,10 +480,10 @@ function setUpTimelines() {
     $("timelines-section").hidden = true;
     return () => {};
   }
+  $("dots").hidden = data.timelines.every((t) => t.steps.every((s) => s.clairvoyant === null));
   $("episode").append(...episodes.map((episode, k) => make(
     "option", { value: k }, data.timelines.find((t) => t.episode === episode).goal,
   )));
-  $("episode").value = state.episode;
   $("episode").addEventListener("change", () => {
     state.episode = Number($("episode").value);
     state.step = 0;
@@ -486,19 +508,24 @@ const mark = drawFrontier();
 drawLegend();
 drawBudgets();
 drawTable();
-if (data.surface.length) {
-  readHash();
-  const tellEpisode = setUpTimelines();
-  for (const [name, values] of [["cost", costs], ["budget", budgets]]) {
-    $(name).max = values.length - 1;
-    $(name).addEventListener("input", () => {
-      state[name] = Number($(name).value);
-      writeHash();
-      operate(mark);
-      tellEpisode();
-    });
-  }
-  operate(mark);
+$("operate").hidden = !data.surface.length;
+const tellEpisode = setUpTimelines();
+
+function tellAll() {
+  if (data.surface.length) operate(mark);
   tellEpisode();
 }
+
+for (const [name, values] of [["cost", costs], ["budget", budgets]]) {
+  $(name).max = values.length - 1;
+  $(name).addEventListener("input", () => {
+    state[name] = Number($(name).value);
+    writeHash();
+    tellAll();
+  });
+}
+readHash();
+tellAll();
+// A link followed, or a hash edited, while the page is open.
+addEventListener("hashchange", () => { readHash(); tellAll(); });
 addEventListener("beforeprint", () => { $("reading").open = true; });
