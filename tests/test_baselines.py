@@ -177,7 +177,7 @@ def test_an_episode_is_routed_by_how_it_begins(log: Log) -> None:
     wins = win_probability(scorer, begins)
     hard = begins[:, HARD] == 1
     # Where the first state is hard DEEPTHINK always wins; else unless all others are easy.
-    assert wins[hard].min() > wins[~hard].max() + 0.02
+    assert wins[hard].min() > wins[~hard].max() > 0.8
     middle = float((wins[hard].mean() + wins[~hard].mean()) / 2)
     router = EpisodeSwitcher(scorer, "quick", ENCODER.size, middle)
     steps = [
