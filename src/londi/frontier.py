@@ -24,6 +24,7 @@ from londi.checkpoint import has_state
 from londi.config import FrontierConfig, LimitConfig, PairConfig, TrainConfig
 from londi.curves import Best, Curve, Estimate, Frontier, Point, Timeline, write_frontier
 from londi.envs import warm
+from londi.envs.remembered import remembered
 from londi.episodes import held_out_seeds, validation_seeds
 from londi.errors import InvalidConfig, LondiError
 from londi.evaluate import play, read_played, summary, write_played
@@ -130,6 +131,8 @@ class Comparison:
         self.folder, self.config, self.trainings = folder, config, trainings
         self._on_played, self.done = on_played, 0
         self.pair = pair or load_pair(trainings[0], config.seed)
+        # The settings of a method mostly take the same ways through an episode.
+        self.pair.make = remembered(self.pair.make)
         self.benches = [
             Bench(
                 folder / "learned" / f"seed={training.seed}",

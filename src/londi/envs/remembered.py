@@ -1,0 +1,99 @@
+"""Environments that are slow and deterministic, played again and again: what was seen is kept.
+
+An episode is a function of its seed and of the actions done. Where players take the same way, as
+they mostly do at the next setting of the same Switcher, no step is made a second time; where they
+leave it, the environment catches up. This file knows no environment and no player.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium as gym
+
+Make = Callable[[], gym.Env[str, str]]
+_Told = tuple[str, float, bool, bool, dict[str, Any]]
+"""What `step` returns."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """What was told on arrival in a state, and the states that were reached from it."""
+
+    told: _Told
+    after: dict[str, _Place] = field(default_factory=dict)
+
+
+def remembered(make: Make) -> Make:
+    """As `make`, with copies that share all that any of them has seen, by seed and actions.
+
+    Where a step waits for no other process, remembering takes longer than the step: such an
+    environment is left alone. A step in which a simulator was lost is not remembered.
+    """
+    env = make()
+    waits = env.unwrapped.metadata.get("waits", False)
+    env.close()
+    places: dict[int, _Place] = {}
+    return (lambda: _Remembered(make(), places)) if waits else make
+
+
+class _Remembered(gym.Wrapper[str, str, str, str]):
+    def __init__(self, env: gym.Env[str, str], places: dict[int, _Place]) -> None:
+        super().__init__(env)
+        self._places = places
+        self._seed = 0
+        self._taken: list[str] = []
+        self._at: tuple[int, list[str]] | None = None  # where the environment itself is
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        if seed is None or options:
+            raise ValueError("only episodes that are known by their seed alone can be remembered")
+        self._seed, self._taken = seed, []
+        if seed not in self._places:
+            observation, info = self._begin()
+            self._places[seed] = _kept((observation, 0.0, False, False, info))
+        self._place = self._places[seed]
+        observation, *_, info = self._place.told
+        return observation, dict(info)
+
+    def step(self, action: str) -> _Told:
+        place = self._place.after.get(action)
+        if place is None:
+            place = _kept(self._do(action))
+            if "lost" not in place.told[4]:
+                self._place.after[action] = place
+        self._taken.append(action)
+        self._place = place
+        observation, reward, terminated, truncated, info = place.told
+        return observation, reward, terminated, truncated, dict(info)
+
+    def _begin(self) -> tuple[str, dict[str, Any]]:
+        self._at = self._seed, []
+        return self.env.reset(seed=self._seed)
+
+    def _do(self, action: str) -> _Told:
+        """Do it, once the environment has been brought to where the episode is."""
+        if self._at is None or (self._seed, self._taken[: len(self._at[1])]) != self._at:
+            self._begin()
+        assert self._at
+        done = self._at[1]
+        for following in [*self._taken[len(done) :], action]:
+            told: Any = self.env.step(following)
+            done.append(following)
+            if "lost" in told[4]:
+                self._at = None
+                break
+        result: _Told = told
+        return result
+
+
+def _kept(told: _Told) -> _Place:
+    """With one copy of each text: the same places are seen over and over."""
+    observation, reward, terminated, truncated, info = told
+    info = {k: sys.intern(v) if type(v) is str else v for k, v in info.items()}
+    return _Place((sys.intern(observation), float(reward), terminated, truncated, info))
