@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from random import Random
+from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from londi.budget import Budget
 from londi.config import LimitConfig
-from londi.envs import make_env
+from londi.envs import make_env, warm
 from londi.envs.episode import TextEpisode
 from londi.episodes import held_out_seeds
 from londi.errors import InvalidConfig
 from londi.evaluate import play, summary
 from londi.limit import (
     _ENDED,
-    _SUCCESS,
     _UNKNOWN,
     Best,
     Explored,
     _backward,
     _follow,
     _Graph,
+    _Table,
+    _Way,
+    explore,
     limit,
     read_limit,
     summed_up,
@@ -35,99 +42,137 @@ from londi.limit import (
 from londi.models import load_model
 from londi.models.scripted import RandomModel
 from londi.pair import Pair
+from londi.prompts import Prompt
 from londi.switcher import ConstantSwitcher
+from londi.types import Reply, Usage
 from playthings import Corridor, deepthink, quick
 
 
-def walked(after: np.ndarray, rewards: np.ndarray, choices: Sequence[int]) -> tuple[float, int]:
+@st.composite
+def tables(draw: st.DrawFn) -> _Table:
+    """Some states, with rewards on the way, which may be worth less the later they come."""
+    n, horizon = draw(st.integers(1, 6)), draw(st.integers(1, 6))
+    places = st.sampled_from([*range(n), _ENDED])
+    pairs = st.lists(st.tuples(places, places), min_size=n, max_size=n)
+    gains = st.lists(
+        st.tuples(*[st.sampled_from([0.0, 0.25, 1.0, -0.5])] * 2), min_size=n, max_size=n
+    )
+    fall = draw(st.sampled_from([0.0, 0.9]))
+    return _Table(
+        np.array(draw(pairs)),
+        np.array(draw(gains)),
+        np.zeros((n, 2)),
+        1.0 - fall * np.arange(horizon + 1) / horizon,
+    )
+
+
+def walked(table: _Table, choices: Sequence[int]) -> tuple[float, int]:
     """The return of a sequence of choices, and its calls."""
-    place, calls = 0, 0
+    place, calls, total = 0, 0, 0.0
     for t, g in enumerate(choices):
         calls += g
-        place = after[place, g]
-        if place == _SUCCESS:
-            return float(rewards[t + 1]), calls
+        total += table.gain[place, g] * table.worth[t + 1]
+        place = table.after[place, g]
         if place < 0:
             break
-    return 0.0, calls
-
-
-GRAPHS = st.integers(1, 6).flatmap(
-    lambda n: st.lists(
-        st.tuples(*[st.sampled_from([*range(n), _SUCCESS, _ENDED])] * 2), min_size=n, max_size=n
-    )
-)
+    return float(total), calls
 
 
 @settings(deadline=None, max_examples=60)
-@given(graph=GRAPHS, horizon=st.integers(1, 6))
-def test_it_is_what_trying_all_choices_finds(graph: list[tuple[int, int]], horizon: int) -> None:
-    after = np.array(graph)
-    rewards = 1.0 - 0.9 * np.arange(horizon + 1) / horizon
-    best, choices = _backward(after, rewards, 3, np.zeros_like(rewards))
-    tried = [walked(after, rewards, c) for c in itertools.product((0, 1), repeat=horizon)]
+@given(table=tables())
+def test_it_is_what_trying_all_choices_finds(table: _Table) -> None:
+    best, choices = _backward(table, 3, 0)
+    tried = [walked(table, c) for c in itertools.product((0, 1), repeat=len(table.steps))]
     for k in range(4):
         assert best[k] == pytest.approx(max(r for r, calls in tried if calls <= k))
-        calls, steps = _follow(after, choices, k)
-        assert calls <= k and 1 <= steps <= horizon
+        calls, steps = _follow(table.after, choices, k)
+        assert calls <= k and 1 <= steps <= len(table.steps)
     assert (np.diff(best) >= 0).all()
 
 
-def test_what_nobody_has_looked_at_is_bounded_from_both_sides() -> None:
-    after = np.array([[1, _UNKNOWN], [_ENDED, _SUCCESS]])
-    rewards = np.array([1.0, 0.9, 0.8, 0.7])
-    least, _ = _backward(after, rewards, 1, np.zeros(4))
-    most, _ = _backward(after, rewards, 1, rewards)
-    assert least.tolist() == [0.0, 0.8]
-    assert most.tolist() == [0.0, 0.9]
+@settings(deadline=None, max_examples=60)
+@given(table=tables(), hidden=st.sets(st.tuples(st.integers(0, 5), st.integers(0, 1))))
+def test_what_nobody_has_looked_at_is_bounded_from_both_sides(
+    table: _Table, hidden: set[tuple[int, int]]
+) -> None:
+    after = table.after.copy()
+    for place, g in hidden:
+        if place < len(after):
+            after[place, g] = _UNKNOWN
+    # No sum of gains is beyond these.
+    far = np.array([-0.5, 1.0]) * len(table.worth) / table.worth[-1]
+    seen = replace(table, after=after, rest=np.tile(far, (len(after), 1)))
+    best, least, most = (
+        _backward(one, 3, side)[0] for one, side in ((table, 0), (seen, 0), (seen, 1))
+    )
+    assert (least <= best + 1e-9).all() and (best <= most + 1e-9).all()
 
 
-def explored(after: list[tuple[int, int]], rewards: np.ndarray) -> Explored:
-    graph = _Graph(7)
-    graph.after = after
-    return Explored([graph], [rewards])
+def test_a_success_in_the_very_next_step_is_not_ruled_out() -> None:
+    graph = explored([(1, _UNKNOWN), (_ENDED, _ENDED)], [(0.0, 0.0), (0.0, 1.0)])
+    found = graph.limit(1).episodes[0]
+    assert found.at_least == [0.0, 0.8]
+    assert found.at_most == [0.0, 0.9]
 
 
-def worth(
-    graph: list[tuple[int, int]], rewards: np.ndarray, place: int, t: int, g: int, cost: float
-) -> float:
+WORTH = np.array([1.0, 0.9, 0.8, 0.7, 0.6, 0.5])
+
+
+def explored(
+    after: list[tuple[int, int]],
+    gain: list[tuple[float, float]],
+    worth: np.ndarray = WORTH,
+    earned: list[float] | None = None,
+) -> Explored:
+    """An episode whose states have all been seen so far."""
+    n = len(after)
+    graph = _Graph(7, (0.0, 1.0), worth)
+    graph.after, graph.gain = [list(x) for x in after], [list(x) for x in gain]
+    graph.earned = earned or [0.0] * n
+    graph.actions = [("a", "b")] * n
+    graph.ways = [_Way(0, 0, 0)] * n
+    return Explored([graph])
+
+
+def worth(table: _Table, place: int, t: int, g: int, cost: float) -> float:
     """The best that can follow on a choice, calls paid for, by trying everything."""
-    after, paid = graph[place][g], cost * g
-    if after == _SUCCESS:
-        return float(rewards[t + 1]) - paid
-    if after < 0 or t + 2 >= len(rewards):
-        return -paid
-    return max(worth(graph, rewards, after, t + 1, h, cost) for h in (0, 1)) - paid
+    after = int(table.after[place, g])
+    now = float(table.gain[place, g] * table.worth[t + 1]) - cost * g
+    if after < 0 or t + 2 >= len(table.worth):
+        return now
+    return now + max(worth(table, after, t + 1, h, cost) for h in (0, 1))
 
 
 @settings(deadline=None, max_examples=60)
 @given(
-    graph=GRAPHS,
-    choices=st.lists(st.integers(0, 1), min_size=1, max_size=5),
+    table=tables(),
+    choices=st.lists(st.integers(0, 1), min_size=1, max_size=8),
     cost=st.sampled_from([0.0, 0.01, 0.2, 2.0]),
 )
 def test_hindsight_calls_where_trying_everything_says_so(
-    graph: list[tuple[int, int]], choices: list[int], cost: float
+    table: _Table, choices: list[int], cost: float
 ) -> None:
-    rewards = 1.0 - 0.15 * np.arange(6)
-    told = explored(graph, rewards).hindsight(7, choices, cost)
+    after, gain = ([tuple(row) for row in x.tolist()] for x in (table.after, table.gain))
+    told = explored(after, gain, table.worth).hindsight(7, choices, cost)
     place = 0
     for t, (g, said) in enumerate(zip(choices, told, strict=True)):
-        if place < 0:
+        if place < 0 or t >= len(table.steps):
             assert said is None
             continue
-        quick, call = (worth(graph, rewards, place, t, h, cost) for h in (0, 1))
+        quick, call = (worth(table, place, t, h, cost) for h in (0, 1))
         assert said == (call > quick + 1e-9)
-        place = graph[place][g]
+        place = int(table.after[place, g])
 
 
 def test_hindsight_does_not_guess() -> None:
-    rewards = np.array([1.0, 0.9, 0.8, 0.7])
-    # A call ends well at once; what QUICK leads to has not been looked at, but is later.
-    assert explored([(_UNKNOWN, _SUCCESS)], rewards).hindsight(7, [0, 0], 0.05) == [True, None]
-    # So dear a call might not be worth it.
-    assert explored([(_UNKNOWN, _SUCCESS)], rewards).hindsight(7, [1], 0.2) == [None]
-    assert explored([(_SUCCESS, _UNKNOWN)], rewards).hindsight(7, [1], 0.2) == [False]
+    # A call ends well at once; what QUICK leads to has not been looked at, and may be as good.
+    quick_unknown = explored([(_UNKNOWN, _ENDED)], [(0.0, 1.0)])
+    assert quick_unknown.hindsight(7, [0, 0], 0.05) == [None, None]
+    # What has been earned cannot be earned again.
+    earned = explored([(_UNKNOWN, _ENDED)], [(0.0, 0.5)], earned=[0.75])
+    assert earned.hindsight(7, [0], 0.05) == [True]
+    # And no call is worth more than all there is.
+    assert explored([(_ENDED, _UNKNOWN)], [(1.0, 0.0)]).hindsight(7, [1], 0.2) == [False]
 
 
 def best(at_least: list[float], calls: list[int], steps: list[int]) -> Best:
@@ -213,6 +258,151 @@ def test_models_that_draw_have_no_limit(pair: Pair) -> None:
         limit(LimitConfig(episodes=1), pair=Pair(RandomModel(0), pair.deepthink, pair.make))
 
 
-def test_an_environment_that_cannot_be_rewound_is_refused() -> None:
-    with pytest.raises(InvalidConfig, match="cannot be rewound"):
+def test_an_environment_that_does_not_tell_its_returns_is_refused() -> None:
+    with pytest.raises(InvalidConfig, match="expected one that tells its least and greatest"):
         limit(LimitConfig(episodes=1), pair=Pair(quick(), deepthink(), Corridor))
+
+
+# Worlds that cannot be rewound.
+
+DEPTH = 6
+
+
+class Tree(gym.Env[str, str]):
+    """Each way is a state of its own, with a reward by its letters and the seed."""
+
+    metadata = {"waits": True, "returns": (-1.0, 1.0)}  # noqa: RUF012
+    lost = False
+
+    def __init__(self) -> None:
+        self.observation_space = spaces.Text(64)
+        self.action_space = spaces.Text(64)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        self._way, self._total = f"{seed} ", 0.0
+        return self._way, self._info()
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        self._way += action
+        if self.lost and self._way.endswith("aab"):
+            return self._way, 0.0, False, True, self._info() | {"lost": "it died"}
+        luck = Random(self._way)
+        total = luck.choice([-1.0, self._total, self._total, max(self._total, luck.random())])
+        reward, self._total = total - self._total, total
+        over = len(self._way.split()[-1]) == DEPTH
+        return self._way, reward, total == -1.0, over, self._info()
+
+    def _info(self) -> dict[str, Any]:
+        return {"goal": "climb", "actions": ()}
+
+
+class Insists:
+    """Does the same everywhere."""
+
+    embedding_size = None
+
+    def __init__(self, action: str) -> None:
+        self.name = self.fingerprint = self._action = action
+
+    def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
+        return [Reply(self._action, 0.0, 1.0, Usage()) for _ in prompts]
+
+
+@pytest.fixture
+def climbers() -> Pair:
+    return Pair(Insists("a"), Insists("b"), Tree)
+
+
+def climbed(seed: int, choices: Sequence[int]) -> tuple[float, int]:
+    """The return of a sequence of choices, and its calls."""
+    env, total, calls = Tree(), 0.0, 0
+    env.reset(seed=seed)
+    for g in choices:
+        _, reward, terminated, truncated, _ = env.step("ab"[g])
+        total, calls = total + reward, calls + g
+        if terminated or truncated:
+            break
+    return total, calls
+
+
+EVERY = list(itertools.product((0, 1), repeat=DEPTH))
+
+
+def test_ways_are_gone_again_where_a_world_cannot_be_rewound(climbers: Pair) -> None:
+    found = limit(LimitConfig(episodes=7, most_calls=4, states=100), pair=climbers)
+    for b in found.episodes:
+        tried = [climbed(b.episode, choices) for choices in EVERY]
+        assert b.complete
+        assert b.at_least == b.at_most
+        for k in range(5):
+            assert b.at_least[k] == pytest.approx(max(r for r, calls in tried if calls <= k))
+
+
+@pytest.mark.parametrize("states", [1, 5, 12, 20])
+def test_bounds_hold_wherever_it_stopped_and_the_ends_come_first(
+    climbers: Pair, states: int
+) -> None:
+    found = limit(LimitConfig(episodes=7, most_calls=6, states=states), pair=climbers)
+    for b in found.episodes:
+        tried = [climbed(b.episode, choices) for choices in EVERY]
+        for k in range(7):
+            best = max(r for r, calls in tried if calls <= k)
+            assert b.at_least[k] <= best + 1e-9 and best <= b.at_most[k] + 1e-9
+        if states >= 2 * DEPTH:  # room for both models' own ways
+            assert b.at_least[0] == b.at_most[0] == pytest.approx(climbed(b.episode, EVERY[0])[0])
+            assert b.at_least[6] >= climbed(b.episode, EVERY[-1])[0] - 1e-9
+
+
+def test_a_simulator_that_is_lost_leaves_a_gap_and_no_claim(
+    climbers: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = limit(LimitConfig(episodes=7, most_calls=3, states=100), pair=climbers)
+    monkeypatch.setattr(Tree, "lost", True)
+    gaps = limit(LimitConfig(episodes=7, most_calls=3, states=100), pair=climbers)
+    assert any(not b.complete for b in gaps.episodes)
+    for a, b in zip(gaps.episodes, whole.episodes, strict=True):
+        assert (np.array(a.at_least) <= np.array(b.at_least) + 1e-9).all()
+        assert (np.array(a.at_most) >= np.array(b.at_most) - 1e-9).all()
+
+
+class Forgetful(gym.Wrapper[str, str, str, str]):
+    """The same, with nothing to take its states up by."""
+
+    @property
+    def unwrapped(self) -> Any:
+        return self
+
+
+def test_states_taken_up_and_ways_gone_again_come_to_the_same(pair: Pair) -> None:
+    episodes = list(held_out_seeds(2))
+    kept, gone = (
+        explore(Pair(pair.quick, pair.deepthink, make), episodes, states=80, minutes=5).limit(3)
+        for make in (pair.make, lambda: Forgetful(pair.make()))
+    )
+    for a, b in zip(kept.episodes, gone.episodes, strict=True):
+        # Bounds of the same, one of them on states that were merged.
+        assert (np.array(a.at_least) <= np.array(b.at_most) + 1e-9).all()
+        assert (np.array(b.at_least) <= np.array(a.at_most) + 1e-9).all()
+        assert a.at_least[0] == pytest.approx(b.at_least[0])
+
+
+@pytest.fixture(scope="module")
+def science() -> Iterator[Pair]:
+    models = load_model("builtin:scienceworld-quick"), load_model("builtin:scienceworld-deepthink")
+    options: dict[str, Any] = {"tasks": ["find-plant", "find-animal"], "limit": 12}
+    with warm():
+        yield Pair(*models, lambda: make_env("londi/ScienceWorld-v0", **options))
+
+
+def test_no_play_in_the_simulator_exceeds_it(science: Pair) -> None:
+    found = limit(LimitConfig(episodes=2, most_calls=12, states=60), pair=science)
+    rng = np.random.default_rng(0)
+    for b in found.episodes:
+        quick = returned(science, b.episode, [])[0]
+        assert b.at_least[0] == pytest.approx(quick) == b.at_most[0]
+        assert b.at_least[-1] >= returned(science, b.episode, [1] * 12)[0] - 1e-9
+        for _ in range(3):
+            choices = (rng.random(12) < 0.4).astype(int).tolist()
+            assert returned(science, b.episode, choices)[0] <= b.at_most[sum(choices)] + 1e-9

@@ -105,5 +105,7 @@ def test_episodes_without_a_seed_are_refused() -> None:
         env.reset(seed=1, options={"task": "boil"})
 
 
-def test_quick_environments_are_left_alone() -> None:
+def test_quick_environments_and_what_is_remembered_already_are_left_alone() -> None:
     assert remembered(Corridor) is Corridor
+    make = remembered(Slow)
+    assert remembered(make) is make

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from londi import limit as clairvoyant
 from londi.baselines import BASELINES, UNIVERSAL, Bench, Candidate, Method
 from londi.budget import Budget
 from londi.checkpoint import has_state
-from londi.config import FrontierConfig, LimitConfig, PairConfig, TrainConfig
+from londi.config import FrontierConfig, TrainConfig
 from londi.curves import Best, Curve, Estimate, Frontier, Point, Timeline, write_frontier
 from londi.envs import warm
 from londi.envs.remembered import remembered
@@ -49,7 +49,6 @@ ALONE = {
 }
 Spot = tuple[int, int | None]
 """Where a method is played: at which of its candidates, and with what budget."""
-_PAIR = [f.name for f in fields(PairConfig)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -500,18 +499,13 @@ def _limit(comparison: Comparison) -> clairvoyant.Limit:
     config, folder = comparison.config, comparison.folder
     if (folder / clairvoyant.EPISODES).is_file():
         return clairvoyant.read_limit(folder)
-    pair = {name: getattr(comparison.trainings[0], name) for name in _PAIR}
-    settings = LimitConfig(
-        **pair,
-        episodes=config.episodes,
-        most_calls=config.most_calls,
+    found = clairvoyant.explore(
+        comparison.pair,
+        held_out_seeds(config.episodes),
         states=config.states,
         minutes=config.minutes,
-    )
-    found = clairvoyant.limit(
-        settings,
         on_states=lambda done, text: comparison.tell(f"limit, {done} episodes: {text}"),
-    )
+    ).limit(config.most_calls)
     clairvoyant.write_limit(folder, found)
     return found
 

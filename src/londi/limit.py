@@ -5,25 +5,34 @@ QUICK does leads to one state, and what DEEPTHINK does to one, often the same. S
 tells apart are one, and dynamic programming over the graph finds the greatest return with at most k
 calls, for every k. It knows how the episode will go, which no Switcher does: a limit, not an aim.
 
-This file knows states of a world that can be taken up again, and nothing of how Switchers decide.
+A graph that is too large is looked at from its ends: the way of QUICK alone and the way of
+DEEPTHINK alone, then those that leave either once, then twice. What nobody has looked at is bounded
+from both sides. This file knows how a world is put into a state, and nothing of how Switchers
+decide.
 """
 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
 import pickle
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from math import inf
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
 from londi.config import LimitConfig
+from londi.envs.episode import TextEpisode
+from londi.envs.remembered import remembered
 from londi.episodes import held_out_seeds
 from londi.errors import InvalidConfig
 from londi.pair import Pair, load_pair
@@ -33,9 +42,11 @@ from londi.runs import write_whole
 LIMIT = "limit.json"
 EPISODES = "limit.jsonl"
 
-_SUCCESS, _ENDED, _UNKNOWN = -1, -2, -3
-"""Where a choice leads that leads to no state: to a reward, to none, or where nobody has looked."""
-_BATCH = 256  # states whose actions are asked for at once
+_ENDED, _UNKNOWN, _CUT = -1, -2, -3
+"""Where a choice leads that leads to no state: to the end, or where nobody has looked, yet or for
+want of room."""
+_BATCH = 256  # choices that are looked at side by side
+_WAITING = 4  # episodes, where each step waits for another process
 _TINY = 1e-9  # of return
 _SECONDS = 5.0  # between two reports
 
@@ -45,7 +56,9 @@ Floats = npt.NDArray[np.float64]
 
 @runtime_checkable
 class Rewindable(Protocol):
-    """What a text environment must be able to do: keep its states, and take them up again.
+    """A text environment that can keep its states, and take them up again.
+
+    Others are brought to a state by its episode's actions, done again from the start.
 
     Attributes:
         horizon: steps after which an episode is cut off.
@@ -67,32 +80,244 @@ class Rewindable(Protocol):
         ...
 
 
+class _State(NamedTuple):
+    """A state that was reached.
+
+    Attributes:
+        key: equal for states that nothing tells apart.
+        kept: what it can be taken up by.
+        prompt: what the models read in it.
+    """
+
+    key: bytes
+    kept: Any
+    prompt: Prompt
+
+
+class _Reached(NamedTuple):
+    """What a step led to.
+
+    Attributes:
+        gain: its reward, as a share of what a success is worth there.
+        state: None where the episode ended.
+    """
+
+    gain: float
+    state: _State | None
+
+
+class _Way(NamedTuple):
+    """How a state is reached where the models disagree on the way.
+
+    Attributes:
+        calls: how often DEEPTHINK acted there.
+        declined: how often QUICK did.
+        steps: in all.
+    """
+
+    calls: int
+    declined: int
+    steps: int
+
+    def then(self, g: int, agreed: bool) -> _Way:
+        """With one more step."""
+        counts = (0, 0) if agreed else (g, 1 - g)
+        return _Way(self.calls + counts[0], self.declined + counts[1], self.steps + 1)
+
+    def least(self, other: _Way) -> _Way:
+        """The lesser of each number."""
+        return _Way(*map(min, self, other))
+
+    @property
+    def level(self) -> int:
+        """How far it is from one model acting alone."""
+        return min(self.calls, self.declined)
+
+
 @dataclass(slots=True)
 class _Graph:
-    """The states of one episode that have been seen, the first one first.
+    """What has been seen of one episode, and where to look next; its first state comes first.
 
     Attributes:
         seed: of the episode.
-        states: the world and the history of each, to be taken up; None once it was looked at.
-        after: where (QUICK, DEEPTHINK) lead from each.
-        known: the place of each state, by what tells it apart.
+        reach: the least and the greatest sum of gains of an episode.
+        worth: [horizon + 1], what a gain of 1 is worth after so many steps; None for 1 throughout,
+            where a state's way tells its time.
+        kept: what each state can be taken up by; None once that is not needed.
+        earned: the gains on the way to each.
+        actions: what (QUICK, DEEPTHINK) do in each; None until they have been asked.
+        after: where those lead.
+        gain: what they bring.
+        ways: the least of what it takes to reach each.
+        known: the place of each state, by its key.
+        waiting: choices to look at, those of the lowest level and newest first.
     """
 
     seed: int
-    states: list[bytes | None] = field(default_factory=list)
-    after: list[tuple[int, int]] = field(default_factory=list)
+    reach: tuple[float, float]
+    worth: Floats | None = None
+    kept: list[Any] = field(default_factory=list)
+    earned: list[float] = field(default_factory=list)
+    actions: list[tuple[str, str] | None] = field(default_factory=list)
+    after: list[list[int]] = field(default_factory=list)
+    gain: list[list[float]] = field(default_factory=list)
+    ways: list[_Way] = field(default_factory=list)
     known: dict[bytes, int] = field(default_factory=dict)
+    waiting: list[tuple[int, int, int, int]] = field(default_factory=list)
+    pushed: int = 0
 
-    def place(self, key: bytes, state: bytes, most: int) -> tuple[int, bool]:
-        """The place of a state, and whether it is new; unknown where there is room for no more."""
-        if key in self.known:
-            return self.known[key], False
-        if len(self.states) >= most:
-            return _UNKNOWN, False
-        self.known[key] = len(self.states)
-        self.states.append(state)
-        self.after.append((_UNKNOWN, _UNKNOWN))
-        return self.known[key], True
+    @property
+    def level(self) -> float:
+        """Of the choice that is to be looked at next; infinite where nothing is left."""
+        while self.waiting and self.after[self.waiting[0][2]][self.waiting[0][3]] != _UNKNOWN:
+            heapq.heappop(self.waiting)  # looked at since, from elsewhere
+        return self.waiting[0][0] if self.waiting else inf
+
+    def pop(self) -> tuple[int, int]:
+        """The (place, choice) to look at next."""
+        *_, place, g = heapq.heappop(self.waiting)
+        return place, g
+
+    def add(self, state: _State, earned: float, way: _Way) -> int:
+        """The place of a state that has not been seen; `open` follows."""
+        place = self.known[state.key] = len(self.after)
+        self.kept.append(state.kept)
+        self.earned.append(earned)
+        self.actions.append(None)
+        self.after.append([_UNKNOWN, _UNKNOWN])
+        self.gain.append([0.0, 0.0])
+        self.ways.append(way)
+        return place
+
+    def open(self, place: int, actions: tuple[str, str]) -> None:
+        """Let the choices of a state be looked at, now that it is known what they do."""
+        self.actions[place] = actions
+        self._wait(place)
+
+    def action(self, place: int, g: int) -> str:
+        """What a choice does in a state that was opened."""
+        actions = self.actions[place]
+        assert actions
+        return actions[g]
+
+    def link(self, place: int, g: int, reached: _Reached | None, most: int) -> int | None:
+        """Note what a choice has led to.
+
+        Args:
+            place: where it was made.
+            g: the choice.
+            reached: what it led to; None where that cannot be said.
+            most: states that there is room for.
+
+        Returns:
+            The place of a new state, if it led to one.
+        """
+        new, to, gain = None, _CUT, 0.0
+        if reached:
+            gain, state = reached
+            way = self.ways[place].then(g, self._agreed(place))
+            if state is None:
+                to = _ENDED
+            elif state.key in self.known:
+                to = self.known[state.key]
+            elif len(self.after) < most:
+                new = to = self.add(state, self.earned[place] + gain, way)
+        for h in (0, 1) if self._agreed(place) else (g,):
+            self.after[place][h], self.gain[place][h] = to, gain
+        if _UNKNOWN not in self.after[place]:
+            self.kept[place] = None
+        if to >= 0 and new is None:
+            self._shorten(to, way)
+        return new
+
+    def table(self) -> _Table:
+        """All of it in numbers."""
+        worth = self.worth
+        if worth is None:
+            worth = np.ones(max(way.steps for way in self.ways) + 2)
+        rest = np.array(self.reach) - np.array(self.earned)[:, None]
+        return _Table(np.array(self.after), np.array(self.gain), rest, worth)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that can be reached has been looked at."""
+        pairs = zip(self.after, self.ways, strict=True)
+        return not any(min(after) <= _UNKNOWN and self._in_time(way) for after, way in pairs)
+
+    def _agreed(self, place: int) -> bool:
+        return self.action(place, 0) == self.action(place, 1)
+
+    def _in_time(self, way: _Way) -> bool:
+        return self.worth is None or way.steps < len(self.worth) - 1
+
+    def _wait(self, place: int) -> None:
+        way = self.ways[place]
+        if self.actions[place] is None or not self._in_time(way):
+            return
+        agreed = self._agreed(place)
+        for g in (0,) if agreed else (0, 1):
+            if self.after[place][g] == _UNKNOWN:
+                self.pushed += 1
+                heapq.heappush(self.waiting, (way.then(g, agreed).level, -self.pushed, place, g))
+
+    def _shorten(self, place: int, way: _Way) -> None:
+        """Note another way to a state, and to what follows on it."""
+        todo = deque([(place, way)])
+        while todo:
+            place, way = todo.popleft()
+            better = self.ways[place].least(way)
+            if better == self.ways[place]:
+                continue
+            self.ways[place] = better
+            self._wait(place)
+            todo += [
+                (to, better.then(g, self._agreed(place)))
+                for g, to in enumerate(self.after[place])
+                if to >= 0
+            ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A graph in numbers, to be solved from the last step to the first.
+
+    Attributes:
+        after: [n, 2], where QUICK and DEEPTHINK lead from each of n states.
+        gain: [n, 2], what they bring.
+        rest: [n, 2], the least and the greatest sum of gains that can follow on each state.
+        worth: [horizon + 1], what a gain of 1 is worth after so many steps.
+    """
+
+    after: Ints
+    gain: Floats
+    rest: Floats
+    worth: Floats
+
+    @property
+    def steps(self) -> range:
+        """The steps of an episode, the last one first."""
+        return range(len(self.worth) - 2, -1, -1)
+
+    def options(self, t: int, value: Floats, side: int) -> tuple[Floats, Floats]:
+        """What (QUICK, DEEPTHINK) at step `t` are worth in each state, [n, K] each.
+
+        Args:
+            t: the step.
+            value: [n, K], what each state is worth after it.
+            side: what is believed of the unknown: 0 the worst, 1 the best.
+        """
+        quick, deepthink = (
+            np.select(
+                [to[:, None] >= 0, to[:, None] == _ENDED],
+                [
+                    gain[:, None] * self.worth[t + 1] + value[np.maximum(to, 0)],
+                    gain[:, None] * self.worth[t + 1],
+                ],
+                self.rest[:, side, None] * self.worth[t + 1],
+            )
+            for to, gain in zip(self.after.T, self.gain.T, strict=True)
+        )
+        return quick, deepthink
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +389,8 @@ def limit(
         on_states: told now and then of the episodes that are done.
 
     Raises:
-        InvalidConfig: if a model draws its actions, or the environment cannot be rewound.
+        InvalidConfig: if a model draws its actions, or the environment does not tell what an
+            episode returns at least and at most.
     """
     pair = pair or load_pair(config, 0)
     episodes = held_out_seeds(config.episodes)
@@ -178,15 +404,12 @@ def limit(
 class Explored:
     """The states that two models can reach in some episodes."""
 
-    def __init__(self, graphs: Sequence[_Graph], rewards: Sequence[Floats]) -> None:
+    def __init__(self, graphs: Sequence[_Graph]) -> None:
         self._graphs = {graph.seed: graph for graph in graphs}
-        self._rewards = {graph.seed: row for graph, row in zip(graphs, rewards, strict=True)}
 
     def limit(self, most_calls: int) -> Limit:
         """What nobody exceeds, with up to so many calls in each episode."""
-        return summed_up(
-            [_solve(graph, self._rewards[e], most_calls) for e, graph in self._graphs.items()]
-        )
+        return summed_up([_solve(graph, most_calls) for graph in self._graphs.values()])
 
     def hindsight(self, episode: int, choices: Sequence[int], cost: float) -> list[bool | None]:
         """At each step of a played episode, whether a call would have been worth its price there.
@@ -201,14 +424,12 @@ class Explored:
         Returns:
             None where that is not known, since not all states were looked at.
         """
-        graph, rewards = self._graphs[episode], self._rewards[episode]
-        after = np.array(graph.after)
-        least = _options(after, rewards, cost, np.zeros_like(rewards))
-        most = _options(after, rewards, cost, _at_best(rewards))
+        table = self._graphs[episode].table()
+        least, most = (_options(table, cost, side) for side in (0, 1))
         told: list[bool | None] = []
         place = 0
         for t, g in enumerate(choices):
-            if place < 0:  # beyond what was looked at
+            if place < 0 or t >= len(least):  # beyond what was looked at
                 told.append(None)
                 continue
             (quick_least, call_least), (quick_most, call_most) = least[t][place], most[t][place]
@@ -218,7 +439,7 @@ class Explored:
                 told.append(False)
             else:
                 told.append(None)
-            place = int(after[place, g])
+            place = int(table.after[place, g])
         return told
 
 
@@ -283,52 +504,155 @@ def _mean(episodes: Sequence[Best], chosen: Sequence[int]) -> Point:
     )
 
 
-class _World:
+class _World(Protocol):
     """One copy of the environment, to be put into any state of any episode."""
 
-    def __init__(self, pair: Pair) -> None:
-        self._env = pair.make()
-        inner = self._env.unwrapped
-        if not isinstance(inner, Rewindable):
-            raise InvalidConfig(
-                f"env: {self._env.spec.id if self._env.spec else self._env} cannot be rewound, and"
-                " has no limit that could be computed"
-            )
-        self._inner: Rewindable = inner
-        self._history: type[History] = HISTORIES[inner.metadata.get("history", "plain")]
+    def begin(self, seed: int) -> _State:
+        """The first state of an episode."""
 
-    def begin(self, seed: int) -> tuple[bytes, bytes]:
-        """The first state of an episode: what tells it apart, and itself."""
-        observation, info = self._env.reset(seed=seed)
-        return self._kept(self._history(observation, info))
+    def step(self, seed: int, kept: Any, action: str) -> _Reached | None:
+        """What `action` leads to from a state of that episode; None where that is lost."""
 
     @property
-    def rewards(self) -> Floats:
-        """[horizon + 1], of a success after so many steps of the episode that was begun last."""
-        return np.array([self._inner.reward_at(t) for t in range(self._inner.horizon + 1)])
+    def worth(self) -> Floats | None:
+        """As a graph has it, of the episode that was begun last."""
 
-    def step(self, state: bytes, action: str) -> tuple[bytes, bytes] | int:
-        """The state that `action` leads to, or that it leads to none."""
-        world, history = pickle.loads(state)
+    def close(self) -> None:
+        """Let go of the environment."""
+
+
+class _Rewound:
+    """A world that keeps its states."""
+
+    def __init__(self, env: gym.Env[str, str], inner: Rewindable) -> None:
+        self._env, self._inner = env, inner
+        self._history: type[History] = HISTORIES[env.unwrapped.metadata.get("history", "plain")]
+
+    def begin(self, seed: int) -> _State:
+        observation, info = self._env.reset(seed=seed)
+        return self._state(self._history(observation, info))
+
+    def step(self, seed: int, kept: bytes, action: str) -> _Reached:
+        world, history = pickle.loads(kept)
         self._inner.restore(world)
-        observation, reward, terminated, _, info = self._inner.step(action)  # type: ignore[attr-defined]
+        # Its clock begins anew, so that the step is its first.
+        observation, reward, terminated, _, info = self._env.unwrapped.step(action)
+        gain = float(reward) / self._inner.reward_at(1)
         if terminated:
-            return _SUCCESS if reward > 0 else _ENDED
+            return _Reached(gain, None)
         history.add(action, observation, info)
-        return self._kept(history)
+        return _Reached(gain, self._state(history))
 
-    def prompt(self, state: bytes) -> Prompt:
-        history: History = pickle.loads(state)[1]
-        return history.prompt()
+    @property
+    def worth(self) -> Floats:
+        return np.array([self._inner.reward_at(t) for t in range(self._inner.horizon + 1)])
 
     def close(self) -> None:
         self._env.close()
 
-    def _kept(self, history: History) -> tuple[bytes, bytes]:
-        world = self._inner.snapshot()
-        prompt = history.prompt()
+    def _state(self, history: History) -> _State:
+        world, prompt = self._inner.snapshot(), history.prompt()
         key = hashlib.sha256(world + repr((prompt.actions, prompt.text())).encode()).digest()
-        return key, pickle.dumps((world, history), pickle.HIGHEST_PROTOCOL)
+        return _State(key, pickle.dumps((world, history), pickle.HIGHEST_PROTOCOL), prompt)
+
+
+class _Retraced:
+    """A world that is brought to a state by the actions that led there.
+
+    No two ways are taken to meet: what a model reads may tell any step of an episode.
+    """
+
+    worth = None
+
+    def __init__(self, env: gym.Env[str, str]) -> None:
+        self._episode = TextEpisode(env)
+
+    def begin(self, seed: int) -> _State:
+        self._episode.start(seed)
+        return self._state()
+
+    def step(self, seed: int, kept: tuple[str, ...], action: str) -> _Reached | None:
+        self._episode.resume(seed, kept)
+        outcome = self._episode.step(action)
+        if outcome.lost:
+            return None
+        return _Reached(outcome.reward, None if outcome.ended else self._state())
+
+    def close(self) -> None:
+        self._episode.close()
+
+    def _state(self) -> _State:
+        taken = tuple(self._episode.taken)
+        return _State(repr(taken).encode(), taken, self._episode.prompt())
+
+
+class _Worlds:
+    """As many worlds as are worth having.
+
+    Args:
+        pair: whose environment they are.
+
+    Attributes:
+        reach: the least and the greatest return of an episode.
+        slots: episodes to be looked at side by side; that of slot k always in the same world.
+        batch: choices to be looked at side by side.
+
+    Raises:
+        InvalidConfig: if the environment does not tell its returns.
+    """
+
+    def __init__(self, pair: Pair) -> None:
+        make = remembered(pair.make)
+        env = make()
+        metadata = env.unwrapped.metadata
+        if "returns" not in metadata:
+            raise InvalidConfig(
+                f"env: expected one that tells its least and greatest return in"
+                f" metadata['returns'], got {env.spec.id if env.spec else env}"
+            )
+        self.reach: tuple[float, float] = metadata["returns"]
+        waits = metadata.get("waits", False)
+        self.slots, self.batch = (_WAITING, 1) if waits else (_BATCH, _BATCH)
+        envs = [env, *(make() for _ in range(_WAITING - 1 if waits else 0))]
+        self._worlds: list[_World] = [_world(env) for env in envs]
+        self._threads = ThreadPoolExecutor(len(envs))
+
+    def begin(self, seeds: Sequence[int]) -> list[tuple[_Graph, Prompt]]:
+        """The first state of each episode, and what is read in it."""
+
+        def first(world: _World, own: Sequence[int]) -> list[tuple[_Graph, Prompt]]:
+            begun = []
+            for seed in own:
+                state = world.begin(seed)
+                graph = _Graph(seed, self.reach, world.worth)
+                graph.add(state, 0.0, _Way(0, 0, 0))
+                begun.append((graph, state.prompt))
+            return begun
+
+        n = len(self._worlds)
+        parts = self._threads.map(first, self._worlds, [seeds[k::n] for k in range(n)])
+        return [one for part in parts for one in part]
+
+    def step(self, asked: Sequence[tuple[int, _Graph, int, int]]) -> list[_Reached | None]:
+        """What choices (slot, episode, place, g) lead to, no more of a slot than can be."""
+
+        def one(slot: int, graph: _Graph, place: int, g: int) -> _Reached | None:
+            world = self._worlds[slot % len(self._worlds)]
+            return world.step(graph.seed, graph.kept[place], graph.action(place, g))
+
+        if len(self._worlds) == 1:
+            return [one(*each) for each in asked]
+        return list(self._threads.map(lambda each: one(*each), asked))
+
+    def close(self) -> None:
+        self._threads.shutdown()
+        for world in self._worlds:
+            world.close()
+
+
+def _world(env: gym.Env[str, str]) -> _World:
+    inner = env.unwrapped
+    return _Rewound(env, inner) if isinstance(inner, Rewindable) else _Retraced(env)
 
 
 def explore(
@@ -341,7 +665,8 @@ def explore(
 ) -> Explored:
     """Look at the states that can be reached in these episodes.
 
-    Nearest states first, of all episodes at once, so that the models answer in full batches.
+    All episodes at one level before any at the next, and as many side by side as are worth it, so
+    that the models answer in batches and what is cut off is cut off alike.
 
     Args:
         pair: the models and their environment.
@@ -351,64 +676,83 @@ def explore(
         on_states: told now and then of the episodes that are done.
 
     Raises:
-        InvalidConfig: if a model draws its actions, or the environment cannot be rewound.
+        InvalidConfig: if a model draws its actions, or the environment does not tell what an
+            episode returns at least and at most.
     """
     for model in (pair.quick, pair.deepthink):
         if model.fingerprint is None:
             raise InvalidConfig(f"expected deterministic models, got {model.name!r}")
-    world = _World(pair)
-    graphs, rewards = [], []
-    todo: deque[tuple[_Graph, int]] = deque()
-    for seed in episodes:
-        graph = _Graph(seed)
-        graph.place(*world.begin(seed), states)
-        graphs.append(graph)
-        rewards.append(world.rewards)
-        todo.append((graph, 0))
+    worlds = _Worlds(pair)
     until, told = time.monotonic() + 60 * minutes, time.monotonic()
-    seen = 0
-    while todo and time.monotonic() < until:
-        batch = [todo.popleft() for _ in range(min(_BATCH, len(todo)))]
-        kept: list[bytes] = []
-        for graph, place in batch:
-            state = graph.states[place]
-            assert state is not None
-            kept.append(state)
-        prompts = [world.prompt(state) for state in kept]
-        replies = pair.quick.act(prompts), pair.deepthink.act(prompts)
-        for (graph, place), state, quick, deepthink in zip(batch, kept, *replies, strict=True):
-            ends: dict[str, int] = {}
-            for action in dict.fromkeys((quick.action, deepthink.action)):
-                after = world.step(state, action)
-                if isinstance(after, int):
-                    ends[action] = after
-                    continue
-                ends[action], new = graph.place(*after, states)
-                if new:
-                    todo.append((graph, ends[action]))
-            graph.after[place] = ends[quick.action], ends[deepthink.action]
-            graph.states[place] = None  # it will not be taken up again
-        seen += len(batch)
+
+    def open_all(new: Sequence[tuple[_Graph, int, Prompt]]) -> None:
+        prompts = [prompt for *_, prompt in new]
+        if prompts:
+            replies = zip(pair.quick.act(prompts), pair.deepthink.act(prompts), strict=True)
+            for (graph, place, _), (quick, deepthink) in zip(new, replies, strict=True):
+                graph.open(place, (quick.action, deepthink.action))
+
+    begun = worlds.begin(episodes)
+    open_all([(graph, 0, prompt) for graph, prompt in begun])
+    graphs = [graph for graph, _ in begun]
+    for asked in _turns(graphs, worlds.slots, worlds.batch):
+        new: list[tuple[_Graph, int, Prompt]] = []
+        for (_, graph, place, g), reached in zip(asked, worlds.step(asked), strict=True):
+            if (at := graph.link(place, g, reached, states)) is not None:
+                assert reached and reached.state
+                new.append((graph, at, reached.state.prompt))
+        open_all(new)
+        if time.monotonic() > until:
+            break
         if time.monotonic() - told > _SECONDS:
             told = time.monotonic()
             pair.commit()
-            left = {id(graph) for graph, _ in todo}
-            on_states(len(graphs) - len(left), f"{seen} states, {len(todo)} in sight")
-    on_states(len(graphs), f"{seen} states")
-    world.close()
-    return Explored(graphs, rewards)
+            on_states(*_progress(graphs))
+    on_states(*_progress(graphs))
+    worlds.close()
+    return Explored(graphs)
 
 
-def _solve(graph: _Graph, rewards: Floats, most: int) -> Best:
+def _turns(
+    graphs: Sequence[_Graph], slots: int, batch: int
+) -> Iterator[list[tuple[int, _Graph, int, int]]]:
+    """The choices (slot, episode, place, g) to look at, a few at a time.
+
+    An episode keeps its slot until it is done with a level, so that its world goes on from where it
+    is. Where a batch has room for more than one choice of each episode, it gets more.
+    """
+    while (level := min(graph.level for graph in graphs)) < inf:
+        queue = deque(graph for graph in graphs if graph.level == level)
+        looking: dict[int, _Graph] = {}
+        while True:
+            looking = {slot: graph for slot, graph in looking.items() if graph.level <= level}
+            for slot in range(slots):
+                if queue and slot not in looking:
+                    looking[slot] = queue.popleft()
+            if not looking:
+                break
+            yield [
+                (slot, graph, *graph.pop())
+                for slot, graph in looking.items()
+                for _ in range(max(1, batch // len(looking)))
+                if graph.level <= level
+            ]
+
+
+def _progress(graphs: Sequence[_Graph]) -> tuple[int, str]:
+    done = sum(graph.level == inf for graph in graphs)
+    return done, f"{sum(len(graph.after) for graph in graphs)} states"
+
+
+def _solve(graph: _Graph, most: int) -> Best:
     """Dynamic programming over the steps that are left, from the last to the first."""
-    after = np.array(graph.after)
-    complete = not (after == _UNKNOWN).any()
-    least, calls_made = _backward(after, rewards, most, np.zeros_like(rewards))
-    greatest = least if complete else _backward(after, rewards, most, _at_best(rewards))[0]
-    calls, steps = zip(*(_follow(after, calls_made, k) for k in range(most + 1)), strict=True)
+    table, complete = graph.table(), graph.complete
+    least, choices = _backward(table, most, 0)
+    greatest = least if complete else _backward(table, most, 1)[0]
+    calls, steps = zip(*(_follow(table.after, choices, k) for k in range(most + 1)), strict=True)
     return Best(
         graph.seed,
-        len(after),
+        len(table.after),
         complete,
         least.tolist(),
         greatest.tolist(),
@@ -417,21 +761,18 @@ def _solve(graph: _Graph, rewards: Floats, most: int) -> Best:
     )
 
 
-def _backward(
-    after: Ints, rewards: Floats, most: int, unknown: Floats
-) -> tuple[Floats, list[npt.NDArray[np.bool_]]]:
+def _backward(table: _Table, most: int, side: int) -> tuple[Floats, list[npt.NDArray[np.bool_]]]:
     """The best returns [K + 1] of the first state, and the choices [n, K + 1] of each step.
 
     Args:
-        after: [n, 2], where QUICK and DEEPTHINK lead from each of n states.
-        rewards: [horizon + 1], of a success after so many steps.
+        table: the episode.
         most: K.
-        unknown: [horizon + 1], what is believed of a state that nobody has looked at, by step.
+        side: what is believed of the unknown: 0 the worst, 1 the best.
     """
-    value = np.zeros((len(after), most + 1))
+    value = np.zeros((len(table.after), most + 1))
     choices: list[npt.NDArray[np.bool_]] = []
-    for t in range(len(rewards) - 2, -1, -1):
-        quick, deepthink = (_ahead(to[:, None], value, rewards, unknown, t) for to in after.T)
+    for t in table.steps:
+        quick, deepthink = table.options(t, value, side)
         call = np.full_like(quick, -np.inf)
         call[:, 1:] = deepthink[:, :-1]
         choices.append(call > quick)
@@ -439,31 +780,14 @@ def _backward(
     return value[0], choices[::-1]
 
 
-def _options(
-    after: Ints, rewards: Floats, cost: float, unknown: Floats
-) -> list[npt.NDArray[np.float64]]:
+def _options(table: _Table, cost: float, side: int) -> list[Floats]:
     """What (QUICK, DEEPTHINK) are worth in each state [n, 2] at each step, calls paid for."""
-    value = np.zeros((len(after), 1))
+    value = np.zeros((len(table.after), 1))
     options: list[Floats] = []
-    for t in range(len(rewards) - 2, -1, -1):
-        both = [_ahead(to[:, None], value, rewards, unknown, t) for to in after.T]
-        options.append(np.hstack(both) - [0.0, cost])
+    for t in table.steps:
+        options.append(np.hstack(table.options(t, value, side)) - [0.0, cost])
         value = options[-1].max(1, keepdims=True)
     return options[::-1]
-
-
-def _at_best(rewards: Floats) -> Floats:
-    """What a state that nobody has looked at may bring, by its step: a success in the next."""
-    return np.append(rewards[1:], 0.0)
-
-
-def _ahead(to: Ints, value: Floats, rewards: Floats, unknown: Floats, t: int) -> Floats:
-    """What a choice at step `t` is worth in each state [n, K], by where it leads `to` [n, 1]."""
-    return np.select(
-        [to >= 0, to == _SUCCESS, to == _UNKNOWN],
-        [value[np.maximum(to[:, 0], 0)], rewards[t + 1], unknown[t + 1]],
-        0.0,
-    )
 
 
 def _follow(after: Ints, choices: Sequence[npt.NDArray[np.bool_]], left: int) -> tuple[int, int]:

@@ -31,13 +31,14 @@ def remembered(make: Make) -> Make:
     """As `make`, with copies that share all that any of them has seen, by seed and actions.
 
     Where a step waits for no other process, remembering takes longer than the step: such an
-    environment is left alone. A step in which a simulator was lost is not remembered.
+    environment is left alone, as is one that is remembered already. A step in which a simulator was
+    lost is not remembered.
     """
     env = make()
-    waits = env.unwrapped.metadata.get("waits", False)
+    worth_it = env.unwrapped.metadata.get("waits", False) and not isinstance(env, _Remembered)
     env.close()
     places: dict[int, _Place] = {}
-    return (lambda: _Remembered(make(), places)) if waits else make
+    return (lambda: _Remembered(make(), places)) if worth_it else make
 
 
 class _Remembered(gym.Wrapper[str, str, str, str]):
