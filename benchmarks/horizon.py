@@ -67,7 +67,8 @@ def main(folder: Path) -> None:
             f"| {low} to {high} | {len(which)} | {quick[0]:.3f} | {deepthink[0]:.3f} | {mean:.3f} |"
             f" {least:.3f} .. {most:.3f} | {rate:.3f} |"
         )
-    draw([f"{low}–{high}" for low, high, _ in bins], rows, found.env, folder / "horizon.png")
+    names = [f"{low}–{high}" for low, high, _ in bins]
+    draw(names, rows, found.env, folder / "horizon.png", "steps that the expert takes")
 
 
 def expert(training: TrainConfig, config: FrontierConfig) -> list[Episode]:
@@ -89,8 +90,9 @@ def expert(training: TrainConfig, config: FrontierConfig) -> list[Episode]:
 def draw(
     names: Sequence[str],
     rows: dict[str, list[tuple[float, float, float, float]]],
-    env: str,
+    title: str,
     file: Path,
+    across: str,
 ) -> None:
     """Return on the left, call rate on the right."""
     figure = Figure(figsize=(8.4, 3.4), layout="constrained")
@@ -108,11 +110,12 @@ def draw(
     right.set_ylim(0, 1)
     left.legend(frameon=False, fontsize=8)
     for axes in (left, right):
-        axes.set_xticks(at, names)
-        axes.set_xlabel("steps that the expert takes")
+        wide = sum(map(len, names)) > 60
+        axes.set_xticks(at, names, rotation=40 if wide else 0, ha="right" if wide else "center")
+        axes.set_xlabel(across)
         axes.grid(color="#EEEEEE")
         axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(env.removeprefix("londi/"), fontsize=10)
+    figure.suptitle(title.removeprefix("londi/"), fontsize=10)
     figure.savefig(file, dpi=200)
 
 
