@@ -37,6 +37,8 @@ from londi.limit import (
     limit,
     read_limit,
     summed_up,
+    turns,
+    worthwhile,
     write_limit,
 )
 from londi.models import load_model
@@ -190,6 +192,14 @@ def test_the_hull_spends_calls_where_they_win_most() -> None:
     assert [p.call_rate for p in found.budgets] == pytest.approx([0.0, 1 / 6, 3 / 6])
     assert [p.calls for p in found.hull] == [0.0, 0.5, 1.5]
     assert [p.return_at_least for p in found.hull] == pytest.approx([0.0, 0.45, 0.95])
+
+
+def test_what_is_not_known_to_be_reached_takes_all_calls_that_may_be_made() -> None:
+    cut = Best(0, 1, False, [0.0, 0.5, 0.5], [0.0, 0.5, 1.0], [0, 1, 1], [4, 4, 4])
+    assert cut.most_calls == [0, 1, 2]
+    assert list(turns(cut.at_most, cut.most_calls)) == [0.5]
+    assert [worthwhile(cut.at_most, cut.most_calls, price) for price in (0.6, 0.4)] == [0, 2]
+    assert worthwhile(cut.at_least, cut.calls, 0.4) == 1
 
 
 @pytest.fixture(scope="module")

@@ -514,11 +514,13 @@ def _limit_track(found: clairvoyant.Limit) -> Track:
     """The clairvoyant as a method whose settings are prices of a call.
 
     Its returns are those that are not exceeded, so that nobody's share of its area is said to be
-    more than it is.
+    more than it is. Where they are not known to be reached, its steps are those of the best way
+    that was found.
     """
-    prices = {price for best in found.episodes for price in clairvoyant.turns(best)}
+    sides = [(best.at_most, best.most_calls) for best in found.episodes]
+    prices = {price for side in sides for price in clairvoyant.turns(*side)}
     drawn = np.quantile([0.0, *prices], np.linspace(0, 1, PRICES))[::-1]
-    chosen = [[clairvoyant.worthwhile(best, price) for best in found.episodes] for price in drawn]
+    chosen = [[clairvoyant.worthwhile(*side, price) for side in sides] for price in drawn]
 
     def numbers(figures: Callable[[clairvoyant.Best], Sequence[float]]) -> Floats:
         rows = [
@@ -528,7 +530,7 @@ def _limit_track(found: clairvoyant.Limit) -> Track:
 
     return Track(
         numbers(lambda best: best.at_most),
-        numbers(lambda best: best.calls),
+        numbers(lambda best: best.most_calls),
         numbers(lambda best: best.steps),
     )
 

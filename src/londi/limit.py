@@ -151,6 +151,7 @@ class _Graph:
         ways: the least of what it takes to reach each.
         known: the place of each state, by its key.
         waiting: choices to look at, those of the lowest level and newest first.
+        pushed: how many have been put there.
     """
 
     seed: int
@@ -342,6 +343,12 @@ class Best:
     calls: list[int]
     steps: list[int]
 
+    @property
+    def most_calls(self) -> list[int]:
+        """[K + 1], the calls that `at_most` takes: all that may be made, where it is not known."""
+        rows = zip(self.at_least, self.at_most, self.calls, strict=True)
+        return [calls if low == high else k for k, (low, high, calls) in enumerate(rows)]
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -448,10 +455,12 @@ def summed_up(episodes: list[Best]) -> Limit:
     most = len(episodes[0].at_least)
     budgets = [_mean(episodes, [k] * len(episodes)) for k in range(most)]
     # Each price at which some episode's choice turns, the greatest first.
-    prices = {np.inf, 0.0} | {price for best in episodes for price in turns(best)}
+    prices = {np.inf, 0.0} | {
+        price for best in episodes for price in turns(best.at_least, best.calls)
+    }
     hull: list[Point] = []
     for price in sorted(prices, reverse=True):
-        point = _mean(episodes, [worthwhile(best, price) for best in episodes])
+        point = _mean(episodes, [worthwhile(b.at_least, b.calls, price) for b in episodes])
         if not hull or point != hull[-1]:
             hull.append(point)
     return Limit(episodes, budgets, hull)
@@ -470,14 +479,14 @@ def read_limit(folder: Path) -> Limit:
     return summed_up([Best(**json.loads(line)) for line in lines])
 
 
-def turns(best: Best) -> Iterator[float]:
-    """The prices of a call below which more calls are worth making, the greatest first."""
+def turns(returns: Sequence[float], calls: Sequence[int]) -> Iterator[float]:
+    """The prices of a call below which more of `calls` are worth making, the greatest first."""
     k = 0
     while True:
         gains = [
-            ((best.at_least[j] - best.at_least[k]) / (best.calls[j] - best.calls[k]), j)
-            for j in range(k + 1, len(best.calls))
-            if best.calls[j] > best.calls[k] and best.at_least[j] > best.at_least[k]
+            ((returns[j] - returns[k]) / (calls[j] - calls[k]), j)
+            for j in range(k + 1, len(calls))
+            if calls[j] > calls[k] and returns[j] > returns[k]
         ]
         if not gains:
             return
@@ -485,11 +494,11 @@ def turns(best: Best) -> Iterator[float]:
         yield price
 
 
-def worthwhile(best: Best, price: float) -> int:
+def worthwhile(returns: Sequence[float], calls: Sequence[int], price: float) -> int:
     """The k that is worth most where a call costs `price`; of equals the least."""
     if np.isinf(price):
         return 0
-    return int(np.argmax(np.round(np.array(best.at_least) - price * np.array(best.calls), 9)))
+    return int(np.argmax(np.round(np.array(returns) - price * np.array(calls), 9)))
 
 
 def _mean(episodes: Sequence[Best], chosen: Sequence[int]) -> Point:
