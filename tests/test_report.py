@@ -451,6 +451,10 @@ def test_where_there_is_nothing_to_tell_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(LondiError, match="no frontier in"):
         report(tmp_path)
     write_frontier(tmp_path, FOUND, TOLD)
+    (tmp_path / "timelines.json").unlink()
+    with pytest.raises(LondiError, match="it has no timelines.json"):
+        report(tmp_path)
+    write_frontier(tmp_path, FOUND, TOLD)
     (tmp_path / "frontier.json").write_text(json.dumps({"env": "x"}))
     with pytest.raises(LondiError, match="is damaged"):
         report(tmp_path)

@@ -388,7 +388,7 @@ def _limit(given: Namespace) -> int:
         found = limit(config, on_states=bar.show)
     create_run(folder, config, given.overwrite)
     write_limit(folder, found)
-    table = Table(title=f"{config.env}, the best of {config.episodes} held-out episodes")
+    table = Table(title=f"{config.env}, the best of {_episodes(config.episodes)}")
     for column in ("calls at most", "return", "calls made", "call rate"):
         table.add_column(column, justify="right")
     for calls, point in enumerate(found.budgets):
@@ -398,7 +398,8 @@ def _limit(given: Namespace) -> int:
     Console().print(table)
     cut = sum(not best.complete for best in found.episodes)
     if cut:
-        print(f"{cut} episodes have more states than were looked at")
+        of = "1 episode has" if cut == 1 else f"{cut} episodes have"
+        print(f"{of} more states than were looked at")
     print(f"figures in {folder / LIMIT}")
     return 0
 
@@ -622,4 +623,8 @@ def _print_table(title: str, head: str, lines: Sequence[tuple[str, Result]]) -> 
 
 def _played(result: Result) -> str:
     """What a table is about."""
-    return f"{result.env}, {result.episodes} held-out episodes"
+    return f"{result.env}, {_episodes(result.episodes)}"
+
+
+def _episodes(number: int) -> str:
+    return f"{number} held-out episode{'' if number == 1 else 's'}"

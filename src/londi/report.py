@@ -19,6 +19,7 @@ import numpy as np
 
 from londi.curves import (
     FRONTIER,
+    TIMELINES,
     Frontier,
     Point,
     read_frontier,
@@ -45,11 +46,12 @@ def report(folder: Path) -> Path:
     Raises:
         LondiError: if there is no comparison in `folder`, or it cannot be read.
     """
-    if not (folder / FRONTIER).is_file():
-        raise LondiError(
-            f"no frontier in {str(folder)!r}: it has no {FRONTIER}; expected the folder of"
-            " `londi frontier`, once it has ended"
-        )
+    for name in (FRONTIER, TIMELINES):
+        if not (folder / name).is_file():
+            raise LondiError(
+                f"no frontier in {str(folder)!r}: it has no {name}; expected the folder of"
+                " `londi frontier`, once it has ended"
+            )
     try:
         found, timelines = read_frontier(folder), read_timelines(folder)
         text = page(asdict(found) | {"timelines": [asdict(line) for line in timelines]})

@@ -406,8 +406,9 @@ const episodes = unique(data.timelines.map((t) => t.episode));
 function timeline() {
   const { cost, budget } = terms();
   const apart = (n) => (n === budget ? 0 : Math.abs((n ?? 1e9) - (budget ?? 1e9)));
+  const ratio = (c) => Math.abs(Math.log(c / cost));
   const [nearest] = data.timelines.filter((t) => t.episode === episodes[state.episode]).sort((a, b) =>
-    apart(a.budget) - apart(b.budget) || Math.abs(a.cost - cost) - Math.abs(b.cost - cost));
+    apart(a.budget) - apart(b.budget) || ratio(a.cost) - ratio(b.cost));
   return nearest;
 }
 
