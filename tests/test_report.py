@@ -452,7 +452,7 @@ def test_where_there_is_nothing_to_tell_it_says_so(tmp_path: Path) -> None:
         report(tmp_path)
     write_frontier(tmp_path, FOUND, TOLD)
     (tmp_path / "timelines.json").unlink()
-    with pytest.raises(LondiError, match="it has no timelines.json"):
+    with pytest.raises(LondiError, match=r"it has no timelines\.json"):
         report(tmp_path)
     write_frontier(tmp_path, FOUND, TOLD)
     (tmp_path / "frontier.json").write_text(json.dumps({"env": "x"}))
