@@ -34,6 +34,7 @@ LEVELS = {
     "sac": 2,
     "priced": 3,
     "conditioned": 3,
+    "reachable": 3,
     "demonstrations": 2,
     "switcher": 4,
     "switching": 4,

@@ -24,16 +24,11 @@ from londi.episodes import held_out_seeds
 from londi.errors import InvalidConfig
 from londi.evaluate import play, summary
 from londi.limit import (
-    _ENDED,
-    _UNKNOWN,
     Best,
     Explored,
     _backward,
     _follow,
-    _Graph,
     _Table,
-    _Way,
-    explore,
     limit,
     read_limit,
     summed_up,
@@ -45,6 +40,7 @@ from londi.models import load_model
 from londi.models.scripted import RandomModel
 from londi.pair import Pair
 from londi.prompts import Prompt
+from londi.reachable import ENDED, UNKNOWN, Graph, Way, reachable
 from londi.switcher import ConstantSwitcher
 from londi.types import Reply, Usage
 from playthings import Corridor, deepthink, quick
@@ -54,7 +50,7 @@ from playthings import Corridor, deepthink, quick
 def tables(draw: st.DrawFn) -> _Table:
     """Some states, with rewards on the way, which may be worth less the later they come."""
     n, horizon = draw(st.integers(1, 6)), draw(st.integers(1, 6))
-    places = st.sampled_from([*range(n), _ENDED])
+    places = st.sampled_from([*range(n), ENDED])
     pairs = st.lists(st.tuples(places, places), min_size=n, max_size=n)
     gains = st.lists(
         st.tuples(*[st.sampled_from([0.0, 0.25, 1.0, -0.5])] * 2), min_size=n, max_size=n
@@ -100,7 +96,7 @@ def test_what_nobody_has_looked_at_is_bounded_from_both_sides(
     after = table.after.copy()
     for place, g in hidden:
         if place < len(after):
-            after[place, g] = _UNKNOWN
+            after[place, g] = UNKNOWN
     # No sum of gains is beyond these.
     far = np.array([-0.5, 1.0]) * len(table.worth) / table.worth[-1]
     seen = replace(table, after=after, rest=np.tile(far, (len(after), 1)))
@@ -111,7 +107,7 @@ def test_what_nobody_has_looked_at_is_bounded_from_both_sides(
 
 
 def test_a_success_in_the_very_next_step_is_not_ruled_out() -> None:
-    graph = explored([(1, _UNKNOWN), (_ENDED, _ENDED)], [(0.0, 0.0), (0.0, 1.0)])
+    graph = explored([(1, UNKNOWN), (ENDED, ENDED)], [(0.0, 0.0), (0.0, 1.0)])
     found = graph.limit(1).episodes[0]
     assert found.at_least == [0.0, 0.8]
     assert found.at_most == [0.0, 0.9]
@@ -128,11 +124,11 @@ def explored(
 ) -> Explored:
     """An episode whose states have all been seen so far."""
     n = len(after)
-    graph = _Graph(7, (0.0, 1.0), worth)
+    graph = Graph(7, (0.0, 1.0), worth)
     graph.after, graph.gain = [list(x) for x in after], [list(x) for x in gain]
     graph.earned = earned or [0.0] * n
     graph.actions = [("a", "b")] * n
-    graph.ways = [_Way(0, 0, 0)] * n
+    graph.ways = [Way(0, 0, 0)] * n
     return Explored([graph])
 
 
@@ -168,13 +164,13 @@ def test_hindsight_calls_where_trying_everything_says_so(
 
 def test_hindsight_does_not_guess() -> None:
     # A call ends well at once; what QUICK leads to has not been looked at, and may be as good.
-    quick_unknown = explored([(_UNKNOWN, _ENDED)], [(0.0, 1.0)])
+    quick_unknown = explored([(UNKNOWN, ENDED)], [(0.0, 1.0)])
     assert quick_unknown.hindsight(7, [0, 0], 0.05) == [None, None]
     # What has been earned cannot be earned again.
-    earned = explored([(_UNKNOWN, _ENDED)], [(0.0, 0.5)], earned=[0.75])
+    earned = explored([(UNKNOWN, ENDED)], [(0.0, 0.5)], earned=[0.75])
     assert earned.hindsight(7, [0], 0.05) == [True]
     # And no call is worth more than all there is.
-    assert explored([(_ENDED, _UNKNOWN)], [(1.0, 0.0)]).hindsight(7, [1], 0.2) == [False]
+    assert explored([(ENDED, UNKNOWN)], [(1.0, 0.0)]).hindsight(7, [1], 0.2) == [False]
 
 
 def best(at_least: list[float], calls: list[int], steps: list[int]) -> Best:
@@ -388,7 +384,9 @@ class Forgetful(gym.Wrapper[str, str, str, str]):
 def test_states_taken_up_and_ways_gone_again_come_to_the_same(pair: Pair) -> None:
     episodes = list(held_out_seeds(2))
     kept, gone = (
-        explore(Pair(pair.quick, pair.deepthink, make), episodes, states=80, minutes=5).limit(3)
+        Explored(
+            reachable(Pair(pair.quick, pair.deepthink, make), episodes, states=80, minutes=5)
+        ).limit(3)
         for make in (pair.make, lambda: Forgetful(pair.make()))
     )
     for a, b in zip(kept.episodes, gone.episodes, strict=True):

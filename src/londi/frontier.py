@@ -30,6 +30,7 @@ from londi.errors import InvalidConfig, LondiError
 from londi.evaluate import play, read_played, summary, write_played
 from londi.metrics import Episode, apgr, call_rate, cpt, iqm, result
 from londi.pair import Pair, load_pair
+from londi.reachable import reachable
 from londi.runs import create_run, is_free, make_folder, read_run
 from londi.switcher import CHECKPOINT, ConstantSwitcher, LearnedSwitcher, Switcher
 from londi.timelines import watch
@@ -419,8 +420,8 @@ def _timelines(comparison: Comparison, ends: tuple[list[Episode], list[Episode]]
             seed=config.seed,
         )
     if config.states:
-        known = clairvoyant.explore(
-            comparison.pair, episodes, states=config.states, minutes=config.minutes
+        known = clairvoyant.Explored(
+            reachable(comparison.pair, episodes, states=config.states, minutes=config.minutes)
         )
         told = [_with_hindsight(line, known) for line in told]
     comparison.pair.commit()
@@ -499,13 +500,14 @@ def _limit(comparison: Comparison) -> clairvoyant.Limit:
     config, folder = comparison.config, comparison.folder
     if (folder / clairvoyant.EPISODES).is_file():
         return clairvoyant.read_limit(folder)
-    found = clairvoyant.explore(
+    seen = reachable(
         comparison.pair,
         held_out_seeds(config.episodes),
         states=config.states,
         minutes=config.minutes,
         on_states=lambda done, text: comparison.tell(f"limit, {done} episodes: {text}"),
-    ).limit(config.most_calls)
+    )
+    found = clairvoyant.Explored(seen).limit(config.most_calls)
     clairvoyant.write_limit(folder, found)
     return found
 
