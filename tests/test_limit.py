@@ -399,18 +399,18 @@ def test_states_taken_up_and_ways_gone_again_come_to_the_same(pair: Pair) -> Non
 @pytest.fixture(scope="module")
 def science() -> Iterator[Pair]:
     models = load_model("builtin:scienceworld-quick"), load_model("builtin:scienceworld-deepthink")
-    options: dict[str, Any] = {"tasks": ["find-plant", "find-animal"], "limit": 12}
+    options: dict[str, Any] = {"tasks": ["find-plant", "find-animal"], "limit": 8}
     with warm():
         yield Pair(*models, lambda: make_env("londi/ScienceWorld-v0", **options))
 
 
 def test_no_play_in_the_simulator_exceeds_it(science: Pair) -> None:
-    found = limit(LimitConfig(episodes=2, most_calls=12, states=60), pair=science)
+    found = limit(LimitConfig(episodes=2, most_calls=8, states=40), pair=science)
     rng = np.random.default_rng(0)
     for b in found.episodes:
         quick = returned(science, b.episode, [])[0]
         assert b.at_least[0] == pytest.approx(quick) == b.at_most[0]
-        assert b.at_least[-1] >= returned(science, b.episode, [1] * 12)[0] - 1e-9
-        for _ in range(3):
-            choices = (rng.random(12) < 0.4).astype(int).tolist()
+        assert b.at_least[-1] >= returned(science, b.episode, [1] * 8)[0] - 1e-9
+        for _ in range(2):
+            choices = (rng.random(8) < 0.4).astype(int).tolist()
             assert returned(science, b.episode, choices)[0] <= b.at_most[sum(choices)] + 1e-9
