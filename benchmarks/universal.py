@@ -20,12 +20,10 @@ from londi.budget import Budget
 from londi.config import EvaluateConfig, SweepConfig, TrainConfig
 from londi.envs import warm
 from londi.evaluate import read_played, write_played
-from londi.metrics import Episode, call_rate
+from londi.metrics import Episode, bootstrap_difference, call_rate
 from londi.runs import read_run
 from londi.settings import make_config
 from londi.sweep import PLAYED, RUNS, play_held_out
-
-RESAMPLES = 10_000
 
 
 def main(sweep: Path) -> None:
@@ -79,13 +77,7 @@ def difference(ours: list[list[Episode]], alone: list[list[Episode]], price: flo
         np.array([[e.total - price * e.calls for e in run] for run in side])
         for side in (ours, alone)
     )
-    rng = np.random.default_rng(0)
-    drawn = np.empty(RESAMPLES)
-    for k in range(RESAMPLES):
-        episodes = rng.integers(a.shape[1], size=a.shape[1])
-        one, two = (x[rng.integers(len(x), size=len(x))].mean(0)[episodes].mean() for x in (a, b))
-        drawn[k] = one - two
-    low, high = np.percentile(drawn, [2.5, 97.5])
+    low, high = bootstrap_difference(a, b)
     return f"{a.mean() - b.mean():+.3f} ({low:+.3f} .. {high:+.3f})"
 
 

@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from londi.metrics import Episode, Result, apgr, bootstrap, call_rate, cpt, pgr, result
+from londi.metrics import (
+    Episode,
+    Result,
+    apgr,
+    bootstrap,
+    bootstrap_difference,
+    call_rate,
+    cpt,
+    pgr,
+    result,
+)
 from londi.types import Step, Usage
 
 NORMAL = 1.959964
@@ -284,3 +294,27 @@ def test_the_call_rate_at_which_a_share_of_the_gap_is_recovered() -> None:
     assert cpt(0.75, points, 0.2, 0.8) == pytest.approx(0.35)
     assert cpt(1.0, points, 0.2, 0.8) == pytest.approx(0.5)
     assert cpt(0.0, points, 0.2, 0.8) == 0.0
+
+
+# The difference of two sides.
+
+
+def test_a_difference_of_single_runs_is_one_of_paired_episodes() -> None:
+    rng = np.random.default_rng(5)
+    hard = rng.normal(0.0, 5.0, 300)  # how hard an episode is, for both sides
+    one, other = (np.array([hard + rng.normal(m, 0.5, 300)]) for m in (0.3, 0.0))
+    paired = (one - other)[0]
+    error = paired.std() / sqrt(300)
+    low, high = bootstrap_difference(one, other)
+    assert low == pytest.approx(paired.mean() - NORMAL * error, abs=0.15 * error)
+    assert high == pytest.approx(paired.mean() + NORMAL * error, abs=0.15 * error)
+
+
+def test_runs_of_either_side_are_drawn_by_themselves() -> None:
+    spread, even = np.array([[0.0] * 4, [1.0] * 4]), np.array([[0.5] * 4])
+    assert bootstrap_difference(spread, even) == (-0.5, 0.5)
+    assert bootstrap_difference(even, spread) == (-0.5, 0.5)
+    # Were the runs paired, a side would never differ from itself.
+    assert bootstrap_difference(spread, spread) == (-1.0, 1.0)
+    with pytest.raises(ValueError, match="the same episodes"):
+        bootstrap_difference(spread, spread[:, :3])

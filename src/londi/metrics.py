@@ -251,6 +251,34 @@ def bootstrap(values: Floats, level: float = 0.95, seed: int = 0) -> tuple[float
     return float(low), float(high)
 
 
+def bootstrap_difference(
+    one: Floats, other: Floats, level: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile interval of the mean of `one` less that of `other`, `[runs, episodes]` each.
+
+    Runs are drawn with replacement on either side by itself, and episodes for both alike, since
+    both sides played the same ones.
+
+    Raises:
+        ValueError: if the two have not as many episodes.
+    """
+    episodes = one.shape[1]
+    if other.shape[1] != episodes:
+        raise ValueError("both sides must have played the same episodes")
+    rng = np.random.default_rng(seed)
+    means = np.empty(RESAMPLES)
+    for k in range(RESAMPLES):
+        drawn = rng.integers(episodes, size=episodes)
+        left, right = (
+            side[rng.integers(len(side), size=len(side))].mean(0)[drawn].mean()
+            for side in (one, other)
+        )
+        means[k] = left - right
+    tail = 50 * (1 - level)
+    low, high = np.percentile(means, [tail, 100 - tail])
+    return float(low), float(high)
+
+
 def _mean(played: Played, field: str) -> float:
     return float(np.mean([[getattr(e, field) for e in episodes] for episodes in played]))
 
