@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from frontier import between
 from matplotlib.figure import Figure
 
 from londi.baselines import UNIVERSAL, Candidate, Method
@@ -46,25 +47,27 @@ def main(folder: Path) -> None:
         ours = comparison.played(UNIVERSAL, lowest, spots, held_out=True)
         spent = comparison.played(SPEND, spend, spots, held_out=True)
     comparison.pair.close()
-    limit = [best.return_at_most for best in found.limit_budgets]
+    limit = found.limit_budgets
 
     print(f"{found.env}, {found.episodes} held-out episodes, londi at {lowest[0][0].setting}\n")
     print("| n | londi | 95% interval | calls | spends all | DEEPTHINK until out | clairvoyant |")
     print("|---|---|---|---|---|---|---|")
     curves: dict[str, list[tuple[float, float, float]]] = {name: [] for name in COLORS}
     for n, runs, others in zip(budgets, ours, spent, strict=True):
-        mean, low, high = figures(runs)
+        mean, *interval = figures(runs)
         calls = np.array([[e.calls for e in run] for run in runs])
         tight = f"{(calls == n).mean():.0%}" if n is not None else "-"
         best = limit[n] if n is not None and n < len(limit) else None
-        curves[UNIVERSAL.label].append((mean, low, high))
+        curves[UNIVERSAL.label].append((mean, *interval))
         curves[SPEND.label].append(figures(others))
-        if best is not None:
-            curves["clairvoyant"].append((best, best, best))
+        if best:
+            low, high = best.return_at_least, best.return_at_most
+            curves["clairvoyant"].append(((low + high) / 2, low, high))
         print(
-            f"| {'none' if n is None else n} | {mean:.3f} | {low:.3f} .. {high:.3f} |"
+            f"| {'none' if n is None else n} | {mean:.3f} |"
+            f" {interval[0]:.3f} .. {interval[1]:.3f} |"
             f" {calls.mean():.2f} | {tight} | {figures(others)[0]:.3f} |"
-            f" {'-' if best is None else f'{best:.3f}'} |"
+            f" {between(best) if best else '-'} |"
         )
     draw([f"{n}" if n is not None else "none" for n in budgets], curves, found.env, folder)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from londi.curves import Estimate, read_frontier
+from londi.curves import Best, Estimate, read_frontier
 
 
 def main(folder: Path) -> None:
@@ -46,8 +46,8 @@ def main(folder: Path) -> None:
             + "|"
         )
     if found.limit_budgets:
-        best = [found.limit_budgets[n].return_at_most for n in budgets if n is not None]
-        print("| clairvoyant |" + "|".join(f" {value:.3f} " for value in best) + "|")
+        best = [found.limit_budgets[n] for n in budgets if n is not None]
+        print("| clairvoyant |" + "|".join(f" {between(b)} " for b in best) + "|")
     played = [p.result for c in found.curves for p in c.budgets]
     played += [p.result for p in found.surface if p.result.budget is not None]
     episodes = sum(r.episodes * len(r.seed) for r in played)
@@ -58,6 +58,12 @@ def main(folder: Path) -> None:
 def interval(figure: Estimate | None) -> str:
     """A figure with its interval."""
     return "" if figure is None else f"{figure.value:.3f} ({figure.low:.3f} .. {figure.high:.3f})"
+
+
+def between(best: Best) -> str:
+    """What is reached, and what is not exceeded where that is more."""
+    low, high = f"{best.return_at_least:.3f}", f"{best.return_at_most:.3f}"
+    return low if low == high else f"{low} .. {high}"
 
 
 if __name__ == "__main__":
