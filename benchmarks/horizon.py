@@ -112,6 +112,7 @@ def draw(
     for axes in (left, right):
         wide = sum(map(len, names)) > 60
         axes.set_xticks(at, names, rotation=40 if wide else 0, ha="right" if wide else "center")
+        axes.tick_params(labelsize=8)
         axes.set_xlabel(across)
         axes.grid(color="#EEEEEE")
         axes.spines[["top", "right"]].set_visible(False)

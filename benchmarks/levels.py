@@ -27,18 +27,26 @@ from londi.pair import Pair, load_pair
 from londi.runs import make_folder, read_run
 from londi.switcher import ConstantSwitcher, Switcher
 
-LEVELS = {
-    "OneRoomS8-v0": "one room of 8",
-    "OneRoomS12-v0": "one room of 12",
-    "OneRoomS16-v0": "one room of 16",
-    "OneRoomS20-v0": "one room of 20",
-    "GoToObjMazeS4R2-v0": "2 × 2 rooms of 4",
-    "GoToObjMazeS4-v0": "3 × 3 rooms of 4",
-    "GoToObjMazeS7-v0": "3 × 3 rooms of 7",
-    "GoToLocal-v0": "one mission",
-    "PickUpThenGoToLocal-v0": "two missions",
-    "GoToSeqS5R2-v0": "one to four, 2 × 2 rooms of 5",
-}
+LEVELS = (
+    {
+        "OneRoomS8-v0": "one room of 8",
+        "OneRoomS12-v0": "one room of 12",
+        "OneRoomS16-v0": "one room of 16",
+        "OneRoomS20-v0": "one room of 20",
+    },
+    {
+        "GoToObjMazeS4R2-v0": "2 × 2 rooms of 4",
+        "GoToObjMazeS4-v0": "3 × 3 rooms of 4",
+        "GoToObjMazeS7-v0": "3 × 3 rooms of 7",
+    },
+    {
+        "GoToLocal-v0": "one mission",
+        "PickUpThenGoToLocal-v0": "two missions",
+        "GoToSeqS5R2-v0": "1 to 4, in 2 × 2 rooms",
+    },
+)
+"""Levels by what they show: how large a room is, how many there are, how much is to be done."""
+GAP = (float("nan"),) * 4
 
 
 def main(folder: Path, episodes: int) -> None:
@@ -49,21 +57,27 @@ def main(folder: Path, episodes: int) -> None:
     print(f"{episodes} held-out episodes of each level, londi at c = {training.cost:g}\n")
     print("| level | | steps | QUICK | DEEPTHINK | LONDI | 95% interval | call rate |")
     print("|---|---|---|---|---|---|---|---|")
+    names: list[str] = []
     rows: dict[str, list[tuple[float, float, float, float]]] = {}
-    for level, told in LEVELS.items():
-        played = of_level(folder / "levels" / level, training, runs, level, episodes)
-        for name, part in played.items():
-            returns = np.array([[e.total for e in run] for run in part])
-            figures = (returns.mean(), *bootstrap(returns), call_rate(part))
-            rows.setdefault(name, []).append(figures)
-        quick, deepthink, (mean, low, high, rate) = (of[-1] for of in rows.values())
-        steps = np.mean([e.steps for e in played["deepthink"][0]])
-        print(
-            f"| {level.removesuffix('-v0')} | {told} | {steps:.0f} | {quick[0]:.3f} |"
-            f" {deepthink[0]:.3f} | {mean:.3f} | {low:.3f} .. {high:.3f} | {rate:.3f} |",
-            flush=True,
-        )
-    draw(list(LEVELS.values()), rows, "rooms and missions", folder / "levels.png", "")
+    for kind in LEVELS:
+        for level, told in kind.items():
+            played = of_level(folder / "levels" / level, training, runs, level, episodes)
+            names.append(told)
+            for name, part in played.items():
+                returns = np.array([[e.total for e in run] for run in part])
+                figures = (float(returns.mean()), *bootstrap(returns), call_rate(part))
+                rows.setdefault(name, []).append(figures)
+            quick, deepthink, (mean, low, high, rate) = (of[-1] for of in rows.values())
+            steps = np.mean([e.steps for e in played["deepthink"][0]])
+            print(
+                f"| {level.removesuffix('-v0')} | {told} | {steps:.0f} | {quick[0]:.3f} |"
+                f" {deepthink[0]:.3f} | {mean:.3f} | {low:.3f} .. {high:.3f} | {rate:.3f} |",
+                flush=True,
+            )
+        names.append("")
+        for of in rows.values():
+            of.append(GAP)
+    draw(names, rows, "rooms and missions", folder / "levels.png", "")
 
 
 def of_level(
