@@ -406,7 +406,7 @@ const episodes = unique(data.timelines.map((t) => t.episode));
 function timeline() {
   const { cost, budget } = terms();
   const apart = (n) => (n === budget ? 0 : Math.abs((n ?? 1e9) - (budget ?? 1e9)));
-  const ratio = (c) => Math.abs(Math.log(c / cost));
+  const ratio = (c) => Math.abs(Math.log((c + 1e-9) / (cost + 1e-9)));  // costs may be 0
   const [nearest] = data.timelines.filter((t) => t.episode === episodes[state.episode]).sort((a, b) =>
     apart(a.budget) - apart(b.budget) || ratio(a.cost) - ratio(b.cost));
   return nearest;
