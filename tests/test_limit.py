@@ -196,6 +196,9 @@ def test_what_is_not_known_to_be_reached_takes_all_calls_that_may_be_made() -> N
     assert list(turns(cut.at_most, cut.most_calls)) == [0.5]
     assert [worthwhile(cut.at_most, cut.most_calls, price) for price in (0.6, 0.4)] == [0, 2]
     assert worthwhile(cut.at_least, cut.calls, 0.4) == 1
+    # What is drawn as out of reach is by what is not ruled out.
+    drawn = [(p.calls, p.return_at_least, p.return_at_most) for p in summed_up([cut]).hull]
+    assert drawn == [(0, 0.0, 0.0), (2, 0.5, 1.0)]
 
 
 @pytest.fixture(scope="module")

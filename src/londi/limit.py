@@ -69,7 +69,7 @@ class Point:
 
     Attributes:
         return_at_least, return_at_most: of the best returns.
-        call_rate: DEEPTHINK steps over steps, on the way to the former.
+        call_rate: DEEPTHINK calls over the steps of the way to the former.
         calls: DEEPTHINK calls an episode.
     """
 
@@ -87,7 +87,7 @@ class Limit:
         episodes: of each.
         budgets: with at most 0, 1, ... K calls in each episode.
         hull: by the price of a call, from the greatest to none: each episode makes the calls that
-            are worth it.
+            are worth it for `return_at_most`.
     """
 
     episodes: list[Best]
@@ -167,13 +167,15 @@ def summed_up(episodes: list[Best]) -> Limit:
     """The means over these episodes."""
     most = len(episodes[0].at_least)
     budgets = [_mean(episodes, [k] * len(episodes)) for k in range(most)]
-    # Each price at which some episode's choice turns, the greatest first.
+    # Each price at which some episode's choice turns, the greatest first. Chosen by what is not
+    # exceeded, so that nothing lies beyond.
     prices = {np.inf, 0.0} | {
-        price for best in episodes for price in turns(best.at_least, best.calls)
+        price for best in episodes for price in turns(best.at_most, best.most_calls)
     }
     hull: list[Point] = []
     for price in sorted(prices, reverse=True):
-        point = _mean(episodes, [worthwhile(b.at_least, b.calls, price) for b in episodes])
+        chosen = [worthwhile(best.at_most, best.most_calls, price) for best in episodes]
+        point = _mean(episodes, chosen, most=True)
         if not hull or point != hull[-1]:
             hull.append(point)
     return Limit(episodes, budgets, hull)
@@ -214,10 +216,10 @@ def worthwhile(returns: Sequence[float], calls: Sequence[int], price: float) -> 
     return int(np.argmax(np.round(np.array(returns) - price * np.array(calls), 9)))
 
 
-def _mean(episodes: Sequence[Best], chosen: Sequence[int]) -> Point:
-    """With `chosen[i]` calls at most in episode i."""
+def _mean(episodes: Sequence[Best], chosen: Sequence[int], most: bool = False) -> Point:
+    """With `chosen[i]` calls at most in episode i; `most`: and those that `at_most` takes."""
     pairs = list(zip(episodes, chosen, strict=True))
-    calls = sum(best.calls[k] for best, k in pairs)
+    calls = sum((best.most_calls if most else best.calls)[k] for best, k in pairs)
     return Point(
         return_at_least=float(np.mean([best.at_least[k] for best, k in pairs])),
         return_at_most=float(np.mean([best.at_most[k] for best, k in pairs])),
