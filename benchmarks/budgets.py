@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from frontier import between
+from horizon import figures
 from matplotlib.figure import Figure
 
 from londi.baselines import UNIVERSAL, Candidate, Method
@@ -24,13 +25,12 @@ from londi.config import FrontierConfig
 from londi.curves import read_frontier
 from londi.envs import warm
 from londi.frontier import Comparison
-from londi.metrics import Episode, bootstrap
 from londi.runs import read_run
 from londi.switcher import ConstantSwitcher
 
 BUDGETS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 20)
 SPEND = Method("deepthink", "DEEPTHINK until out of calls", False, lambda bench: [])
-COLORS = {"universal Switcher": "#D55E00", SPEND.label: "#000000", "clairvoyant": "#0072B2"}
+COLORS = {UNIVERSAL.label: "#D55E00", SPEND.label: "#000000", "clairvoyant": "#0072B2"}
 Floats = npt.NDArray[np.float64]
 
 
@@ -54,28 +54,25 @@ def main(folder: Path) -> None:
     print("|---|---|---|---|---|---|---|")
     curves: dict[str, list[tuple[float, float, float]]] = {name: [] for name in COLORS}
     for n, runs, others in zip(budgets, ours, spent, strict=True):
-        mean, *interval = figures(runs)
+        (mean, low, high, _), (spent_mean, spent_low, spent_high, _) = (
+            figures(runs),
+            figures(others),
+        )
         calls = np.array([[e.calls for e in run] for run in runs])
         tight = f"{(calls == n).mean():.0%}" if n is not None else "-"
         best = limit[n] if n is not None and n < len(limit) else None
-        curves[UNIVERSAL.label].append((mean, *interval))
-        curves[SPEND.label].append(figures(others))
+        curves[UNIVERSAL.label].append((mean, low, high))
+        curves[SPEND.label].append((spent_mean, spent_low, spent_high))
         if best:
-            low, high = best.return_at_least, best.return_at_most
-            curves["clairvoyant"].append(((low + high) / 2, low, high))
+            bounds = best.return_at_least, best.return_at_most
+            curves["clairvoyant"].append((sum(bounds) / 2, *bounds))
         print(
             f"| {'none' if n is None else n} | {mean:.3f} |"
-            f" {interval[0]:.3f} .. {interval[1]:.3f} |"
-            f" {calls.mean():.2f} | {tight} | {figures(others)[0]:.3f} |"
+            f" {low:.3f} .. {high:.3f} |"
+            f" {calls.mean():.2f} | {tight} | {spent_mean:.3f} |"
             f" {between(best) if best else '-'} |"
         )
     draw([f"{n}" if n is not None else "none" for n in budgets], curves, found.env, folder)
-
-
-def figures(runs: list[list[Episode]]) -> tuple[float, float, float]:
-    """The mean return over seeds and episodes, and its interval."""
-    returns = np.array([[e.total for e in run] for run in runs])
-    return float(returns.mean()), *bootstrap(returns)
 
 
 def draw(

@@ -60,8 +60,7 @@ def main(folder: Path) -> None:
     for low, high, which in bins:
         for name, runs in methods.items():
             part = [[run[k] for k in which] for run in runs]
-            returns = np.array([[e.total for e in run] for run in part])
-            rows[name].append((returns.mean(), *bootstrap(returns), call_rate(part)))
+            rows[name].append(figures(part))
         quick, deepthink, (mean, least, most, rate) = (rows[n][-1] for n in methods)
         print(
             f"| {low} to {high} | {len(which)} | {quick[0]:.3f} | {deepthink[0]:.3f} | {mean:.3f} |"
@@ -69,6 +68,12 @@ def main(folder: Path) -> None:
         )
     names = [f"{low}–{high}" for low, high, _ in bins]
     draw(names, rows, found.env, folder / "horizon.png", "steps that the expert takes")
+
+
+def figures(runs: Sequence[Sequence[Episode]]) -> tuple[float, float, float, float]:
+    """The mean return over seeds and episodes, its interval, and the call rate."""
+    returns = np.array([[e.total for e in run] for run in runs])
+    return float(returns.mean()), *bootstrap(returns), call_rate(runs)
 
 
 def expert(training: TrainConfig, config: FrontierConfig) -> list[Episode]:
@@ -109,8 +114,8 @@ def draw(
     right.set_ylabel("call rate of londi")
     right.set_ylim(0, 1)
     left.legend(frameon=False, fontsize=8)
+    wide = sum(map(len, names)) > 60
     for axes in (left, right):
-        wide = sum(map(len, names)) > 60
         axes.set_xticks(at, names, rotation=40 if wide else 0, ha="right" if wide else "center")
         axes.tick_params(labelsize=8)
         axes.set_xlabel(across)

@@ -16,13 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from horizon import draw
+from horizon import draw, figures
 
 from londi.budget import Budget
 from londi.config import FrontierConfig, TrainConfig
 from londi.episodes import held_out_seeds
 from londi.evaluate import play, read_played, summary, write_played
-from londi.metrics import Episode, bootstrap, call_rate
+from londi.metrics import Episode
 from londi.pair import Pair, load_pair
 from londi.runs import make_folder, read_run
 from londi.switcher import ConstantSwitcher, Switcher
@@ -64,9 +64,7 @@ def main(folder: Path, episodes: int) -> None:
             played = of_level(folder / "levels" / level, training, runs, level, episodes)
             names.append(told)
             for name, part in played.items():
-                returns = np.array([[e.total for e in run] for run in part])
-                figures = (float(returns.mean()), *bootstrap(returns), call_rate(part))
-                rows.setdefault(name, []).append(figures)
+                rows.setdefault(name, []).append(figures(part))
             quick, deepthink, (mean, low, high, rate) = (of[-1] for of in rows.values())
             steps = np.mean([e.steps for e in played["deepthink"][0]])
             print(

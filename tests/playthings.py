@@ -56,7 +56,14 @@ UNIVERSAL = replace(
 """One for every cost and budget of a range."""
 
 
-class Corridor(gym.Env[str, str]):
+class Texts(gym.Env[str, str]):
+    """An environment of short texts."""
+
+    observation_space = spaces.Text(64)
+    action_space = spaces.Text(64)
+
+
+class Corridor(Texts):
     """`LENGTH` right actions lead to a reward of 1; each state is easy or hard by the seed.
 
     Args:
@@ -64,8 +71,6 @@ class Corridor(gym.Env[str, str]):
     """
 
     def __init__(self, limit: int | None = None) -> None:
-        self.observation_space = spaces.Text(64)
-        self.action_space = spaces.Text(64)
         self._limit = limit
 
     def reset(

@@ -12,7 +12,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,7 +42,7 @@ from londi.prompts import Prompt
 from londi.reachable import ENDED, UNKNOWN, Graph, Way, reachable
 from londi.switcher import ConstantSwitcher
 from londi.types import Reply, Usage
-from playthings import Corridor, deepthink, quick
+from playthings import Corridor, Texts, deepthink, quick
 
 
 @st.composite
@@ -277,15 +276,11 @@ def test_an_environment_that_does_not_tell_its_returns_is_refused() -> None:
 DEPTH = 6
 
 
-class Tree(gym.Env[str, str]):
+class Tree(Texts):
     """Each way is a state of its own, with a reward by its letters and the seed."""
 
     metadata = {"waits": True, "returns": (-1.0, 1.0)}  # noqa: RUF012
     lost = False
-
-    def __init__(self) -> None:
-        self.observation_space = spaces.Text(64)
-        self.action_space = spaces.Text(64)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -7,23 +7,18 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
-from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from londi.envs.remembered import remembered
-from playthings import Corridor
+from playthings import Corridor, Texts
 
 
-class Slow(gym.Env[str, str]):
+class Slow(Texts):
     """Tells the way that was taken; a third "b" ends it, and "lost" loses the simulator."""
 
     metadata = {"waits": True}  # noqa: RUF012
     begun = stepped = 0
-
-    def __init__(self) -> None:
-        self.observation_space = spaces.Text(64)
-        self.action_space = spaces.Text(64)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

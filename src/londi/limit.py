@@ -166,16 +166,15 @@ class Explored:
 def summed_up(episodes: list[Best]) -> Limit:
     """The means over these episodes."""
     most = len(episodes[0].at_least)
-    budgets = [_mean(episodes, [k] * len(episodes)) for k in range(most)]
+    made, taken = [best.calls for best in episodes], [best.most_calls for best in episodes]
+    sides = [(best.at_most, calls) for best, calls in zip(episodes, taken, strict=True)]
+    budgets = [_mean(episodes, [k] * len(episodes), made) for k in range(most)]
     # Each price at which some episode's choice turns, the greatest first. Chosen by what is not
     # exceeded, so that nothing lies beyond.
-    prices = {np.inf, 0.0} | {
-        price for best in episodes for price in turns(best.at_most, best.most_calls)
-    }
+    prices = {np.inf, 0.0} | {price for side in sides for price in turns(*side)}
     hull: list[Point] = []
     for price in sorted(prices, reverse=True):
-        chosen = [worthwhile(best.at_most, best.most_calls, price) for best in episodes]
-        point = _mean(episodes, chosen, most=True)
+        point = _mean(episodes, [worthwhile(*side, price) for side in sides], taken)
         if not hull or point != hull[-1]:
             hull.append(point)
     return Limit(episodes, budgets, hull)
@@ -216,10 +215,10 @@ def worthwhile(returns: Sequence[float], calls: Sequence[int], price: float) -> 
     return int(np.argmax(np.round(np.array(returns) - price * np.array(calls), 9)))
 
 
-def _mean(episodes: Sequence[Best], chosen: Sequence[int], most: bool = False) -> Point:
-    """With `chosen[i]` calls at most in episode i; `most`: and those that `at_most` takes."""
+def _mean(episodes: Sequence[Best], chosen: Sequence[int], made: Sequence[Sequence[int]]) -> Point:
+    """With `chosen[i]` calls at most in episode i, of which `made[i][chosen[i]]` are made."""
     pairs = list(zip(episodes, chosen, strict=True))
-    calls = sum((best.most_calls if most else best.calls)[k] for best, k in pairs)
+    calls = sum(row[k] for row, k in zip(made, chosen, strict=True))
     return Point(
         return_at_least=float(np.mean([best.at_least[k] for best, k in pairs])),
         return_at_most=float(np.mean([best.at_most[k] for best, k in pairs])),

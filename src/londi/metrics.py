@@ -246,9 +246,7 @@ def bootstrap(values: Floats, level: float = 0.95, seed: int = 0) -> tuple[float
     for k in range(RESAMPLES):
         drawn = values[rng.integers(runs, size=runs)].mean(0)
         means[k] = drawn[rng.integers(episodes, size=episodes)].mean()
-    tail = 50 * (1 - level)
-    low, high = np.percentile(means, [tail, 100 - tail])
-    return float(low), float(high)
+    return _interval(means, level)
 
 
 def bootstrap_difference(
@@ -274,6 +272,11 @@ def bootstrap_difference(
             for side in (one, other)
         )
         means[k] = left - right
+    return _interval(means, level)
+
+
+def _interval(means: Floats, level: float) -> tuple[float, float]:
+    """The middle `level` of resampled means."""
     tail = 50 * (1 - level)
     low, high = np.percentile(means, [tail, 100 - tail])
     return float(low), float(high)
