@@ -334,7 +334,8 @@ class FrontierConfig:
     budgets: list[int] = field(default_factory=lambda: [1, 2, 4, 8, 12])
     """Budgets that every method is played with as well."""
     log_steps: int = 40_000
-    """Environment steps of the log that routers learn from, and of each training of dqn and ppo."""
+    """Environment steps of the log that routers learn from, and of each training of dqn and ppo.
+    The router by episode learns from an episode for every 40 of them."""
     states: int = 2_000
     """Most states of an episode that the clairvoyant looks at; 0 leaves it out."""
     most_calls: int = 30

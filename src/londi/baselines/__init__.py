@@ -48,8 +48,8 @@ COSTS = 9
 """Costs at which a Switcher that serves a whole range is tried."""
 WEIGHTS = (0.1, 0.01, 0.001)
 """Weights of CQL's penalty."""
-ROUTED = 1000
-"""Episodes that both models play alone, for the router of episodes."""
+ROUTED = 40
+"""Steps of a log for each episode that both models play alone, for the router of episodes."""
 TRAINED = 3
 """Costs that a method is trained for, where one training serves one cost."""
 
@@ -110,7 +110,7 @@ class Bench:
     def alone(self, rate: float) -> Log:
         """Episodes that one model plays alone: QUICK at a rate of 0, DEEPTHINK at 1."""
         name = "deepthink" if rate else "quick"
-        return self._record(name, lambda rng: rate, episodes=ROUTED)
+        return self._record(name, lambda rng: rate, episodes=self.log_steps // ROUTED)
 
     def network(
         self, name: str, make: Callable[[], nn.Module], learn: Callable[[Any], None]
