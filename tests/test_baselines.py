@@ -266,18 +266,27 @@ def test_there_is_a_baseline_of_every_name() -> None:
     assert tuple(BASELINES) == METHODS
 
 
+def a_bench(folder: Path) -> Bench:
+    universal = LearnedSwitcher(Scorer(ENCODER, 32), "quick", terms=TermsRange.of(TRAINING))
+    return Bench(folder, TRAINING, universal, toy(), 2000)
+
+
+def test_a_model_alone_plays_an_episode_for_every_forty_steps_of_a_log(tmp_path: Path) -> None:
+    for rate in (0.0, 1.0):
+        log = a_bench(tmp_path).alone(rate)
+        assert log.begins.sum() == 50
+        assert np.all(log.choice == rate)
+
+
 def test_no_two_settings_of_a_method_are_called_alike(tmp_path: Path) -> None:
-    actor = Scorer(ENCODER, 32)
-    universal = LearnedSwitcher(actor, "quick", terms=TermsRange.of(TRAINING))
-    (tmp_path / "bench").mkdir()
-    bench = Bench(tmp_path / "bench", TRAINING, universal, toy(), 2000)
+    bench = a_bench(tmp_path)
     methods = [BASELINES[name] for name in METHODS if name not in ("dqn", "ppo")]
     for method in (UNIVERSAL, *methods):
         made = method.candidates(bench)
         assert len({candidate.setting for candidate in made}) == len(made) > 5, method.name
         for candidate in made:
             assert TRAINING.cost_range[0] <= candidate.cost <= TRAINING.cost_range[1]
-    again = Bench(tmp_path / "bench", TRAINING, universal, toy(), 2000)
+    again = a_bench(tmp_path)
     first = BASELINES["step-router"].candidates(bench)[3].switcher
     second = BASELINES["step-router"].candidates(again)[3].switcher
     rows, anything = hard_and_easy(), np.ones((2, 2), bool)
