@@ -111,7 +111,8 @@ class TrainConfig(PairConfig):
     exploration: float = 0.3
     """Chance of a uniformly random choice in place of the actor's, throughout the training."""
     steps_per_update: int = 8
-    """Environment steps to each gradient step."""
+    """Environment steps to each gradient step. A training learns from each transition `batch_size`
+    / `steps_per_update` times, about; after hundreds of times it knows its episodes by heart."""
     batch_size: int = 256
     """Transitions in a gradient step."""
     capacity: int = 100_000
