@@ -22,7 +22,7 @@ from londi.checkpoint import load_state
 from londi.config import EvaluateConfig
 from londi.encoder import EXTRAS, QuickEncoder
 from londi.errors import InvalidConfig, LondiError, OutputExists
-from londi.evaluate import METHODS, evaluate, results
+from londi.evaluate import METHODS, evaluate, played_there, results
 from londi.metrics import Result
 from londi.models.seq2seq import Seq2SeqModel
 from londi.progress import PROGRESS, Progress
@@ -262,6 +262,8 @@ def test_terms_that_a_switcher_was_not_trained_for_are_refused(
         played(universal, cost=0.9)
     with pytest.raises(InvalidConfig, match="at most 3 or none, got 4"):
         played(universal, budget=4)
+    with pytest.raises(InvalidConfig, match=r"got 0\.9"):  # before anything is loaded or played
+        played_there(read_run(universal, TrainConfig), EvaluateConfig(cost=0.9))
     with pytest.raises(InvalidConfig, match=r"cost: .* trained for 0\.1 alone, got 0\.2"):
         played(short, cost=0.2)
     with pytest.raises(InvalidConfig, match="budget: the Switcher was trained for none alone"):

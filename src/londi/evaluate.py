@@ -27,6 +27,7 @@ from londi.pair import Pair, load_pair
 from londi.runs import write_whole
 from londi.switcher import ConstantSwitcher, Switcher, ThresholdSwitcher
 from londi.switching import SwitchingVectorEnv
+from londi.terms import TermsRange
 from londi.types import Step
 
 METHODS = ("quick", "deepthink", "random", "threshold", "londi")
@@ -130,13 +131,15 @@ def played_there(training: TrainConfig, config: EvaluateConfig) -> TrainConfig:
                 f"{name}: the Switcher was trained for {trained} alone, got {wanted}; one of"
                 " `londi train --universal true` serves a range"
             )
-    return replace(
+    there = replace(
         training,
         env=config.env or training.env,
         env_options=options | config.env_options,
         cost=cost,
         budget=budget,
     )
+    TermsRange.of(there)  # refuses terms out of a range before anybody plays
+    return there
 
 
 def calibrate(rate: Callable[[float], float], aim: float) -> float:
