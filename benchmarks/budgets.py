@@ -30,7 +30,8 @@ from londi.switcher import ConstantSwitcher
 
 BUDGETS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 20)
 SPEND = Method("deepthink", "DEEPTHINK until out of calls", False, lambda bench: [])
-COLORS = {UNIVERSAL.label: "#D55E00", SPEND.label: "#000000", "clairvoyant": "#0072B2"}
+LIMIT = "clairvoyant, at most"
+COLORS = {UNIVERSAL.label: "#D55E00", SPEND.label: "#000000", LIMIT: "#0072B2"}
 Floats = npt.NDArray[np.float64]
 
 
@@ -38,8 +39,8 @@ def main(folder: Path) -> None:
     """Print the table, and draw it."""
     comparison = Comparison(folder, read_run(folder, FrontierConfig), None, lambda *_: None)
     found = read_frontier(folder)
-    most = comparison.trainings[0].most_budget
-    budgets = [*(n for n in BUDGETS if n <= most), None]
+    largest = comparison.trainings[0].most_budget
+    budgets = [*(n for n in BUDGETS if n <= largest), None]
     lowest = [of_seed[:1] for of_seed in comparison.candidates(UNIVERSAL)]
     spots = [(0, n) for n in budgets]
     spend = [[Candidate("until out of calls", ConstantSwitcher(1.0), 0.0)]]
@@ -64,8 +65,9 @@ def main(folder: Path) -> None:
         curves[UNIVERSAL.label].append((mean, low, high))
         curves[SPEND.label].append((spent_mean, spent_low, spent_high))
         if best:
-            bounds = best.return_at_least, best.return_at_most
-            curves["clairvoyant"].append((sum(bounds) / 2, *bounds))
+            # What nobody exceeds is the line; how far below it the limit may lie, the band.
+            most, least = best.return_at_most, best.return_at_least
+            curves[LIMIT].append((most, least, most))
         print(
             f"| {'none' if n is None else n} | {mean:.3f} |"
             f" {low:.3f} .. {high:.3f} |"
