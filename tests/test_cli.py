@@ -47,6 +47,7 @@ def config(make_lm: Callable[..., Seq2SeqModel], tmp_path: Path) -> Path:
         ("tran", "unknown verb 'tran'; did you mean 'train'?"),
         ("train --cots 1", "unknown option '--cots'; did you mean '--cost'?"),
         ("evaluate run --epsiodes 1", "unknown option '--epsiodes'; did you mean '--episodes'?"),
+        ("train --lm-batch-size=-1", "lm_batch_size: expected a whole number >= 1, got -1"),
         ("train --cost=-1", "cost: expected a number >= 0, got -1.0"),
         ("train --cost abc", "cost: expected a number, got abc"),
         ("train --cost nan", "cost: expected a number, got nan"),

@@ -181,9 +181,9 @@ def _overwrite(parser: ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a verb; exit code 0, 2 for what the user got wrong, 130 after Ctrl-C."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments = sys.argv[1:] if argv is None else argv
     try:
-        code = _run(arguments)
+        code = _run([_spelled(argument) for argument in arguments])
     except LondiError as error:
         code = _complain(str(error))
     except KeyboardInterrupt:
@@ -192,6 +192,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code)
+
+
+def _spelled(argument: str) -> str:
+    """`--call-rate` is `--call_rate`: an option has the name of the field that holds it."""
+    name, equals, value = argument.partition("=")
+    if name[:2] != "--":
+        return argument
+    return f"--{name[2:].replace('-', '_')}{equals}{value}"
 
 
 def _run(arguments: list[str]) -> int:
