@@ -18,11 +18,12 @@ import pytest
 import torch
 
 from londi import Switcher, TrainConfig
+from londi.budget import Budget
 from londi.checkpoint import load_state
 from londi.config import EvaluateConfig
 from londi.encoder import EXTRAS, QuickEncoder
 from londi.errors import InvalidConfig, LondiError, OutputExists
-from londi.evaluate import METHODS, evaluate, played_there, results
+from londi.evaluate import METHODS, evaluate, play, played_there, results
 from londi.metrics import Result
 from londi.models.seq2seq import Seq2SeqModel
 from londi.progress import PROGRESS, Progress
@@ -264,6 +265,10 @@ def test_terms_that_a_switcher_was_not_trained_for_are_refused(
         played(universal, budget=4)
     with pytest.raises(InvalidConfig, match=r"got 0\.9"):  # before anything is loaded or played
         played_there(read_run(universal, TrainConfig), EvaluateConfig(cost=0.9))
+    pair = toy()
+    learned = Switcher.load(universal, pair.quick, pair.deepthink)
+    with pytest.raises(InvalidConfig, match=r"got 0\.9"):  # nor does anybody else play it there
+        play(pair, learned, range(4), cost=0.9, budget=Budget(), num_envs=2, seed=0)
     with pytest.raises(InvalidConfig, match=r"cost: .* trained for 0\.1 alone, got 0\.2"):
         played(short, cost=0.2)
     with pytest.raises(InvalidConfig, match="budget: the Switcher was trained for none alone"):
