@@ -39,8 +39,8 @@ def main(folder: Path) -> None:
     """Print the table, and draw it."""
     comparison = Comparison(folder, read_run(folder, FrontierConfig), None, lambda *_: None)
     found = read_frontier(folder)
-    largest = comparison.trainings[0].most_budget
-    budgets = [*(n for n in BUDGETS if n <= largest), None]
+    most = comparison.trainings[0].most_budget
+    budgets = [*(n for n in BUDGETS if n <= most), None]
     lowest = [of_seed[:1] for of_seed in comparison.candidates(UNIVERSAL)]
     spots = [(0, n) for n in budgets]
     spend = [[Candidate("until out of calls", ConstantSwitcher(1.0), 0.0)]]
@@ -66,8 +66,7 @@ def main(folder: Path) -> None:
         curves[SPEND.label].append((spent_mean, spent_low, spent_high))
         if best:
             # What nobody exceeds is the line; how far below it the limit may lie, the band.
-            most, least = best.return_at_most, best.return_at_least
-            curves[LIMIT].append((most, least, most))
+            curves[LIMIT].append((best.return_at_most, best.return_at_least, best.return_at_most))
         print(
             f"| {'none' if n is None else n} | {mean:.3f} |"
             f" {low:.3f} .. {high:.3f} |"
