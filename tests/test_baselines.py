@@ -262,6 +262,26 @@ def test_another_library_learns_to_call_where_it_is_hard(algorithm: str, is_gree
     assert worth > np.mean([e.total - 0.1 * e.calls for e in always]) + 0.05
 
 
+@pytest.mark.parametrize("network", [Scorer(ENCODER, 16), sequential(ENCODER, 16)])
+def test_what_learned_without_budgets_decides_alike_with_any(network: torch.nn.Module) -> None:
+    # A network never saw another share of the budget than 1: those weights are as they were drawn.
+    torch.manual_seed(0)
+    rows = torch.randn(64, ENCODER.size + EXTRAS)
+    rows[:, ENCODER.size + SHARE] = 1.0
+    emptier = rows.clone()
+    emptier[:, ENCODER.size + SHARE] = torch.linspace(-1, 1, 64)
+    assert torch.equal(network(emptier), network(rows))
+
+
+def test_routers_decide_alike_at_any_cost() -> None:
+    # The log that they learn from shows a cost of zero throughout.
+    torch.manual_seed(0)
+    rows, scorer = torch.randn(64, ENCODER.size + EXTRAS), Scorer(ENCODER, 16)
+    dearer = rows.clone()
+    dearer[:, ENCODER.size + COST] = 0.5
+    assert torch.equal(scorer(dearer), scorer(rows))
+
+
 def test_there_is_a_baseline_of_every_name() -> None:
     assert tuple(BASELINES) == METHODS
 

@@ -37,11 +37,39 @@ BATCH = 256
 RATE = 1e-3
 
 
+class UncappedTrunk(nn.Module):
+    """A trunk that sees every state as one without a cap on calls, at a cost of `cost`.
+
+    A network that has learned without budgets has never seen a share of the budget other than 1.
+    The weights of that input are as they were drawn: were a budget shown to them in play, they
+    would add noise to the decision as it empties.
+
+    Args:
+        encoder: of the features that an observation begins with.
+        width: of the hidden layers.
+        cost: c as it was in learning; None to read it from the observation.
+    """
+
+    def __init__(self, encoder: Encoder, width: int, cost: float | None = None) -> None:
+        super().__init__()
+        self._size, self._cost_seen = encoder.size, cost
+        self.inner = encoder.trunk(EXTRAS, width)
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """`[B, encoder.size + EXTRAS]` -> `[B, width]`."""
+        observation = observation.clone()
+        observation[:, self._size + SHARE] = 1.0
+        if self._cost_seen is not None:
+            observation[:, self._size + COST] = self._cost_seen
+        out: Tensor = self.inner(observation)
+        return out
+
+
 class Scorer(Actor):
-    """What either choice is worth, `[B, 2]` from observations `[B, D]`."""
+    """What either choice is worth, `[B, 2]` from observations `[B, D]`, whatever the budget."""
 
     def __init__(self, encoder: Encoder, width: int) -> None:
-        super().__init__(encoder.trunk(EXTRAS, width), width)
+        super().__init__(UncappedTrunk(encoder, width, cost=0.0), width)
 
 
 class Margin(nn.Module):

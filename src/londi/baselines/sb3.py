@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from londi.encoder import EXTRAS, Encoder
+from londi.baselines.routers import UncappedTrunk
+from londi.encoder import Encoder
 from londi.errors import MissingExtra
 from londi.switching import SwitchingVectorEnv
 
@@ -75,7 +76,7 @@ class Trunk(BaseFeaturesExtractor):
 
     def __init__(self, space: Any, encoder: Encoder, width: int) -> None:
         super().__init__(space, width)
-        self.trunk = encoder.trunk(EXTRAS, width)
+        self.trunk = UncappedTrunk(encoder, width)
 
     def forward(self, observation: Tensor) -> Tensor:
         out: Tensor = self.trunk(observation)
@@ -148,4 +149,4 @@ def learn(
 
 def sequential(encoder: Encoder, width: int) -> nn.Sequential:
     """A network of the shape that `learn` returns."""
-    return nn.Sequential(encoder.trunk(EXTRAS, width), nn.Linear(width, 2))
+    return nn.Sequential(UncappedTrunk(encoder, width), nn.Linear(width, 2))
