@@ -20,13 +20,13 @@ from frontier import between
 from horizon import figures
 from matplotlib.figure import Figure
 
-from londi.baselines import UNIVERSAL, Candidate, Method
+from londi.baselines.registry import UNIVERSAL, Candidate, Method
 from londi.config import FrontierConfig
-from londi.curves import read_frontier
-from londi.envs import warm
-from londi.frontier import Comparison
-from londi.runs import read_run
-from londi.switcher import ConstantSwitcher
+from londi.envs.scienceworld.simulator import warm
+from londi.evaluation.curves import read_frontier
+from londi.evaluation.frontier import Comparison
+from londi.storage.runs import read_run
+from londi.switching.switcher import ConstantSwitcher
 
 BUDGETS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 20)
 SPEND = Method("deepthink", "DEEPTHINK until out of calls", False, lambda bench: [])

@@ -20,19 +20,19 @@ from statistics import fmean, median
 from typing import Any
 
 from londi import Switcher, TrainConfig
-from londi.budget import Budget
 from londi.config import EvaluateConfig
-from londi.envs import warm
-from londi.episodes import held_out_seeds
-from londi.evaluate import play, summary
-from londi.metrics import Episode, call_rate
+from londi.envs.prompt import Prompt
+from londi.envs.scienceworld.simulator import warm
+from londi.envs.seeds import held_out_seeds
+from londi.evaluation.evaluate import play, summary
+from londi.evaluation.metrics import Episode, call_rate
 from londi.models.base import LanguageModel, unwrap
+from londi.models.hf.transformer import TransformerModel
 from londi.models.meter import MeteredModel
-from londi.models.transformer import TransformerModel
-from londi.pair import Pair, load_pair
-from londi.prompts import Prompt
-from londi.runs import read_run
-from londi.switcher import ConstantSwitcher
+from londi.models.pair import Pair, load_pair
+from londi.storage.runs import read_run
+from londi.switching.budget import Budget
+from londi.switching.switcher import ConstantSwitcher
 from londi.types import Reply
 
 PLAIN = "float32"

@@ -19,12 +19,12 @@ import gymnasium as gym
 import numpy as np
 
 from londi import Switcher, TrainConfig
-from londi.encoder import COST, EXTRAS, SHARE, make_encoder
+from londi.encoders.registry import COST, EXTRAS, SHARE, make_encoder
 from londi.envs.episode import TextEpisode
-from londi.episodes import held_out_seeds
-from londi.pair import load_pair
-from londi.prompts import Prompt
-from londi.runs import read_run
+from londi.envs.prompt import Prompt
+from londi.envs.seeds import held_out_seeds
+from londi.models.pair import load_pair
+from londi.storage.runs import read_run
 
 TURNS = 50
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from londi.curves import Best, Estimate, read_frontier
+from londi.evaluation.curves import Best, Estimate, read_frontier
 
 
 def main(folder: Path) -> None:

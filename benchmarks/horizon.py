@@ -18,17 +18,17 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from londi.budget import Budget
 from londi.config import FrontierConfig, TrainConfig
-from londi.curves import read_frontier
-from londi.envs import warm
-from londi.episodes import held_out_seeds
-from londi.evaluate import play, read_played, summary
-from londi.frontier import played_file
-from londi.metrics import Episode, bootstrap, call_rate
-from londi.pair import load_pair
-from londi.runs import read_run
-from londi.switcher import ConstantSwitcher
+from londi.envs.scienceworld.simulator import warm
+from londi.envs.seeds import held_out_seeds
+from londi.evaluation.curves import read_frontier
+from londi.evaluation.evaluate import play, read_played, summary
+from londi.evaluation.frontier import played_file
+from londi.evaluation.metrics import Episode, bootstrap, call_rate
+from londi.models.pair import load_pair
+from londi.storage.runs import read_run
+from londi.switching.budget import Budget
+from londi.switching.switcher import ConstantSwitcher
 
 BINS = 5
 STYLES = {"quick": ("#555555", "s"), "deepthink": ("#000000", "D"), "londi": ("#D55E00", "o")}

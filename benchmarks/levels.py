@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 from horizon import draw, figures
 
-from londi.budget import Budget
 from londi.config import FrontierConfig, TrainConfig
-from londi.episodes import held_out_seeds
-from londi.evaluate import play, read_played, summary, write_played
-from londi.metrics import Episode
-from londi.pair import Pair, load_pair
-from londi.runs import make_folder, read_run
-from londi.switcher import ConstantSwitcher, Switcher
+from londi.envs.seeds import held_out_seeds
+from londi.evaluation.evaluate import play, read_played, summary, write_played
+from londi.evaluation.metrics import Episode
+from londi.models.pair import Pair, load_pair
+from londi.storage.runs import make_folder, read_run
+from londi.switching.budget import Budget
+from londi.switching.switcher import ConstantSwitcher, Switcher
 
 LEVELS = (
     {

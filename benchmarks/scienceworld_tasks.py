@@ -13,15 +13,16 @@ from functools import partial
 import numpy as np
 import torch
 
-from londi.budget import Budget
-from londi.envs import make_env, warm
-from londi.envs.scienceworld import SHORT_TASKS
-from londi.episodes import held_out_seeds, validation_seeds
-from londi.evaluate import play, summary
-from londi.metrics import bootstrap
-from londi.models import load_model
-from londi.pair import Pair
-from londi.switcher import ConstantSwitcher
+from londi.envs.registry import make_env
+from londi.envs.scienceworld.env import SHORT_TASKS
+from londi.envs.scienceworld.simulator import warm
+from londi.envs.seeds import held_out_seeds, validation_seeds
+from londi.evaluation.evaluate import play, summary
+from londi.evaluation.metrics import bootstrap
+from londi.models.pair import Pair
+from londi.models.registry import load_model
+from londi.switching.budget import Budget
+from londi.switching.switcher import ConstantSwitcher
 
 LIMIT, SIDE_BY_SIDE = 50, 4
 

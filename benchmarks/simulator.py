@@ -14,8 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-from londi.envs.scienceworld import ScienceWorld
-from londi.envs.simulator import java
+from londi.envs.scienceworld.env import ScienceWorld
+from londi.envs.scienceworld.simulator import java
 
 TASKS = ("boil", "find-plant", "chemistry-mix", "power-component")
 

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from londi.budget import Budget
 from londi.config import EvaluateConfig, SweepConfig, TrainConfig
-from londi.envs import warm
-from londi.evaluate import read_played, write_played
-from londi.metrics import Episode, bootstrap_difference, call_rate
-from londi.runs import read_run
-from londi.settings import make_config
-from londi.sweep import PLAYED, RUNS, play_held_out
+from londi.config.settings import make_config
+from londi.envs.scienceworld.simulator import warm
+from londi.evaluation.evaluate import read_played, write_played
+from londi.evaluation.metrics import Episode, bootstrap_difference, call_rate
+from londi.evaluation.sweep import PLAYED, RUNS, play_held_out
+from londi.storage.runs import read_run
+from londi.switching.budget import Budget
 
 
 def main(sweep: Path) -> None:

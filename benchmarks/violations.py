@@ -12,9 +12,9 @@ from collections import Counter
 from pathlib import Path
 
 from londi.config import TrainConfig
-from londi.progress import read_progress
-from londi.runs import read_run
-from londi.sweep import PLAYED, RUNS
+from londi.evaluation.sweep import PLAYED, RUNS
+from londi.learning.statistics import read_progress
+from londi.storage.runs import read_run
 
 
 def main(*sweeps: str) -> None:

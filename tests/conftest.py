@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from londi.config import FinetuneConfig
-from londi.demonstrations import Demonstration, collect_expert
-from londi.finetune import learn_tokenizer, new_model
-from londi.models.seq2seq import Seq2SeqModel
+from londi.imitation.demonstrations import Demonstration, collect_expert
+from londi.imitation.finetune import learn_tokenizer, new_model
+from londi.models.hf.seq2seq import Seq2SeqModel
 
 TINY = FinetuneConfig(
     env="londi/BabyAIText-GoToObjS4-v0",

@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from londi.checkpoint import load_state
 from londi.config import TrainConfig
-from londi.exact import FiniteSwitching
-from londi.pair import Pair
-from londi.prompts import Prompt
-from londi.replay import ReplayBuffer, Transitions
+from londi.envs.prompt import Prompt
+from londi.learning.replay import ReplayBuffer, Transitions
+from londi.models.pair import Pair
+from londi.oracle.mdp import FiniteSwitching
+from londi.storage.checkpoint import load_state
 from londi.types import Reply, Usage
 
 LENGTH = 4

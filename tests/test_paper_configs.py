@@ -23,16 +23,16 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
-from londi.budget import Budget
-from londi.cli import main
-from londi.demonstrations import Demonstration
-from londi.envs import make_env
-from londi.evaluate import play, summary
-from londi.models import load_model
-from londi.models.seq2seq import Seq2SeqModel
-from londi.pair import Pair
-from londi.prompts import Prompt
-from londi.switcher import ConstantSwitcher
+from londi.cli.main import main
+from londi.envs.prompt import Prompt
+from londi.envs.registry import make_env
+from londi.evaluation.evaluate import play, summary
+from londi.imitation.demonstrations import Demonstration
+from londi.models.hf.seq2seq import Seq2SeqModel
+from londi.models.pair import Pair
+from londi.models.registry import load_model
+from londi.switching.budget import Budget
+from londi.switching.switcher import ConstantSwitcher
 
 CONFIGS = Path(__file__).parent.parent / "configs" / "paper"
 

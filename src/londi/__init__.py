@@ -5,28 +5,28 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import londi.envs  # noqa: F401  registers the environments with Gymnasium
+import londi.envs.registry  # noqa: F401  registers the environments with Gymnasium
 
 if TYPE_CHECKING:
-    from londi.budget import Budget
     from londi.config import EvaluateConfig, TrainConfig
-    from londi.envs import make_env
+    from londi.envs.registry import make_env
     from londi.errors import LondiError
-    from londi.models import load_model
-    from londi.switcher import Switcher
-    from londi.switching import SwitchingVectorEnv
-    from londi.train import train
+    from londi.learning.trainer import train
+    from londi.models.registry import load_model
+    from londi.switching.budget import Budget
+    from londi.switching.env import SwitchingVectorEnv
+    from londi.switching.switcher import Switcher
 
 _HOMES = {
-    "Budget": "budget",
+    "Budget": "switching.budget",
     "EvaluateConfig": "config",
     "LondiError": "errors",
-    "Switcher": "switcher",
-    "SwitchingVectorEnv": "switching",
+    "Switcher": "switching.switcher",
+    "SwitchingVectorEnv": "switching.env",
     "TrainConfig": "config",
-    "load_model": "models",
-    "make_env": "envs",
-    "train": "train",
+    "load_model": "models.registry",
+    "make_env": "envs.registry",
+    "train": "learning.trainer",
 }
 """Where each public name lives; loaded when first asked for, since torch takes seconds."""
 

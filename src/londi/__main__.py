@@ -1,5 +1,5 @@
 """`python -m londi`, the same as the command `londi`."""
 
-from londi.cli import main
+from londi.cli.main import main
 
 main()

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from londi.checkpoint import has_state, load_state, save_state
-from londi.encoder import Encoder
-from londi.pair import Pair
-from londi.replay import ReplayBuffer, Transitions
-from londi.switching import SwitchingVectorEnv
+from londi.encoders.registry import Encoder
+from londi.learning.replay import ReplayBuffer, Transitions
+from londi.models.pair import Pair
+from londi.storage.checkpoint import has_state, load_state, save_state
+from londi.switching.env import SwitchingVectorEnv
 from londi.types import Step
 
 Array = npt.NDArray[Any]

@@ -20,11 +20,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from londi.baselines.logs import Log
 from londi.baselines.rules import Memory, steps_made
-from londi.conditioned import TermsTrunk
-from londi.encoder import COST, EXTRAS, SHARE, Encoder
-from londi.sac import Actor
-from londi.switcher import LearnedSwitcher, Switcher
-from londi.terms import TermsRange
+from londi.encoders.registry import COST, EXTRAS, SHARE, Encoder
+from londi.learning.sac import Actor
+from londi.switching.cost_budget import TermsRange
+from londi.switching.networks import TermsTrunk
+from londi.switching.switcher import LearnedSwitcher, Switcher
 
 Array = npt.NDArray[Any]
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from londi.encoder import REPEATS, STEPS
+from londi.encoders.registry import REPEATS, STEPS
 from londi.errors import InvalidConfig
-from londi.switcher import Switcher
+from londi.switching.switcher import Switcher
 
 Array = npt.NDArray[Any]
 

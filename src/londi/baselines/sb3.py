@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from londi.baselines.routers import UncappedTrunk
-from londi.encoder import Encoder
+from londi.encoders.registry import Encoder
 from londi.errors import MissingExtra
-from londi.switching import SwitchingVectorEnv
+from londi.switching.env import SwitchingVectorEnv
 
 try:
     from stable_baselines3 import DQN, PPO

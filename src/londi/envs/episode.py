@@ -12,7 +12,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from londi.prompts import HISTORIES, Prompt
+from londi.envs.prompt import HISTORIES, Prompt
 
 
 @dataclass(frozen=True, slots=True)

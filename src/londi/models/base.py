@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from londi.prompts import Prompt
+from londi.envs.prompt import Prompt
 from londi.types import Reply
 
 

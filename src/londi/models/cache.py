@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from londi.envs.prompt import Prompt
 from londi.errors import LondiError, ModelError
 from londi.models.base import LanguageModel, unwrap
-from londi.prompts import Prompt
 from londi.types import Reply, Usage
 
 

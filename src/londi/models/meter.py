@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from londi.envs.prompt import Prompt
 from londi.models.base import LanguageModel
-from londi.prompts import Prompt
 from londi.types import Reply
 
 

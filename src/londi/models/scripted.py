@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from londi.envs.prompt import Prompt
 from londi.errors import ModelError
-from londi.prompts import Prompt
 from londi.types import Reply, Usage
 
 _FREE = Usage(calls=1)

@@ -1,0 +1,335 @@
+"""What a universal Switcher is held against: each baseline as Switchers at many settings.
+
+A method is a list of `Candidate`s between never and always calling; which of them are any good is
+for validation episodes to say. This file knows what there is and how it is had, and nobody who
+compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from londi.baselines.logs import Log, kept_log, record
+from londi.baselines.routers import (
+    EpisodeSwitcher,
+    Margin,
+    Scorer,
+    TermsScorer,
+    greedy,
+    learn_cql,
+    learn_episode_router,
+    learn_step_router,
+    margins,
+    win_probability,
+)
+from londi.baselines.rules import EverySwitcher, FirstSwitcher, StuckSwitcher
+from londi.config import TrainConfig
+from londi.encoders.registry import Encoder, make_encoder
+from londi.envs.seeds import switching_seeds
+from londi.models.pair import Pair
+from londi.storage.checkpoint import has_state, load_state, save_state
+from londi.switching.cost_budget import TermsRange
+from londi.switching.env import SwitchingVectorEnv
+from londi.switching.switcher import ConstantSwitcher, LearnedSwitcher, Switcher, ThresholdSwitcher
+
+GRID = 12
+"""Settings of a method, about."""
+COSTS = 9
+"""Costs at which a Switcher that serves a whole range is tried."""
+WEIGHTS = (0.1, 0.01, 0.001)
+"""Weights of CQL's penalty."""
+ROUTED = 40
+"""Steps of a log for each episode that both models play alone, for the router of episodes."""
+TRAINED = 3
+"""Costs that a method is trained for, where one training serves one cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A method at one setting.
+
+    Attributes:
+        setting: the setting in words; no two of a method have the same.
+        switcher: who decides.
+        cost: c that it sees.
+    """
+
+    setting: str
+    switcher: Switcher
+    cost: float
+
+
+class Bench:
+    """What the methods of one training seed are made of, each made when it is first asked for.
+
+    Args:
+        folder: where to keep what was learned.
+        training: the configuration of the universal Switcher that they are held against; what is
+            learned here has its encoder, its width, its discount and its seed.
+        switcher: that Switcher.
+        pair: the models and their environment.
+        log_steps: steps of each log.
+    """
+
+    def __init__(
+        self, folder: Path, training: TrainConfig, switcher: Switcher, pair: Pair, log_steps: int
+    ) -> None:
+        terms = TermsRange.of(training)
+        assert terms
+        self.folder, self.training, self.switcher, self.pair = folder, training, switcher, pair
+        self.terms = terms
+        self.log_steps = log_steps
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        return make_encoder(self.training.encoder, self.pair.quick, self.pair.deepthink)
+
+    @cached_property
+    def varied(self) -> Log:
+        """Episodes of random switching, each at a call rate of its own."""
+        return self._record("varied", lambda rng: rng.random(), steps=self.log_steps)
+
+    @cached_property
+    def even(self) -> Log:
+        """Episodes in which every step's choice is a toss of its own.
+
+        Where a choice hints at the episode's other choices, what follows it is not its merit.
+        """
+        return self._record("even", lambda rng: 0.5, steps=self.log_steps)
+
+    def alone(self, rate: float) -> Log:
+        """Episodes that one model plays alone: QUICK at a rate of 0, DEEPTHINK at 1."""
+        name = "deepthink" if rate else "quick"
+        return self._record(name, lambda rng: rate, episodes=self.log_steps // ROUTED)
+
+    def network(
+        self, name: str, make: Callable[[], nn.Module], learn: Callable[[Any], None]
+    ) -> Any:
+        """The network of that name: taught by `learn`, unless it is kept already."""
+        torch.manual_seed(self.training.seed)
+        network, kept = make(), self.folder / name
+        if has_state(kept):
+            network.load_state_dict(load_state(kept))
+        else:
+            learn(network)
+            save_state(kept, network.state_dict())
+        return network.eval().requires_grad_(False)
+
+    def _record(
+        self,
+        name: str,
+        rate: Callable[[np.random.Generator], float],
+        steps: float = np.inf,
+        episodes: int | None = None,
+    ) -> Log:
+        training = self.training
+        return kept_log(
+            self.folder / name,
+            lambda: record(
+                self.pair,
+                self.encoder,
+                islice(switching_seeds(training.seed), episodes),
+                rate,
+                steps=steps,
+                num_envs=training.num_envs,
+                seed=training.seed,
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A way to decide, from never to always calling.
+
+    Attributes:
+        name: as it is asked for.
+        label: what it does, in a few words.
+        seeded: whether it differs from one training seed to the next.
+        candidates: makes it at all of its settings.
+    """
+
+    name: str
+    label: str
+    seeded: bool
+    candidates: Callable[[Bench], list[Candidate]]
+
+
+def _universal(bench: Bench) -> list[Candidate]:
+    costs = np.geomspace(bench.terms.low, bench.terms.high, COSTS)
+    # Rounded for the eye, and never out of the range.
+    rounded = [float(np.clip(float(f"{c:.3g}"), bench.terms.low, bench.terms.high)) for c in costs]
+    return [Candidate(f"c = {c:g}", bench.switcher, c) for c in rounded]
+
+
+def _at(bench: Bench, settings: dict[str, Switcher]) -> list[Candidate]:
+    return [Candidate(name, who, bench.training.cost) for name, who in settings.items()]
+
+
+def _random(bench: Bench) -> list[Candidate]:
+    shares = np.linspace(0, 1, GRID + 1)[1:-1]
+    return _at(bench, {f"p = {p:.3f}": ConstantSwitcher(float(p)) for p in shares})
+
+
+def _first(bench: Bench) -> list[Candidate]:
+    numbers = sorted({round(k) for k in np.geomspace(1, 40, GRID)})
+    return _at(bench, {f"first {k} steps": FirstSwitcher(k) for k in numbers})
+
+
+def _every(bench: Bench) -> list[Candidate]:
+    shares = {f"every {k} steps": 1 / k for k in (12, 8, 6, 5, 4, 3, 2)}
+    shares |= {f"all but every {k}th step": 1 - 1 / k for k in (3, 4, 6, 12)}
+    return _at(bench, {name: EverySwitcher(share) for name, share in shares.items()})
+
+
+def _confidence(bench: Bench) -> list[Candidate]:
+    # Log-odds: a good model's confidences crowd together near 1.
+    odds = np.linspace(-2, 12, 2 * GRID)
+    levels = 1 / (1 + np.exp(-odds))
+    return _at(bench, {f"below {p:.6f}": ThresholdSwitcher(float(p)) for p in levels})
+
+
+def _stuck(bench: Bench) -> list[Candidate]:
+    return _at(
+        bench,
+        {
+            f"{patience} steps without {'news' if novelty else 'gain'}, then {hold}": StuckSwitcher(
+                patience, hold, novelty
+            )
+            for novelty in (True, False)
+            for patience in (1, 2, 3, 5, 8)
+            for hold in (1, 2, 5)
+        },
+    )
+
+
+def _episode_router(bench: Bench) -> list[Candidate]:
+    encoder, quick = bench.encoder, bench.alone(0.0)
+
+    def learn(scorer: nn.Module) -> None:
+        learn_episode_router(scorer, quick, bench.alone(1.0), bench.training.seed)
+
+    scorer = bench.network("episode-router", lambda: Scorer(encoder, bench.training.width), learn)
+    wins = win_probability(scorer, quick.observation[quick.begins])
+    levels = np.quantile(wins, np.linspace(0, 1, GRID + 1)[1:-1])
+    return _at(
+        bench,
+        {
+            f"share {k} of {GRID}": EpisodeSwitcher(
+                scorer, bench.training.encoder, encoder.size, float(level)
+            )
+            for k, level in enumerate(levels[::-1], start=1)
+        },
+    )
+
+
+def _step_router(bench: Bench) -> list[Candidate]:
+    scorer = bench.network(
+        "step-router",
+        lambda: Scorer(bench.encoder, bench.training.width),
+        lambda network: learn_step_router(network, bench.even, bench.training.seed),
+    )
+    return _at(
+        bench,
+        {
+            f"share {k} of {GRID}": greedy(Margin(scorer, margin), bench.training.encoder)
+            for k, margin in enumerate(margins(scorer, bench.even, GRID - 1)[::-1], start=1)
+        },
+    )
+
+
+def _cql(bench: Bench) -> list[Candidate]:
+    return [at for weight in WEIGHTS for at in _conservative(bench, weight)]
+
+
+def _conservative(bench: Bench, weight: float) -> list[Candidate]:
+    training = bench.training
+
+    def learn(scorer: nn.Module) -> None:
+        learn_cql(
+            scorer,
+            bench.varied,
+            bench.terms,
+            bench.encoder.size,
+            weight=weight,
+            steps=bench.log_steps // 4,
+            gamma=training.gamma,
+            seed=training.seed,
+        )
+
+    scorer = bench.network(
+        f"cql-{weight:g}", lambda: TermsScorer(bench.encoder, training.width, bench.terms), learn
+    )
+    who = greedy(scorer, training.encoder, bench.terms)
+    return [Candidate(f"{at.setting}, weight {weight:g}", who, at.cost) for at in _universal(bench)]
+
+
+def _library(algorithm: str) -> Callable[[Bench], list[Candidate]]:
+    def candidates(bench: Bench) -> list[Candidate]:
+        from londi.baselines.sb3 import learn, sequential
+
+        training, encoder = bench.training, bench.encoder
+
+        def taught(cost: float) -> LearnedSwitcher:
+            def learning(network: nn.Module) -> None:
+                env = SwitchingVectorEnv(
+                    bench.pair.make,
+                    bench.pair.quick,
+                    bench.pair.deepthink,
+                    cost=cost,
+                    encoder=encoder,
+                    num_envs=training.num_envs,
+                )
+                with closing(env):
+                    learned = learn(
+                        algorithm,
+                        env,
+                        encoder,
+                        switching_seeds(training.seed),
+                        width=training.width,
+                        steps=bench.log_steps,
+                        gamma=training.gamma,
+                        seed=training.seed,
+                    )
+                bench.pair.commit()
+                network.load_state_dict(learned.state_dict())
+
+            network = bench.network(
+                f"{algorithm}-{cost:g}", lambda: sequential(encoder, training.width), learning
+            )
+            return LearnedSwitcher(network, training.encoder, greedy=algorithm == "dqn")
+
+        low, high = bench.terms.low, bench.terms.high
+        costs = [float(f"{c:.2g}") for c in np.geomspace(2 * low, high / 2, TRAINED)]
+        return [Candidate(f"c = {c:g}", taught(c), c) for c in costs]
+
+    return candidates
+
+
+UNIVERSAL = Method("londi", "universal Switcher", True, _universal)
+
+BASELINES = {
+    method.name: method
+    for method in (
+        Method("random", "random", True, _random),
+        Method("first-k", "first k steps", False, _first),
+        Method("every-k", "every k steps", False, _every),
+        Method("confidence", "threshold on QUICK's confidence", False, _confidence),
+        Method("stuck", "SwiftSage's rule: no progress", False, _stuck),
+        Method("episode-router", "router by episode", True, _episode_router),
+        Method("step-router", "supervised router by step", True, _step_router),
+        Method("cql", "CQL, budget in the state", True, _cql),
+        Method("dqn", "DQN (Stable-Baselines3)", True, _library("dqn")),
+        Method("ppo", "PPO (Stable-Baselines3)", True, _library("ppo")),
+    )
+}
+"""The names are those of `londi.config.METHODS`."""

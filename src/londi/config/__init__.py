@@ -1,0 +1,36 @@
+"""The settings of each verb, as frozen dataclasses, and their YAML form.
+
+This package knows what can be set and what is refused. It does not know what a setting does.
+"""
+
+from __future__ import annotations
+
+from londi.config.base import (
+    BABYAI_MIX,
+    INF,
+    METHODS,
+    EvaluateConfig,
+    FinetuneConfig,
+    FrontierConfig,
+    LimitConfig,
+    PairConfig,
+    SweepConfig,
+    TrainConfig,
+    TuneConfig,
+    check,
+)
+
+__all__ = [
+    "BABYAI_MIX",
+    "INF",
+    "METHODS",
+    "EvaluateConfig",
+    "FinetuneConfig",
+    "FrontierConfig",
+    "LimitConfig",
+    "PairConfig",
+    "SweepConfig",
+    "TrainConfig",
+    "TuneConfig",
+    "check",
+]

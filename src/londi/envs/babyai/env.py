@@ -1,0 +1,258 @@
+"""BabyAI-Text: minigrid's BabyAI levels with text in and text out.
+
+Observations follow the grammar that GLAM published (arXiv 2302.02662, its `gen_graph`):
+what is carried, the nearest wall ahead, to the left and to the right unless something stands
+before it, then every visible thing by columns from the left and rows from the far end. This
+file knows one environment; histories and prompts are written elsewhere.
+"""
+
+from __future__ import annotations
+
+import pickle
+import string
+from collections import deque
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from minigrid.core.constants import IDX_TO_COLOR, IDX_TO_OBJECT, OBJECT_TO_IDX
+from minigrid.envs.babyai.core.verifier import (
+    AfterInstr,
+    BeforeInstr,
+    GoToInstr,
+    Instr,
+    ObjDesc,
+    OpenInstr,
+    PickupInstr,
+)
+from minigrid.minigrid_env import MiniGridEnv
+from minigrid.utils.baby_ai_bot import (
+    BabyAIBot,
+    DisappearedBoxError,
+    DropSubgoal,
+    GoNextToSubgoal,
+    PickupSubgoal,
+)
+
+from londi.envs.prompt import HISTORY
+from londi.errors import InvalidConfig
+
+ACTIONS = ("turn left", "turn right", "go forward", "pick up", "drop", "toggle")
+"""The actions in minigrid's order, so that an index is a minigrid action."""
+
+_DONE = 6  # minigrid's action without effect: what an unknown text does
+_STATES = ("open", "closed", "locked")
+_UNSEEN, _EMPTY, _WALL, _DOOR = (OBJECT_TO_IDX[n] for n in ("unseen", "empty", "wall", "door"))
+_CHARSET = string.ascii_letters + string.digits + string.punctuation + " "
+
+
+def describe(image: np.ndarray, carrying: Any = None) -> list[str]:
+    """What the agent sees, in the published grammar.
+
+    Args:
+        image: minigrid's partial view, `[columns, rows, 3]` of (object, colour, state); the
+            agent stands in the middle of the last row and looks towards row 0.
+        carrying: the minigrid object in the agent's hands, if any.
+    """
+    columns, rows = image.shape[:2]
+    x, y = columns // 2, rows - 1
+    kinds = image[:, :, 0]
+    seen: list[str] = []
+    if carrying is not None:
+        seen.append(f"You carry a {carrying.color} {carrying.type}")
+    rays = (
+        (kinds[x, y - 1 :: -1] if y else kinds[x, :0], "forward"),
+        (kinds[x - 1 :: -1, y] if x else kinds[:0, y], "left"),
+        (kinds[x + 1 :, y], "right"),
+    )
+    for ray, side in rays:
+        solid = np.flatnonzero(ray > _EMPTY)
+        if solid.size and ray[solid[0]] == _WALL:
+            seen.append(f"You see a wall {_steps(int(solid[0]) + 1, side)}")
+    for i, j in np.argwhere(kinds > _WALL):
+        if (i, j) == (x, y):
+            continue
+        kind, color, state = image[i, j]
+        # The published text says "a open door"; models trained on it expect that.
+        door = f"{_STATES[state]} " if kind == _DOOR else ""
+        distances = []
+        if i != x:
+            distances.append(_steps(abs(int(i) - x), "right" if i > x else "left"))
+        if j != y:
+            distances.append(_steps(y - int(j), "forward"))
+        what = f"{door}{IDX_TO_COLOR[color]} {IDX_TO_OBJECT[kind]}"
+        seen.append(f"You see a {what} {' and '.join(distances)}")
+    return seen
+
+
+def _steps(count: int, side: str) -> str:
+    return f"{count} step{'s' if count > 1 else ''} {side}"
+
+
+class Expert(BabyAIBot):
+    """minigrid's bot, kept to what a reader of the prompt can know.
+
+    The bot remembers all it has seen of a level, and its advice depends on that: where to look
+    for a thing out of sight, which turn to take back to it. Whoever imitates it from the last
+    few observations finds one answer here and another there, and walks in circles. So this one
+    remembers the last `memory` views alone.
+
+    So it also fetches the key before it has seen a locked door that the mission names by its
+    colour: once out of sight, the door would be forgotten and looked for again.
+
+    The bot drops whatever it has picked up, in case it must carry something else. Nothing
+    that is seen later then tells that the first half of "pick up A, then go to B" is done. So
+    this one goes on carrying what a "go to" leaves it free to carry.
+
+    Args:
+        level: the level, just reset.
+        memory: how many views it remembers; None for all.
+    """
+
+    _SEARCHES = 200  # a plan takes a few; forgetful, the bot may plan in circles without end
+
+    def __init__(self, level: MiniGridEnv, memory: int | None = HISTORY) -> None:
+        self._views: deque[np.ndarray] = deque(maxlen=memory)
+        super().__init__(level)  # type: ignore[no-untyped-call]
+
+    def replan(self, action_taken: int | None = None) -> Any:
+        self.bfs_counter = 0
+        return super().replan(action_taken)  # type: ignore[no-untyped-call]
+
+    def _breadth_first_search(self, *args: Any, **kwargs: Any) -> Any:
+        assert self.bfs_counter < self._SEARCHES, "no end of planning"
+        return super()._breadth_first_search(*args, **kwargs)  # type: ignore[no-untyped-call]
+
+    def _process_obs(self) -> None:
+        self.vis_mask = np.zeros_like(self.vis_mask)
+        super()._process_obs()  # type: ignore[no-untyped-call]
+        self._views.append(self.vis_mask)
+        self.vis_mask = np.logical_or.reduce(self._views)
+
+    def _process_instr(self, instr: Instr) -> None:
+        super()._process_instr(instr)  # type: ignore[no-untyped-call]
+        if isinstance(instr, (BeforeInstr, AfterInstr)):
+            parts = instr.instr_a, instr.instr_b
+            first, second = parts if isinstance(instr, BeforeInstr) else parts[::-1]
+            if isinstance(first, PickupInstr) and isinstance(second, GoToInstr):
+                self.stack = [goal for goal in self.stack if not isinstance(goal, DropSubgoal)]
+        elif isinstance(instr, OpenInstr) and self._locked(instr.desc):
+            key = ObjDesc("key", instr.desc.color)
+            key.find_matching_objs(self.mission)
+            self.stack += [PickupSubgoal(self), GoNextToSubgoal(self, key)]
+
+    @staticmethod
+    def _locked(door: ObjDesc) -> bool:
+        """Whether that is one colour of doors, all of them locked."""
+        return bool(door.color) and all(found.is_locked for found in door.obj_set)
+
+
+class BabyAIText(gym.Env[str, str]):
+    """A BabyAI level that is read and acted on in words.
+
+    An observation is one text of comma-separated descriptions; an action is one of
+    `ACTIONS`. Any other text is no error: it does nothing for a step and sets
+    `info["invalid_action"]`. The reward is BabyAI's, `1 - 0.9 t / t_max` on success.
+    `info` holds `goal`, `actions`, `success` and, with `expert`, the bot's next action.
+
+    Args:
+        level: the minigrid environment, already made.
+        expert: ask `Expert` at every step what it would do. It follows whatever is done, so
+            its advice holds on any trajectory.
+        memory: how many views the expert remembers; None for all.
+        render_mode: None or ``"rgb_array"``.
+
+    Raises:
+        InvalidConfig: if `memory` is no whole number >= 1.
+    """
+
+    metadata = {  # noqa: RUF012
+        "render_modes": ["rgb_array"],
+        "render_fps": 10,
+        "returns": (0.0, 1.0),
+    }
+
+    def __init__(
+        self,
+        level: MiniGridEnv,
+        expert: bool = False,
+        memory: int | None = HISTORY,
+        render_mode: str | None = None,
+    ) -> None:
+        if memory is not None and not (type(memory) is int and memory >= 1):
+            raise InvalidConfig(f"memory: expected a whole number >= 1 or null, got {memory!r}")
+        self._level = level
+        self._expert = expert
+        self._memory = memory
+        self._bot: Expert | None = None
+        self.render_mode = render_mode
+        self.observation_space = spaces.Text(max_length=8192, min_length=0, charset=_CHARSET)
+        self.action_space = spaces.Text(max_length=64, min_length=0, charset=_CHARSET)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        super().reset(seed=seed)
+        observation, _ = self._level.reset(seed=seed)
+        if self._expert:
+            self._bot = Expert(self._level, self._memory)
+        return self._read(observation), self._info(None)
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        known = action in ACTIONS
+        index = ACTIONS.index(action) if known else _DONE
+        observation, reward, terminated, truncated, _ = self._level.step(index)
+        info = self._info(index)
+        info["success"] = bool(terminated and float(reward) > 0)
+        if not known:
+            info["invalid_action"] = True
+        return self._read(observation), float(reward), terminated, truncated, info
+
+    def render(self) -> Any:
+        return self._level.get_frame()
+
+    def close(self) -> None:
+        self._level.close()
+
+    @property
+    def horizon(self) -> int:
+        """Steps after which an episode is cut off."""
+        return int(self._level.max_steps)
+
+    def reward_at(self, steps: int) -> float:
+        """The reward of a success after so many steps; there is no other."""
+        return 1.0 - 0.9 * steps / self.horizon
+
+    def snapshot(self) -> bytes:
+        """The state of the world without its clock: equal for states that nothing tells apart."""
+        clock, self._level.step_count = self._level.step_count, 0
+        kept = pickle.dumps(self._level, pickle.HIGHEST_PROTOCOL)
+        self._level.step_count = clock
+        return kept
+
+    def restore(self, snapshot: bytes) -> None:
+        """Take up what `snapshot` returned, in this process; the clock starts anew."""
+        self._level = pickle.loads(snapshot)
+        self._bot = None
+
+    def _read(self, observation: dict[str, Any]) -> str:
+        return ", ".join(describe(observation["image"], self._level.carrying))
+
+    def _info(self, taken: int | None) -> dict[str, Any]:
+        info: dict[str, Any] = {"goal": self._level.mission, "actions": ACTIONS, "success": False}
+        if self._expert:
+            info["expert"] = self._advice(taken)
+        return info
+
+    def _advice(self, taken: int | None) -> str | None:
+        """The bot's next action; None once it has given up on the episode."""
+        if self._bot is None:
+            return None
+        try:
+            action = int(self._bot.replan(taken))
+        except (DisappearedBoxError, AssertionError, IndexError):
+            # The bot cannot plan from here: a box was opened, or a mission became impossible.
+            self._bot = None
+            return None
+        return ACTIONS[action] if action < len(ACTIONS) else None

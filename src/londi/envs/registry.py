@@ -1,0 +1,171 @@
+"""Text environments by name: registration with Gymnasium, and `make_env`.
+
+Any Gymnasium environment with text observations, text actions, and `goal` and `actions` in
+its `info` can be named; londi's own are `londi/BabyAIText-<level>-v0`, `londi/ScienceWorld-v0`,
+`londi/ScienceWorld-short-v0` and `londi/ScienceWorld-<task>-v0`. This file knows names, not what
+happens in an environment.
+"""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.envs.registration import load_env_creator
+
+from londi.envs.prompt import HISTORY
+from londi.envs.scienceworld.env import SHORT_TASKS, ScienceWorld  # noqa: F401  made by name
+from londi.envs.scienceworld.env import TASKS as SCIENCEWORLD_TASKS
+from londi.errors import InvalidConfig, UnknownName
+
+__all__ = ["environment_names", "make_env", "register"]
+
+NAMESPACE = "londi"
+
+MIXES: dict[str, dict[str, Any]] = {
+    "MixedTrainLocal": {},
+    "MixedTestLocal": {"held_out": True},
+    "PickUpSeqGoToLocal": {"kinds": ("sequence",)},
+    "PickUpThenGoToLocal": {"kinds": ("sequence",), "wordings": ("then",)},
+    "GoToAfterPickUpLocal": {"kinds": ("sequence",), "wordings": ("after",)},
+}
+"""BabyAI-Text's own levels, and what each asks of `MixedLocal`."""
+
+BABYAI_LEVELS = """
+    ActionObjDoor-v0 BlockedUnlockPickup-v0 BossLevel-v0 BossLevelNoUnlock-v0 FindObjS5-v0
+    FindObjS6-v0 FindObjS7-v0 GoTo-v0 GoToDoor-v0 GoToImpUnlock-v0 GoToLocal-v0
+    GoToLocalS5N2-v0 GoToLocalS6N2-v0 GoToLocalS6N3-v0 GoToLocalS6N4-v0 GoToLocalS7N4-v0
+    GoToLocalS7N5-v0 GoToLocalS8N2-v0 GoToLocalS8N3-v0 GoToLocalS8N4-v0 GoToLocalS8N5-v0
+    GoToLocalS8N6-v0 GoToLocalS8N7-v0 GoToObj-v0 GoToObjDoor-v0 GoToObjMaze-v0
+    GoToObjMazeOpen-v0 GoToObjMazeS4-v0 GoToObjMazeS4R2-v0 GoToObjMazeS5-v0 GoToObjMazeS6-v0
+    GoToObjMazeS7-v0 GoToObjS4-v0 GoToObjS6-v1 GoToOpen-v0 GoToRedBall-v0 GoToRedBallGrey-v0
+    GoToRedBallNoDists-v0 GoToRedBlueBall-v0 GoToSeq-v0 GoToSeqS5R2-v0 KeyCorridor-v0
+    KeyCorridorS3R1-v0 KeyCorridorS3R2-v0 KeyCorridorS3R3-v0 KeyCorridorS4R3-v0
+    KeyCorridorS5R3-v0 KeyCorridorS6R3-v0 KeyInBox-v0 MiniBossLevel-v0 MoveTwoAcrossS5N2-v0
+    MoveTwoAcrossS8N9-v0 OneRoomS12-v0 OneRoomS16-v0 OneRoomS20-v0 OneRoomS8-v0 Open-v0
+    OpenDoor-v0 OpenDoorColor-v0 OpenDoorDebug-v0 OpenDoorLoc-v0 OpenDoorsOrderN2-v0
+    OpenDoorsOrderN2Debug-v0 OpenDoorsOrderN4-v0 OpenDoorsOrderN4Debug-v0
+    OpenRedBlueDoors-v0 OpenRedBlueDoorsDebug-v0 OpenRedDoor-v0 OpenTwoDoors-v0 Pickup-v0
+    PickupAbove-v0 PickupDist-v0 PickupDistDebug-v0 PickupLoc-v0 PutNextLocal-v0
+    PutNextLocalS5N3-v0 PutNextLocalS6N4-v0 PutNextS4N1-v0 PutNextS5N1-v0 PutNextS5N2-v0
+    PutNextS5N2Carrying-v0 PutNextS6N3-v0 PutNextS6N3Carrying-v0 PutNextS7N4-v0
+    PutNextS7N4Carrying-v0 Synth-v0 SynthLoc-v0 SynthS5R2-v0 SynthSeq-v0 UnblockPickup-v0
+    Unlock-v0 UnlockLocal-v0 UnlockLocalDist-v0 UnlockPickup-v0 UnlockPickupDist-v0
+    UnlockToUnlock-v0
+""".split()  # noqa: SIM905
+"""minigrid's BabyAI levels. Written out so that naming them does not import minigrid."""
+
+
+def _make_mix(
+    mix: str,
+    expert: bool = False,
+    memory: int | None = HISTORY,
+    render_mode: str | None = None,
+) -> gym.Env[str, str]:
+    from londi.envs.babyai.env import BabyAIText
+    from londi.envs.babyai.levels import MixedLocal
+
+    made = MixedLocal(**MIXES[mix], render_mode=render_mode)
+    return BabyAIText(made, expert, memory, render_mode)
+
+
+def _make_level(
+    level: str,
+    expert: bool = False,
+    memory: int | None = None,
+    render_mode: str | None = None,
+) -> gym.Env[str, str]:
+    # Imported first: it keeps minigrid's generation notices off standard output.
+    import londi.envs.babyai.levels  # noqa: F401
+    from londi.envs.babyai.env import BabyAIText
+
+    # Three views are enough in a mix's one room; a maze takes an expert that remembers all.
+    made = gym.make(level, render_mode=render_mode, disable_env_checker=True).unwrapped
+    return BabyAIText(made, expert, memory, render_mode)  # type: ignore[arg-type]
+
+
+def register() -> None:
+    """Register londi's environments with Gymnasium; importing this package does it.
+
+    Doing so twice is harmless.
+    """
+    makers: dict[str, tuple[str, dict[str, Any]]] = {
+        f"BabyAIText-{mix}-v0": ("_make_mix", {"mix": mix}) for mix in MIXES
+    }
+    makers |= {
+        f"BabyAIText-{level}": ("_make_level", {"level": f"BabyAI-{level}"})
+        for level in BABYAI_LEVELS
+    }
+    science: dict[str, dict[str, Any]] = {
+        "ScienceWorld-v0": {},
+        "ScienceWorld-short-v0": {"tasks": SHORT_TASKS, "limit": 50},
+    }
+    science |= {f"ScienceWorld-{task}-v0": {"tasks": [task]} for task in SCIENCEWORLD_TASKS}
+    makers |= {name: ("ScienceWorld", kwargs) for name, kwargs in science.items()}
+    for name, (maker, kwargs) in makers.items():
+        if f"{NAMESPACE}/{name}" not in gym.registry:
+            gym.register(
+                f"{NAMESPACE}/{name}",
+                entry_point=f"{__name__}:{maker}",
+                kwargs=kwargs,
+                order_enforce=False,
+            )
+
+
+def environment_names() -> list[str]:
+    """The names of londi's environments, mixes first."""
+    return [name for name in gym.registry if name.startswith(f"{NAMESPACE}/")]
+
+
+def make_env(name: str, /, **options: Any) -> gym.Env[str, str]:
+    """Make a text environment by its Gymnasium name, with options of its own.
+
+    Args:
+        name: what it is registered under; ``"module:name"`` imports the module first.
+        options: of the environment.
+
+    Raises:
+        UnknownName: if nothing is registered under that name, or it has no such option; suggests
+            the nearest.
+        InvalidConfig: if the module cannot be imported, an option has a wrong value, or what is
+            made is no text environment.
+    """
+    module, _, name = name.rpartition(":")
+    if module:
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise InvalidConfig(f"env: cannot import {module!r}: {error}") from error
+    if name not in gym.registry:
+        raise UnknownName("environment", name, environment_names())
+    known = _options(name)
+    for option in options:
+        if known is not None and option not in known:
+            raise UnknownName(f"option of {name}", str(option), known)
+    try:
+        made: gym.Env[str, str] = gym.make(name, disable_env_checker=True, **options)
+    except InvalidConfig:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InvalidConfig(f"{name} with {options}: {error}") from error
+    spaces = made.observation_space, made.action_space
+    if not all(isinstance(space, gym.spaces.Text) for space in spaces):
+        kinds = " and ".join(type(space).__name__ for space in spaces)
+        raise InvalidConfig(f"env: expected texts to observe and act with, got {kinds} of {name}")
+    return made
+
+
+def _options(name: str) -> set[str] | None:
+    """What the environment can be asked for; None if it takes anything."""
+    spec = gym.registry[name]
+    made_by = spec.entry_point
+    creator = made_by if callable(made_by) else load_env_creator(str(made_by))
+    parameters = inspect.signature(creator).parameters
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        return None
+    return parameters.keys() - {"mix", "level"}
+
+
+register()

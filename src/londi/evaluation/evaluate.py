@@ -1,0 +1,294 @@
+"""`londi evaluate`: the same held-out episodes for the learned Switcher and the baselines.
+
+This file knows how episodes are played and compared, not how anything was trained.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from itertools import count
+from math import exp
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from londi.config import EvaluateConfig, TrainConfig
+from londi.encoders.registry import make_encoder
+from londi.envs.scienceworld.simulator import warm
+from londi.envs.seeds import held_out_seeds, validation_seeds
+from londi.errors import InvalidConfig
+from londi.evaluation.metrics import Episode, Played, Result, call_rate, read_result, result
+from londi.models.pair import Pair, load_pair
+from londi.storage.runs import write_whole
+from londi.switching.budget import Budget
+from londi.switching.cost_budget import TermsRange
+from londi.switching.env import SwitchingVectorEnv
+from londi.switching.switcher import ConstantSwitcher, Switcher, ThresholdSwitcher
+from londi.types import Step
+
+METHODS = ("quick", "deepthink", "random", "threshold", "londi")
+ENDS = ("quick", "deepthink")
+"""Those that play without a budget: the ends of the scale."""
+RESULTS = "results.json"
+STEPS = "episodes.jsonl"
+
+CLOSE = 0.01
+"""A threshold is good if its call rate on the validation episodes is this near its aim."""
+TRIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A step as it was played, with the probability of its choice."""
+
+    step: Step
+    propensity: float
+
+    def row(self, method: str) -> dict[str, Any]:
+        """As a line of `episodes.jsonl`; without a cap `remaining` is null."""
+        row = asdict(self.step) | {"method": method, "propensity": self.propensity}
+        if not np.isfinite(self.step.remaining):
+            row["remaining"] = None
+        return row
+
+
+def play(
+    pair: Pair,
+    switcher: Switcher,
+    episodes: Sequence[int],
+    *,
+    cost: float,
+    budget: Budget,
+    num_envs: int,
+    seed: int,
+    on_episode: Callable[[], None] = lambda: None,
+) -> list[list[Record]]:
+    """Play `episodes` with `switcher`, several side by side.
+
+    Args:
+        pair: the two models and their environment.
+        switcher: who decides.
+        episodes: their seeds.
+        cost: c, which the Switcher sees.
+        budget: the cap on calls.
+        num_envs: episodes played side by side.
+        seed: seed of random choices.
+        on_episode: told of every episode that ends.
+
+    Returns:
+        The steps of each episode, in the order of `episodes`.
+
+    Raises:
+        InvalidConfig: if the Switcher was trained for a range that these terms are not in.
+    """
+    env = SwitchingVectorEnv(
+        pair.make,
+        pair.quick,
+        pair.deepthink,
+        cost=cost,
+        budget=switcher.operated(cost, budget),
+        encoder=make_encoder(switcher.encoder, pair.quick, pair.deepthink),
+        num_envs=min(num_envs, len(episodes)),
+    )
+    rng = np.random.default_rng(seed)
+    played: dict[int, list[Record]] = {episode: [] for episode in episodes}
+    with closing(env):
+        observation, info = env.reset(options={"episodes": episodes})
+        while info["live"].any():
+            choice, propensity = switcher.decide(observation, info["action_mask"], rng)
+            observation, _, _, _, info = env.step(choice)
+            for step, chance in zip(info["steps"], propensity, strict=True):
+                if step is not None:
+                    played[step.episode].append(Record(step, float(chance)))
+                    if step.ended:
+                        on_episode()
+    return list(played.values())
+
+
+def summary(played: Sequence[Sequence[Record]]) -> list[Episode]:
+    """The episodes in numbers."""
+    return [Episode.of([record.step for record in episode]) for episode in played]
+
+
+def played_there(training: TrainConfig, config: EvaluateConfig) -> TrainConfig:
+    """The configuration of a training with the environment and the terms of an evaluation.
+
+    Raises:
+        InvalidConfig: if a Switcher is asked for terms that it was not trained for.
+    """
+    # Another environment need not know the options of the one trained on.
+    options = {} if config.env else training.env_options
+    cost = training.cost if config.cost is None else config.cost
+    budget = training.budget if config.budget is None else config.budget
+    for name, wanted in {"cost": cost, "budget": budget}.items():
+        trained = getattr(training, name)
+        if wanted != trained and not training.universal:
+            raise InvalidConfig(
+                f"{name}: the Switcher was trained for {trained} alone, got {wanted}; one of"
+                " `londi train --universal true` serves a range"
+            )
+    there = replace(
+        training,
+        env=config.env or training.env,
+        env_options=options | config.env_options,
+        cost=cost,
+        budget=budget,
+    )
+    TermsRange.of(there)  # refuses terms out of a range before anybody plays
+    return there
+
+
+def calibrate(rate: Callable[[float], float], aim: float) -> float:
+    """The threshold on QUICK's confidence at which the call rate is nearest to `aim`.
+
+    Args:
+        rate: the call rate that a threshold leads to; it does not fall as the threshold grows.
+        aim: the call rate to meet.
+    """
+    low, high = -3.0, 13.0  # log-odds: a good model's confidences crowd together near 1
+    best, miss = 0.0, aim
+    for _ in range(TRIES):
+        middle = (low + high) / 2
+        threshold = 1 / (1 + exp(-middle))
+        reached = rate(threshold)
+        if abs(reached - aim) < miss:
+            best, miss = threshold, abs(reached - aim)
+        if miss < CLOSE:
+            break
+        low, high = (middle, high) if reached < aim else (low, middle)
+    return best
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What each method played: the steps behind the figures.
+
+    Attributes:
+        training: the configuration that the Switcher was trained with.
+        played: episodes by method, in the order of `METHODS`.
+    """
+
+    training: TrainConfig
+    played: dict[str, list[list[Record]]]
+
+
+def evaluate(
+    training: TrainConfig,
+    switcher: Callable[[Pair], Switcher],
+    config: EvaluateConfig,
+    *,
+    pair: Pair | None = None,
+    on_episode: Callable[[int, str], None] = lambda done, method: None,
+) -> Evaluation:
+    """Play held-out episodes with every method.
+
+    QUICK and DEEPTHINK alone play without a budget: they are the ends of the scale. Random
+    switching calls with the Switcher's own call rate as its probability, less often where a budget
+    is spent; the threshold on QUICK's confidence is set to that rate on validation episodes.
+
+    Args:
+        training: the configuration that the Switcher was trained with.
+        switcher: makes the trained Switcher, given the loaded models.
+        config: the settings of the evaluation.
+        pair: models and environment in place of those that `training` names.
+        on_episode: told of each held-out episode: how many are done, and the method.
+    """
+    training = played_there(training, config)
+    pair = pair or load_pair(training, config.seed)
+    budget = Budget.of(training)
+    held_out = held_out_seeds(config.episodes)
+    done = count(1)
+
+    def run(method: str, who: Switcher, cap: Budget, episodes: range) -> list[list[Record]]:
+        return play(
+            pair,
+            who,
+            episodes,
+            cost=training.cost,
+            budget=cap,
+            num_envs=config.num_envs,
+            seed=config.seed,
+            on_episode=lambda: on_episode(next(done), method) if episodes == held_out else None,
+        )
+
+    def threshold_rate(value: float) -> float:
+        episodes = validation_seeds(config.validation_episodes)
+        played = run("threshold", ThresholdSwitcher(value), budget, episodes)
+        return call_rate([summary(played)])
+
+    learned = switcher(pair)
+    with warm():
+        played = {
+            "quick": run("quick", ConstantSwitcher(0.0), Budget(), held_out),
+            "deepthink": run("deepthink", ConstantSwitcher(1.0), Budget(), held_out),
+            "londi": run("londi", learned, budget, held_out),
+        }
+        aim = call_rate([summary(played["londi"])])
+        played["random"] = run("random", ConstantSwitcher(aim), budget, held_out)
+        threshold = ThresholdSwitcher(calibrate(threshold_rate, aim))
+        played["threshold"] = run("threshold", threshold, budget, held_out)
+    pair.close()
+    return Evaluation(training, {method: played[method] for method in METHODS})
+
+
+def write_played(file: Path, played: Sequence[Episode]) -> None:
+    """Write episodes in numbers, whole or not at all."""
+    write_whole(file, [json.dumps([asdict(episode) for episode in played]) + "\n"])
+
+
+def read_played(file: Path) -> list[Episode]:
+    """Read what `write_played` wrote."""
+    return episodes_of(json.loads(file.read_text(encoding="utf-8")))
+
+
+def episodes_of(rows: Sequence[Mapping[str, Any]]) -> list[Episode]:
+    """The episodes that `dataclasses.asdict` made these of."""
+    return [Episode(**row) for row in rows]
+
+
+def results(evaluations: Sequence[Evaluation]) -> list[Result]:
+    """The figures of every method, over runs that differ in their training seed only."""
+    training = evaluations[0].training
+    played: dict[str, Played] = {
+        method: [summary(evaluation.played[method]) for evaluation in evaluations]
+        for method in METHODS
+    }
+    return [
+        result(
+            method,
+            played[method],
+            played["quick"],
+            played["deepthink"],
+            env=training.env,
+            cost=training.cost,
+            budget=None if method in ENDS else Budget.of(training).calls,
+            seed=tuple(evaluation.training.seed for evaluation in evaluations),
+        )
+        for method in METHODS
+    ]
+
+
+def write_results(folder: Path, found: Sequence[Result]) -> None:
+    """Write `results.json`, whole or not at all."""
+    write_whole(folder / RESULTS, [json.dumps([asdict(r) for r in found], indent=1) + "\n"])
+
+
+def write_steps(folder: Path, evaluation: Evaluation) -> None:
+    """Write `episodes.jsonl`, one line a step, whole or not at all."""
+
+    def lines() -> Iterator[str]:
+        for method, episodes in evaluation.played.items():
+            for episode in episodes:
+                for record in episode:
+                    yield json.dumps(record.row(method)) + "\n"
+
+    write_whole(folder / STEPS, lines())
+
+
+def read_results(folder: Path) -> list[Result]:
+    """Read what `write_results` wrote."""
+    return list(map(read_result, json.loads((folder / RESULTS).read_text(encoding="utf-8"))))

@@ -1,0 +1,435 @@
+"""`londi sweep`: train and evaluate a Switcher at every point of a grid.
+
+Runs share the cache of language-model answers, and QUICK and DEEPTHINK alone are played once for
+all points that have them. What has ended is kept: a sweep that was interrupted goes on where it
+was, and its table holds what there is. This file knows how runs are arranged, not how one is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import ExitStack, closing, suppress
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import product
+from multiprocessing import get_context
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any, Protocol
+
+from londi.config import EvaluateConfig, PairConfig, SweepConfig, TrainConfig
+from londi.config.settings import make_config
+from londi.encoders.registry import make_encoder
+from londi.envs.registry import make_env
+from londi.envs.scienceworld.simulator import warm
+from londi.envs.seeds import held_out_seeds
+from londi.errors import LondiError
+from londi.evaluation.evaluate import (
+    episodes_of,
+    play,
+    played_there,
+    read_played,
+    summary,
+    write_played,
+)
+from londi.evaluation.metrics import Episode, Result, call_rate, read_result, result
+from londi.learning.diagnostics import signatures
+from londi.learning.statistics import read_progress
+from londi.learning.trainer import train
+from londi.models.pair import load_pair
+from londi.storage.runs import CONFIG, create_run, is_free, write_whole
+from londi.switching.budget import Budget
+from londi.switching.switcher import ConstantSwitcher, Switcher
+
+RESULTS = "results.json"
+RUNS, ALONE = "runs", "alone"
+PLAYED = "played.json"
+
+_PAIR = {field.name for field in fields(PairConfig)}
+_TICK = 0.5  # seconds between two looks at whether to stop
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a sweep's table.
+
+    Attributes:
+        settings: those of the grid, without the seed.
+        result: the figures over all seeds that have ended.
+    """
+
+    settings: dict[str, Any]
+    result: Result
+
+    @property
+    def name(self) -> str:
+        """The method and what it was played with, such as ``"londi cost=0.1 budget=4"``."""
+        shown = {  # of a path, the end
+            key: "/".join(Path(value).parts[-2:]) if isinstance(value, str) else value
+            for key, value in self.settings.items()
+        }
+        return " ".join([self.result.method, *(f"{key}={value}" for key, value in shown.items())])
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A part of the sweep that has ended.
+
+    Attributes:
+        name: which, by its settings.
+        done, total: how many parts have ended, of how many.
+        figures: what came of it, in short.
+        warnings: the failures that its training ended with.
+    """
+
+    name: str
+    done: int
+    total: int
+    figures: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Point:
+    """The runs that differ in their seed only, and what of the grid they have in common."""
+
+    settings: dict[str, Any]
+    runs: list[TrainConfig]
+
+    @property
+    def pair(self) -> dict[str, Any]:
+        """What of the settings says which models play what."""
+        return {key: value for key, value in self.settings.items() if key in _PAIR}
+
+    def alone(self, folder: Path) -> Path:
+        """Where the play of its two models alone is kept; points with the same pair share it."""
+        return folder / ALONE / f"{_name(self.pair)}.json"
+
+    def run(self, folder: Path, config: TrainConfig) -> Path:
+        """The folder of one of its runs."""
+        return folder / RUNS / _name(self.settings | {"seed": config.seed})
+
+
+class _LeftOff(Exception):
+    """A part was asked to stop before its end."""
+
+
+class _Part(Protocol):
+    """A piece of work that can be done in another process."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def ended(self) -> bool: ...
+
+    def do(self, should_stop: Callable[[], bool]) -> str:
+        """Do it; its figures, in short.
+
+        Raises:
+            _LeftOff: if it was asked to stop; a training leaves a checkpoint then.
+        """
+        ...
+
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong in it."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """QUICK and DEEPTHINK alone, without a budget: the ends of the scale."""
+
+    file: Path
+    config: TrainConfig
+    evaluation: EvaluateConfig
+
+    @property
+    def name(self) -> str:
+        return f"models alone, {self.file.stem}"
+
+    @property
+    def ended(self) -> bool:
+        return self.file.is_file()
+
+    def do(self, should_stop: Callable[[], bool]) -> str:
+        ends = {"quick": ConstantSwitcher(0.0), "deepthink": ConstantSwitcher(1.0)}
+        played = {
+            method: play_held_out(self.config, end, self.evaluation, Budget(), should_stop)
+            for method, end in ends.items()
+        }
+        self.file.parent.mkdir(exist_ok=True)
+        rows = {method: [asdict(e) for e in episodes] for method, episodes in played.items()}
+        write_whole(self.file, [json.dumps(rows) + "\n"])
+        return ", ".join(f"{method} {_short(episodes)}" for method, episodes in played.items())
+
+    def warnings(self) -> tuple[str, ...]:
+        return ()
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """One training, and the play of its Switcher."""
+
+    folder: Path
+    config: TrainConfig
+    evaluation: EvaluateConfig
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def ended(self) -> bool:
+        return (self.folder / PLAYED).is_file()
+
+    def do(self, should_stop: Callable[[], bool]) -> str:
+        begun = (self.folder / CONFIG).is_file()
+        if not train(self.config, self.folder, resume=begun, should_stop=should_stop):
+            raise _LeftOff
+        budget = Budget.of(self.config)
+        played = play_held_out(self.config, self.folder, self.evaluation, budget, should_stop)
+        write_played(self.folder / PLAYED, played)
+        return _short(played)
+
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(map(str, signatures(self.config, read_progress(self.folder))))
+
+
+def sweep(
+    config: SweepConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_ended: Callable[[Ended], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Run the grid of `config`, and leave its runs and figures in `folder`.
+
+    Args:
+        config: what to run.
+        folder: the folder of the sweep.
+        resume: go on with an interrupted sweep; what has ended is left as it is.
+        overwrite: replace an earlier sweep.
+        on_ended: told of every part that ends.
+        should_stop: asked now and then; if true, checkpoints are left and the sweep ends.
+
+    Returns:
+        Whether all is done.
+
+    Raises:
+        LondiError: if a setting is wrong, or a model or the environment cannot be had; nothing is
+            written then.
+    """
+    evaluation = make_config(EvaluateConfig, config.evaluation, "evaluation ")
+    grid = _points(config, folder)
+    alone = {point.alone(folder): point.runs[0] for point in grid}
+    if not resume:
+        is_free(folder, SweepConfig, overwrite)
+        _check(grid, evaluation, folder)
+        create_run(folder, config, overwrite)
+    # The models alone come first: every line of the table is held against them.
+    parts: list[_Part] = [_Alone(file, run, evaluation) for file, run in alone.items()]
+    parts += [_Trained(p.run(folder, run), run, evaluation) for p in grid for run in p.runs]
+    (folder / RUNS).mkdir(exist_ok=True)
+    todo = [part for part in parts if not part.ended]
+    done = len(parts) - len(todo)
+    for part, figures in _do(todo, config.jobs, should_stop):
+        done += 1
+        on_ended(Ended(part.name, done, len(parts), figures, part.warnings()))
+    write_rows(folder, _rows(folder, grid, evaluation))
+    return done == len(parts)
+
+
+def write_rows(folder: Path, rows: Sequence[Row]) -> None:
+    """Write the table as `results.json`, whole or not at all."""
+    found = [{"settings": row.settings} | asdict(row.result) for row in rows]
+    write_whole(folder / RESULTS, [json.dumps(found, indent=1) + "\n"])
+
+
+def read_rows(folder: Path) -> list[Row]:
+    """Read what `write_rows` wrote; none where nothing has ended yet."""
+    file = folder / RESULTS
+    found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    return [Row(row.pop("settings"), read_result(row)) for row in found]
+
+
+def _check(grid: Sequence[_Point], evaluation: EvaluateConfig, folder: Path) -> None:
+    """Refuse what cannot be played, trained or evaluated, before anything is spent."""
+    alike: dict[Path, list[TrainConfig]] = {}
+    for point in grid:
+        alike.setdefault(point.alone(folder), []).append(point.runs[0])
+    for run, *others in alike.values():
+        there = played_there(run, evaluation)
+        make_env(there.env, **there.env_options).close()
+        pair = load_pair(replace(run, cache="none"), run.seed)
+        for encoder in dict.fromkeys(other.encoder for other in (run, *others)):
+            make_encoder(encoder, pair.quick, pair.deepthink)
+
+
+def _points(config: SweepConfig, folder: Path) -> list[_Point]:
+    """The points of the grid, every setting checked."""
+    found: dict[str, _Point] = {}
+    for part in config.grid:
+        for values in product(*part.values()):
+            settings = dict(zip(part, values, strict=True))
+            # All runs share the sweep's own cache, where the sweep names no other; by a path that
+            # is right wherever a run of it is evaluated from.
+            shared = {"cache": str(folder.absolute() / "answers.sqlite")}
+            made = make_config(TrainConfig, shared | config.base | settings)
+            settings.pop("seed", None)
+            point = found.setdefault(_name(settings), _Point(settings, []))
+            if made not in point.runs:
+                point.runs.append(made)
+    return list(found.values())
+
+
+def _name(settings: Mapping[str, Any]) -> str:
+    """A name for a file, such as ``"cost=0.1,seed=0"``; other settings have another."""
+    plain = ",".join(f"{key}={value}" for key, value in settings.items()) or "base"
+    name = re.sub(r"[^\w.=,-]+", "_", plain)[-100:]
+    digest = hashlib.sha256(plain.encode()).hexdigest()[:6]
+    return name if name == plain else f"{name}-{digest}"
+
+
+def play_held_out(
+    config: TrainConfig,
+    who: Switcher | Path,
+    evaluation: EvaluateConfig,
+    budget: Budget,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[Episode]:
+    """The held-out episodes as `who`, a Switcher or the folder of one, plays them."""
+
+    def look() -> None:
+        if should_stop():
+            raise _LeftOff
+
+    with closing(load_pair(played_there(config, evaluation), evaluation.seed)) as pair:
+        if isinstance(who, Path):
+            who = Switcher.load(who, pair.quick, pair.deepthink, evaluation.greedy)
+        played = play(
+            pair,
+            who,
+            held_out_seeds(evaluation.episodes),
+            cost=config.cost,
+            budget=budget,
+            num_envs=evaluation.num_envs,
+            seed=evaluation.seed,
+            on_episode=look,
+        )
+    return summary(played)
+
+
+def _rows(folder: Path, grid: Sequence[_Point], evaluation: EvaluateConfig) -> list[Row]:
+    """The table, as far as it goes: a pair's models alone, then the points that have that pair."""
+    rows: list[Row] = []
+    alone: set[Path] = set()
+    for point in grid:
+        file = point.alone(folder)
+        if not file.is_file():
+            continue
+        config = played_there(point.runs[0], evaluation)
+        ends = {method: episodes_of(played) for method, played in _read(file).items()}
+        if file not in alone:
+            alone.add(file)
+            rows += [_row(config, point.pair, end, {0: ends[end]}, ends) for end in ends]
+        files = {run.seed: point.run(folder, run) / PLAYED for run in point.runs}
+        played = {seed: read_played(f) for seed, f in files.items() if f.is_file()}
+        if played:
+            rows.append(_row(config, point.settings, "londi", played, ends))
+    return rows
+
+
+def _row(
+    config: TrainConfig,
+    settings: dict[str, Any],
+    method: str,
+    played: Mapping[int, list[Episode]],
+    ends: Mapping[str, list[Episode]],
+) -> Row:
+    quick, deepthink = ([ends[end]] * len(played) for end in ("quick", "deepthink"))
+    found = result(
+        method,
+        list(played.values()),
+        quick,
+        deepthink,
+        env=config.env,
+        cost=config.cost,
+        budget=Budget.of(config).calls if method == "londi" else None,
+        seed=tuple(played),
+    )
+    return Row(settings, found)
+
+
+def _short(played: Sequence[Episode]) -> str:
+    mean = sum(episode.total for episode in played) / len(played)
+    return f"return {mean:.3f}, call rate {call_rate([played]):.2f}"
+
+
+def _read(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _do(
+    parts: Sequence[_Part], jobs: int, should_stop: Callable[[], bool]
+) -> Iterator[tuple[_Part, str]]:
+    """Do the parts, `jobs` at once; each that ends, with its figures."""
+    if jobs == 1:
+        with warm(), suppress(_LeftOff):
+            for part in parts:
+                if should_stop():
+                    return
+                yield part, part.do(should_stop)
+        return
+    context = get_context("spawn")
+    stop = context.Event()
+    with ProcessPoolExecutor(jobs, context, _ready, (stop,)) as pool:
+        left = {pool.submit(_do_there, part): part for part in parts}
+        try:
+            while left:
+                ended, _ = wait(left, _TICK, FIRST_COMPLETED)
+                if should_stop():
+                    stop.set()
+                    for future in left:
+                        future.cancel()
+                for future in ended:
+                    part = left.pop(future)
+                    figures, error = ("", "") if future.cancelled() else future.result()
+                    if error:
+                        raise LondiError(error)
+                    if figures:  # it may have ended while others left off
+                        yield part, figures
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+
+
+_stop: Event | None = None
+"""In a process of `_do`: set once it is to leave off."""
+_stay = ExitStack()
+"""In a process of `_do`: what lasts until it ends."""
+
+
+def _ready(stop: Event) -> None:
+    """Ctrl-C reaches every process of a terminal; here the parent says what it means."""
+    global _stop
+    _stop = stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _stay.enter_context(warm())
+
+
+def _do_there(part: _Part) -> tuple[str, str]:
+    """What a part's `do` returns, and what a user got wrong."""
+    assert _stop
+    try:
+        return part.do(_stop.is_set), ""
+    except _LeftOff:
+        return "", ""
+    except LondiError as error:  # as text: not every exception survives the way back
+        return "", str(error)

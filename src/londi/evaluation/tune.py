@@ -1,0 +1,298 @@
+"""`londi tune`: choose where a universal Switcher is operated, from what a user can say.
+
+A cost in units of reward is hard to name; a call rate, a return to keep or the price of a token is
+not. Validation episodes are played at costs all over the Switcher's range, and the one that does
+what was asked is left beside its weights. This file knows curves over costs, and nothing of how a
+Switcher decides.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from londi.config import TrainConfig, TuneConfig
+from londi.envs.scienceworld.simulator import warm
+from londi.envs.seeds import validation_seeds
+from londi.errors import InvalidConfig, LondiError
+from londi.evaluation import metrics
+from londi.evaluation.evaluate import play, summary
+from londi.evaluation.metrics import Episode
+from londi.models.pair import Pair, load_pair
+from londi.storage.runs import write_whole
+from londi.switching.budget import Budget
+from londi.switching.cost_budget import TermsRange
+from londi.switching.switcher import CHECKPOINT, ConstantSwitcher, Switcher
+
+Floats = npt.NDArray[np.float64]
+
+OPERATING = "operating.json"
+"""In the folder of the checkpoint."""
+RESAMPLES = 1000
+TOKENS = 1_000_000  # that a price is for
+
+
+@dataclass(frozen=True, slots=True)
+class Operating:
+    """Where a Switcher is operated, and what it did there on validation episodes.
+
+    Attributes:
+        cost: c.
+        cost_interval: its 95% interval, bootstrapped over the episodes.
+        budget: n.
+        wanted: what was asked for.
+        episodes: validation episodes played.
+        return_mean: their mean return.
+        call_rate: DEEPTHINK steps over steps.
+        calls: DEEPTHINK calls an episode.
+        money: price of an episode's tokens; None without prices.
+    """
+
+    cost: float
+    cost_interval: tuple[float, float]
+    budget: int | Literal["none"]
+    wanted: str
+    episodes: int
+    return_mean: float
+    call_rate: float
+    calls: float
+    money: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Means over episodes at K costs, the least first.
+
+    Attributes:
+        returns: [K].
+        rates: [K], call rates.
+        money: [K], of an episode; zeros without prices.
+        deepthink: mean return of DEEPTHINK alone.
+    """
+
+    returns: Floats
+    rates: Floats
+    money: Floats
+    deepthink: float
+
+
+Target = Callable[[Curve], float]
+"""Says where on a curve to operate, 0 .. K - 1, between two costs in proportion.
+
+It raises InvalidConfig if that is nowhere."""
+
+
+def call_rate(wanted: float) -> Target:
+    """Where the call rate falls to `wanted`."""
+
+    def where(curve: Curve) -> float:
+        falling = np.minimum.accumulate(curve.rates)
+        if not falling[-1] <= wanted <= falling[0]:
+            raise InvalidConfig(
+                f"call_rate: expected one that this Switcher has within its costs, from"
+                f" {falling[-1]:.3f} to {falling[0]:.3f}, got {wanted:g}"
+            )
+        return _crossing(falling, wanted)
+
+    return where
+
+
+def keep_return(share: float) -> Target:
+    """The greatest cost at which the return is not below that `share` of DEEPTHINK's."""
+
+    def where(curve: Curve) -> float:
+        least = curve.deepthink - (1 - share) * abs(curve.deepthink)
+        falling = np.maximum.accumulate(curve.returns[::-1])[::-1]
+        if falling[0] < least:
+            raise InvalidConfig(
+                f"keep_return: expected a return that this Switcher reaches, at most"
+                f" {falling[0]:.3f} where DEEPTHINK alone has {curve.deepthink:.3f}, got"
+                f" {share:g} of that"
+            )
+        return _crossing(falling, least)
+
+    return where
+
+
+def best_value(worth: float) -> Target:
+    """Where a return, of which one is `worth` so much money, is worth most beyond its price."""
+    return lambda curve: float(np.argmax(worth * curve.returns - curve.money))
+
+
+def cheapest_call(curve: Curve) -> float:
+    """The least cost: a budget alone says what may be spent."""
+    return 0.0
+
+
+def _crossing(falling: Floats, level: float) -> float:
+    """The last place at which values that do not rise are still at `level`, or above."""
+    last = int(np.flatnonzero(falling >= level)[-1])
+    if last == len(falling) - 1:
+        return float(last)
+    return last + float((falling[last] - level) / (falling[last] - falling[last + 1]))
+
+
+def make_target(config: TuneConfig) -> tuple[Target, str]:
+    """What `config` asks for, and in words."""
+    if config.call_rate is not None:
+        return call_rate(config.call_rate), f"call_rate = {config.call_rate:g}"
+    if config.worth is not None:
+        return best_value(config.worth), f"price = {config.price}, worth = {config.worth:g}"
+    if config.keep_return is not None or config.price:
+        share = 0.99 if config.keep_return is None else config.keep_return
+        return keep_return(share), f"keep_return = {share:g}"
+    return cheapest_call, f"budget = {config.budget}"
+
+
+def tune(
+    training: TrainConfig,
+    folder: Path,
+    config: TuneConfig,
+    *,
+    pair: Pair | None = None,
+    on_point: Callable[[int, str], None] = lambda done, text: None,
+) -> Operating:
+    """Find where the Switcher in `folder` does what `config` asks for, and leave that beside it.
+
+    Args:
+        training: the configuration that it was trained with.
+        folder: the folder of its run.
+        config: what is asked for.
+        pair: models and environment in place of those that `training` names.
+        on_point: told of each cost that has been played: how many are done, and what came of it.
+
+    Raises:
+        InvalidConfig: if what is asked for is nowhere in the Switcher's range.
+        LondiError: if the Switcher is not a universal one.
+    """
+    terms = TermsRange.of(training)
+    if terms is None:
+        raise LondiError(
+            f"the Switcher in {str(folder)!r} was trained for c = {training.cost:g} alone; only"
+            " one of `londi train --universal true` can be tuned"
+        )
+    calls = None if config.budget == "none" else config.budget
+    target, wanted = make_target(config)
+    pair = pair or load_pair(training, config.seed)
+    who = Switcher.load(folder, pair.quick, pair.deepthink)
+    costs = np.geomspace(terms.low, terms.high, config.points).clip(terms.low, terms.high)
+    done = 0
+
+    def played(player: Switcher, cost: float, budget: Budget) -> list[Episode]:
+        nonlocal done
+        episodes = summary(
+            play(
+                pair,
+                player,
+                validation_seeds(config.episodes),
+                cost=cost,
+                budget=budget,
+                num_envs=config.num_envs,
+                seed=config.seed,
+            )
+        )
+        done += 1
+        mean = np.mean([e.total for e in episodes])
+        rate = metrics.call_rate([episodes])
+        on_point(done, f"c = {cost:.4g}: return {mean:.3f}, call rate {rate:.3f}")
+        return episodes
+
+    with warm():
+        deepthink = played(ConstantSwitcher(1.0), terms.low, Budget())
+        points = [played(who, float(cost), Budget(calls)) for cost in costs]
+        curves = _Curves(points, deepthink, config.prices)
+        place = target(curves.mean())
+        found = _cost(costs, place)
+        there = played(who, found, Budget(calls))
+    pair.close()
+    operating = Operating(
+        cost=found,
+        cost_interval=_interval(curves, target, costs, found),
+        budget=config.budget,
+        wanted=wanted,
+        episodes=len(there),
+        return_mean=float(np.mean([e.total for e in there])),
+        call_rate=metrics.call_rate([there]),
+        calls=float(np.mean([e.calls for e in there])),
+        money=float(_money(there, config.prices).mean()) if config.price else None,
+    )
+    text = json.dumps(asdict(operating), indent=1) + "\n"
+    write_whole(folder / CHECKPOINT / OPERATING, [text])
+    return operating
+
+
+def operated(training: TrainConfig, folder: Path) -> TrainConfig:
+    """The configuration of a run with the cost and budget that `tune` has left there, if it did."""
+    file = folder / CHECKPOINT / OPERATING
+    if not file.is_file():
+        return training
+    found = json.loads(file.read_text(encoding="utf-8"))
+    return replace(training, cost=found["cost"], budget=found["budget"])
+
+
+class _Curves:
+    """The same M episodes at K costs, of which any may be drawn again for a bootstrap."""
+
+    def __init__(
+        self,
+        points: Sequence[Sequence[Episode]],
+        deepthink: Sequence[Episode],
+        price: dict[str, float],
+    ) -> None:
+        self._returns = _numbers(points, "total")
+        self._calls = _numbers(points, "calls")
+        self._steps = _numbers(points, "steps")
+        self._money = np.array([_money(episodes, price) for episodes in points])
+        self._deepthink = np.array([e.total for e in deepthink])
+
+    def mean(self) -> Curve:
+        return self.of(np.arange(len(self._deepthink)))
+
+    def of(self, episodes: npt.NDArray[np.int64]) -> Curve:
+        """The means over `episodes`, indices with repetition."""
+        return Curve(
+            returns=self._returns[:, episodes].mean(1),
+            rates=self._calls[:, episodes].sum(1) / self._steps[:, episodes].sum(1),
+            money=self._money[:, episodes].mean(1),
+            deepthink=float(self._deepthink[episodes].mean()),
+        )
+
+    @property
+    def episodes(self) -> int:
+        return len(self._deepthink)
+
+
+def _numbers(points: Sequence[Sequence[Episode]], field: str) -> Floats:
+    return np.array([[getattr(e, field) for e in episodes] for episodes in points], float)
+
+
+def _money(episodes: Sequence[Episode], price: dict[str, float]) -> Floats:
+    """[M], what each episode's tokens cost."""
+    quick, deepthink = price.get("quick", 0.0), price.get("deepthink", 0.0)
+    spent = [quick * e.quick_tokens + deepthink * e.deepthink_tokens for e in episodes]
+    return np.array(spent, float) / TOKENS
+
+
+def _cost(costs: Floats, place: float) -> float:
+    """The cost at a place between two of them, in proportion of their logarithms."""
+    between = np.exp(np.interp(place, np.arange(len(costs)), np.log(costs)))
+    return float(between.clip(costs[0], costs[-1]))
+
+
+def _interval(curves: _Curves, target: Target, costs: Floats, found: float) -> tuple[float, float]:
+    rng = np.random.default_rng(0)
+    drawn = [found]
+    for _ in range(RESAMPLES):
+        try:
+            place = target(curves.of(rng.integers(curves.episodes, size=curves.episodes)))
+        except InvalidConfig:  # this sample has no such place
+            continue
+        drawn.append(_cost(costs, place))
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(low), float(high)

@@ -1,0 +1,228 @@
+"""Episodes in which an expert said at every step what to do, and their place on disk.
+
+An expert may be asked while something else acts: a noisy copy of itself, or the model in
+training (DAgger, arXiv 1011.0686). This file knows environments and models as callables, and
+nothing of training.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from londi.envs.episode import TextEpisode
+from londi.envs.prompt import HISTORIES, Prompt
+from londi.envs.registry import make_env
+from londi.errors import InvalidConfig
+
+Act = Callable[[Sequence[Prompt]], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """One labelled episode of T steps.
+
+    Attributes:
+        goal: the mission.
+        actions: the possible actions.
+        observations: T observations.
+        taken: the T actions that were done.
+        labels: the T actions of the expert.
+        success: whether the episode ended in success.
+        history: the name of what gathers the states into prompts.
+        states: what else that reads, of each state; empty where it reads nothing else.
+    """
+
+    goal: str
+    actions: tuple[str, ...]
+    observations: tuple[str, ...]
+    taken: tuple[str, ...]
+    labels: tuple[str, ...]
+    success: bool
+    history: str = "plain"
+    states: tuple[dict[str, Any], ...] = ()
+
+    def examples(self, history: int) -> Iterator[tuple[Prompt, str]]:
+        """Each step as (prompt with at most `history` observations, the expert's action)."""
+        infos = [
+            {"goal": self.goal, "actions": self.actions} | state
+            for state in self.states or ({},) * len(self.labels)
+        ]
+        gathered = HISTORIES[self.history](self.observations[0], infos[0])
+        for t, label in enumerate(self.labels):
+            if t > 0:
+                gathered.add(self.taken[t - 1], self.observations[t], infos[t])
+            yield gathered.prompt().recent(history), label
+
+
+def collect_expert(
+    env: str,
+    seeds: range,
+    noise: Sequence[float],
+    workers: int = 1,
+    options: Mapping[str, Any] | None = None,
+) -> list[Demonstration]:
+    """Episodes of the expert, some of its actions replaced by random ones.
+
+    Args:
+        env: environment name; its expert must be known (`info["expert"]`).
+        seeds: one episode a seed.
+        noise: chances of a random action; each episode draws one of them.
+        workers: processes to share the work.
+        options: of the environment.
+    """
+    record = partial(_expert_episodes, env, noise=tuple(noise), options=options)
+    if workers <= 1:
+        return record(seeds)
+    parts = [seeds[k::workers] for k in range(workers)]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        made = list(pool.map(record, parts))
+    # Back into the order of the seeds, so that the result does not depend on `workers`.
+    return [made[i % workers][i // workers] for i in range(len(seeds))]
+
+
+def _expert_episodes(
+    env: str, seeds: range, noise: tuple[float, ...], options: Mapping[str, Any] | None
+) -> list[Demonstration]:
+    return list(collect(env, seeds, act=None, noise=noise, parallel=1, options=options))
+
+
+def collect(
+    env: str,
+    seeds: Sequence[int],
+    act: Act | None,
+    noise: Sequence[float] = (0.0,),
+    expert_share: float = 0.0,
+    parallel: int = 64,
+    options: Mapping[str, Any] | None = None,
+) -> Iterator[Demonstration]:
+    """Episodes labelled by the expert while `act` (or the expert itself) plays.
+
+    Args:
+        env: environment name.
+        seeds: one episode a seed.
+        act: chooses the actions of a batch of prompts; None lets the expert play.
+        noise: chances of a random action; each episode draws one of them.
+        expert_share: chance that the expert's action is done in place of that of `act`, so that an
+            episode in which `act` is stuck goes on.
+        parallel: episodes played side by side, each `act` answering all of them at once.
+        options: of the environment.
+    """
+    waiting = iter(seeds)
+    slots = [
+        _Slot(make_env(env, **options or {}, expert=True), noise, expert_share)
+        for _ in range(min(parallel, len(seeds)))
+    ]
+    live = [slot for slot in slots if slot.start(next(waiting, None))]
+    while live:
+        if act is None:
+            chosen: Sequence[str | None] = [None] * len(live)
+        else:
+            chosen = act([slot.prompt() for slot in live])
+        for slot, action in zip(live, chosen, strict=True):
+            if slot.step(action):
+                yield slot.demonstration()
+                slot.start(next(waiting, None))
+        live = [slot for slot in live if slot.live]
+    for slot in slots:
+        slot.close()
+
+
+class _Slot:
+    """One environment that plays one labelled episode after the other."""
+
+    def __init__(self, env: gym.Env[str, str], noise: Sequence[float], expert_share: float) -> None:
+        self._episode = TextEpisode(env)
+        self._reads = HISTORIES[self._episode.history].reads
+        self._noise = noise
+        self._expert_share = expert_share
+
+    def start(self, seed: int | None) -> bool:
+        self.live = seed is not None
+        if seed is None:
+            return False
+        self._rng = np.random.default_rng(seed)
+        self._chance = float(self._rng.choice(np.asarray(self._noise)))
+        self._episode.start(seed)
+        if "expert" not in self._episode.info:
+            raise InvalidConfig(f"env: {self._episode.name} has no expert to imitate")
+        if self._chance and not self._episode.info["actions"]:
+            raise InvalidConfig(
+                f"noise: {self._episode.name} lists no actions to draw from; expected 0"
+            )
+        self._labels = list[str]()
+        self._states = list[dict[str, Any]]()
+        self._success = False
+        return True
+
+    def prompt(self) -> Prompt:
+        return self._episode.prompt()
+
+    def step(self, action: str | None) -> bool:
+        """Do `action` (None: what the expert says); True once the episode is over."""
+        label: str | None = self._episode.info["expert"]
+        if label is None:  # the expert has given up: what follows would have no label
+            return True
+        actions = self._episode.info["actions"]
+        if self._rng.random() < self._chance:
+            action = str(actions[self._rng.integers(len(actions))])
+        elif self._rng.random() < self._expert_share:
+            action = label
+        self._states.append({name: self._episode.info[name] for name in self._reads})
+        self._labels.append(label)
+        outcome = self._episode.step(label if action is None else action)
+        self._success = outcome.success
+        return outcome.ended
+
+    def demonstration(self) -> Demonstration:
+        return Demonstration(
+            self._episode.info["goal"],
+            tuple(self._episode.info["actions"]),
+            tuple(self._episode.observations[: len(self._labels)]),
+            tuple(self._episode.taken),
+            tuple(self._labels),
+            self._success,
+            self._episode.history,
+            tuple(filter(None, self._states)),
+        )
+
+    def close(self) -> None:
+        self._episode.close()
+
+
+def save_demonstrations(file: Path, episodes: Sequence[Demonstration]) -> None:
+    """Write episodes as gzipped JSON lines, whole or not at all."""
+    part = file.with_suffix(".part")
+    with gzip.open(part, "wt", compresslevel=1, encoding="utf-8") as out:
+        for episode in episodes:
+            out.write(json.dumps(asdict(episode)) + "\n")
+    part.replace(file)
+
+
+def load_demonstrations(file: Path) -> list[Demonstration]:
+    """Read what `save_demonstrations` wrote."""
+    with gzip.open(file, "rt", encoding="utf-8") as lines:
+        rows = map(json.loads, lines)
+        return [
+            Demonstration(
+                row["goal"],
+                tuple(row["actions"]),
+                tuple(row["observations"]),
+                tuple(row["taken"]),
+                tuple(row["labels"]),
+                row["success"],
+                row.get("history", "plain"),
+                tuple(row.get("states", ())),
+            )
+            for row in rows
+        ]

@@ -1,0 +1,455 @@
+"""`londi finetune`: train a language model to act, by imitation of an expert.
+
+Rounds of gathering and training: the first round's episodes are the expert's (with noise),
+the later ones are played by the model itself and labelled by the expert (DAgger,
+arXiv 1011.0686). The model is made from scratch with a tokenizer learned from the prompts, or
+started from any Hugging Face checkpoint, seq2seq or causal. This file knows nothing of switching,
+but that a model may play alone.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+from transformers.models.t5.modeling_t5 import T5Attention
+
+from londi.config import FinetuneConfig
+from londi.envs.registry import make_env
+from londi.envs.seeds import HELD_OUT, demonstration_seeds, held_out_seeds
+from londi.errors import InvalidConfig
+from londi.evaluation.evaluate import play, summary
+from londi.imitation.demonstrations import (
+    Demonstration,
+    collect,
+    collect_expert,
+    load_demonstrations,
+    save_demonstrations,
+)
+from londi.models.base import LanguageModel
+from londi.models.hf.seq2seq import Seq2SeqModel
+from londi.models.hf.transformer import IGNORED, TransformerModel
+from londi.models.pair import Pair
+from londi.models.registry import load_model, load_transformer
+from londi.storage.checkpoint import has_state, load_state, save_state
+from londi.storage.runs import create_run, read_run
+from londi.switching.budget import Budget
+from londi.switching.switcher import ConstantSwitcher
+
+CHECKPOINT, MODEL = "checkpoint", "model"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a caller may show while training goes on.
+
+    `success` is the share of the round's episodes, played by the expert with noise in round 0
+    and by the model as it then was in the later ones, that ended well.
+    """
+
+    round: int
+    step: int
+    steps: int
+    loss: float
+    examples_per_second: float
+    success: float
+
+
+def learn_tokenizer(
+    texts: Sequence[str], phrases: Sequence[str], vocabulary: int
+) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer in which frequent phrases become single tokens.
+
+    Args:
+        texts: what to learn from.
+        phrases: regular expressions of the pieces that may become one token; what none of
+            them matches is cut into words.
+        vocabulary: the most tokens to learn, bytes included.
+    """
+    pattern = "|".join([*phrases, r" ?\w+", r"[^\w]+"])
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(pattern), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=["<pad>", "</s>", "<unk>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    # In use a special token is cut out of a text before the rest is parted.
+    tokenizer.train_from_iterator((part for text in texts for part in text.split("</s>")), trainer)
+    end = tokenizer.token_to_id("</s>")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", end)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    )
+
+
+def new_model(config: FinetuneConfig, tokenizer: PreTrainedTokenizerFast) -> Any:
+    """A T5 of the configured shape whose random weights already tell like from unlike.
+
+    A model this small would spend most of its training on finding out which of the things that
+    it sees is the one that the goal names. So a phrase starts as the sum of its words, and
+    attention starts as a measure of likeness (keys equal to queries; the idea is that of
+    mimetic initialisation, arXiv 2305.09828).
+    """
+    model = T5ForConditionalGeneration(
+        T5Config(
+            vocab_size=len(tokenizer),
+            d_model=config.d_model,
+            d_kv=config.d_model // config.heads,
+            d_ff=config.d_ff,
+            num_layers=config.layers,
+            num_decoder_layers=config.decoder_layers,
+            num_heads=config.heads,
+            dropout_rate=config.dropout,
+            decoder_start_token_id=tokenizer.pad_token_id,  # type: ignore[call-arg]
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+    with torch.no_grad():
+        words: dict[str, torch.Tensor] = {}
+        for row in range(len(tokenizer)):
+            text = str(tokenizer.decode([row])).replace(",", " ")
+            parts = text.split() or [str(tokenizer.convert_ids_to_tokens(row))]
+            for part in parts:
+                words.setdefault(part, torch.randn(config.d_model))
+            meaning = torch.stack([words[part] for part in parts]).sum(0)
+            model.shared.weight[row] = meaning / len(parts) ** 0.5
+        for module in model.modules():
+            if isinstance(module, T5Attention):
+                # T5 scales queries at the start instead of their products with the keys.
+                module.q.weight.copy_(module.k.weight / module.key_value_proj_dim**0.5)
+    return model
+
+
+class Examples:
+    """Tokenised (prompt, action) pairs, served in shuffled batches of similar length."""
+
+    POOL = 50  # batches whose examples are sorted by length together
+
+    def __init__(self) -> None:
+        self._prompts: list[np.ndarray] = []
+        self._labels: list[np.ndarray] = []
+
+    def __len__(self) -> int:
+        return len(self._prompts)
+
+    def add(self, lm: TransformerModel, episodes: Sequence[Demonstration]) -> None:
+        """Tokenise and keep every step of `episodes`, as it is shown to `lm`."""
+        for start in range(0, len(episodes), 1000):
+            some = episodes[start : start + 1000]
+            pairs = [pair for episode in some for pair in episode.examples(lm.history)]
+            prompts, labels = zip(*pairs, strict=True)
+            self._prompts += [np.array(ids, np.int32) for ids in lm.reader.read(prompts)]
+            self._labels += [np.array(ids, np.int32) for ids in lm.action_ids(labels)]
+
+    def batches(
+        self, size: int, rng: np.random.Generator, pad: int
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """Endless batches: input ids `[B, L]`, mask `[B, L]`, labels `[B, T]`."""
+        while True:
+            order = rng.permutation(len(self))
+            for start in range(0, len(order), size * self.POOL):
+                pool = order[start : start + size * self.POOL]
+                pool = pool[np.argsort([len(self._prompts[i]) for i in pool], kind="stable")]
+                starts = rng.permutation(range(0, len(pool), size))
+                for first in starts:
+                    rows = pool[first : first + size]
+                    yield (
+                        _pad([self._prompts[i] for i in rows], pad),
+                        # A model may pad with a token that its prompts hold as well.
+                        _pad([np.ones_like(self._prompts[i]) for i in rows], 0),
+                        _pad([self._labels[i] for i in rows], IGNORED),
+                    )
+
+
+def _pad(rows: Sequence[np.ndarray], value: int) -> torch.Tensor:
+    out = np.full((len(rows), max(map(len, rows))), value, dtype=np.int64)
+    for k, row in enumerate(rows):
+        out[k, : len(row)] = row
+    return torch.from_numpy(out)
+
+
+def finetune(
+    config: FinetuneConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Any] | None:
+    """Train a model as `config` says and leave it in `folder/model`.
+
+    Args:
+        config: the settings.
+        folder: the folder of the run.
+        resume: go on from the last checkpoint of an interrupted run with this configuration.
+        overwrite: replace an earlier run.
+        on_progress: told of every report.
+        should_stop: asked after every step; if true, a checkpoint is left and training ends.
+
+    Returns:
+        The figures of the model card, success on held-out episodes among them; None if it was
+        stopped.
+    """
+    # An unknown name is refused before anything is written.
+    make_env(config.env, **config.env_options).close()
+    bot = _round_file(folder, 0)
+    if config.demonstrations and not (resume and bot.is_file()):
+        _check_lender(config, folder)
+    if not resume:
+        create_run(folder, config, overwrite)
+    torch.manual_seed(config.seed)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    started = time.perf_counter()
+
+    if not bot.is_file():
+        save_demonstrations(bot, _record(config))
+    episodes = load_demonstrations(bot)
+    lm = _start(config, episodes)
+    optimizers = make_optimizers(lm.model, config)
+    schedules = [
+        torch.optim.lr_scheduler.LambdaLR(optimizer, _warm_then_linear(config))
+        for optimizer in optimizers
+    ]
+    step, spent = 0, 0.0
+    saved = folder / CHECKPOINT
+    if has_state(saved):
+        state = load_state(saved)
+        lm.model.load_state_dict(state["model"])
+        for part, loaded in zip(optimizers, state["optimizers"], strict=True):
+            part.load_state_dict(loaded)
+        for schedule, loaded in zip(schedules, state["schedules"], strict=True):
+            schedule.load_state_dict(loaded)
+        step, spent = int(state["step"]), state["seconds"]
+
+    examples = Examples()
+    examples.add(lm, episodes)
+    success = float(np.mean([e.success for e in episodes]))
+    del episodes
+    for number in range(config.rounds + 1):
+        first, last = (config.steps * k // (config.rounds + 1) for k in (number, number + 1))
+        if number > 0:
+            file = _round_file(folder, number)
+            if not file.is_file():
+                lm.model.eval()
+                save_demonstrations(file, list(_own_states(lm, config, number)))
+            own = load_demonstrations(file)
+            success = float(np.mean([e.success for e in own]))
+            examples.add(lm, own)
+        if step >= last:
+            continue
+        lm.model.train()
+        rng = np.random.default_rng([config.seed, first])
+        batches = examples.batches(config.batch_size, rng, lm.tokenizer.pad_token_id)
+        # A resumed run passes over what it has learned from, and ends as an uninterrupted one.
+        batches = islice(batches, step - first, None)
+        mark, mean = time.perf_counter(), 0.0
+        while step < last:
+            mean += _learn(lm, optimizers, schedules, next(batches), config)
+            step += 1
+            if step % config.report_every == 0 or step == last:
+                now = time.perf_counter()
+                count = (step - 1) % config.report_every + 1
+                speed = count * config.batch_size / (now - mark)
+                on_progress(Progress(number, step, config.steps, mean / count, speed, success))
+                mark, mean = now, 0.0
+            stopped = should_stop()
+            if stopped or step % config.save_every == 0 or step == last:
+                save_state(
+                    saved,
+                    {
+                        "model": lm.model.state_dict(),
+                        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+                        "schedules": [schedule.state_dict() for schedule in schedules],
+                        "step": step,
+                        "seconds": spent + time.perf_counter() - started,
+                    },
+                )
+            if stopped:
+                return None
+    lm.model.eval()
+    lm.save(folder / MODEL, getattr(torch, config.save_dtype))
+    figures = {
+        **_figures(load_model(str(folder / MODEL)), config),
+        "parameters": sum(p.numel() for p in lm.model.parameters()),
+        "examples": len(examples),
+        "seconds": round(spent + time.perf_counter() - started, 1),
+    }
+    (folder / MODEL / "README.md").write_text(model_card(config, figures), encoding="utf-8")
+    recipe = json.dumps({"config": asdict(config), "figures": figures}, indent=1) + "\n"
+    (folder / MODEL / "recipe.json").write_text(recipe, encoding="utf-8")
+    return figures
+
+
+def make_optimizers(model: Any, config: FinetuneConfig) -> list[torch.optim.Optimizer]:
+    """AdamW for all weights, or Muon for the matrices between layers and AdamW for the rest."""
+    ends = [part for part in model.modules() if isinstance(part, torch.nn.Embedding)]
+    if head := model.get_output_embeddings():
+        ends.append(head)
+    outer = {id(part.weight) for part in ends}
+    hidden = [
+        weight
+        for weight in model.parameters()
+        if config.optimizer == "muon" and weight.ndim == 2 and id(weight) not in outer
+    ]
+    chosen = set(map(id, hidden))
+    rest = [weight for weight in model.parameters() if id(weight) not in chosen]
+    rate, decay = config.learning_rate, config.weight_decay
+    made: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.98), weight_decay=decay, fused=True)
+    ]
+    if hidden:
+        # Scaled to AdamW's step size, so that one learning rate serves both.
+        made.append(
+            torch.optim.Muon(hidden, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+        )
+    return made
+
+
+def _learn(
+    lm: TransformerModel,
+    optimizers: Sequence[torch.optim.Optimizer],
+    schedules: Sequence[torch.optim.lr_scheduler.LRScheduler],
+    batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    config: FinetuneConfig,
+) -> float:
+    """One step of gradient; returns the loss."""
+    ids, mask, labels = (tensor.to(lm.model.device) for tensor in batch)
+    low = getattr(torch, config.arithmetic)
+    with torch.autocast(lm.model.device.type, low, enabled=config.arithmetic != "float32"):
+        loss = lm.loss(ids, mask, labels)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(lm.model.parameters(), 1.0)
+    for optimizer, schedule in zip(optimizers, schedules, strict=True):
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+    return float(loss.detach())
+
+
+def _check_lender(config: FinetuneConfig, folder: Path) -> None:
+    """Refuse demonstrations that are not those which `config` would have recorded."""
+    lender = Path(config.demonstrations)
+    recorded = read_run(lender, FinetuneConfig)
+    for name in ("env", "env_options", "seed", "episodes", "noise"):
+        wanted, found = getattr(config, name), getattr(recorded, name)
+        if wanted != found:
+            raise InvalidConfig(
+                f"demonstrations: expected a run with {name} = {wanted!r}, got {found!r} in"
+                f" {str(lender)!r}"
+            )
+    if lender.resolve() == folder.resolve():
+        raise InvalidConfig(f"demonstrations: expected another run's, got {str(lender)!r} itself")
+    if not _round_file(lender, 0).is_file():
+        raise InvalidConfig(f"demonstrations: the run in {str(lender)!r} has recorded none yet")
+
+
+def _record(config: FinetuneConfig) -> list[Demonstration]:
+    if config.demonstrations:
+        return load_demonstrations(_round_file(Path(config.demonstrations), 0))
+    seeds = demonstration_seeds(config.seed, 0, config.episodes)
+    return collect_expert(config.env, seeds, config.noise, config.workers, config.env_options)
+
+
+def _round_file(out: Path, number: int) -> Path:
+    return out / f"demonstrations-{number}.jsonl.gz"
+
+
+def _start(config: FinetuneConfig, episodes: Sequence[Demonstration]) -> TransformerModel:
+    if config.base:
+        return load_transformer(
+            config.base,
+            device=config.device,
+            history=config.history,
+            max_tokens=config.max_tokens,
+        )
+    sample = episodes[: config.tokenizer_episodes]
+    texts = [p.text() for episode in sample for p, _ in episode.examples(config.history)]
+    texts += sorted({label for episode in sample for label in episode.labels})
+    tokenizer = learn_tokenizer(texts, config.phrases, config.vocabulary)
+    model = new_model(config, tokenizer).to(config.device)
+    return Seq2SeqModel(
+        model, tokenizer, "new", history=config.history, max_tokens=config.max_tokens
+    )
+
+
+def _warm_then_linear(config: FinetuneConfig) -> Callable[[int], float]:
+    def factor(step: int) -> float:
+        warm = min(1.0, (step + 1) / config.warmup)
+        return warm * max(0.0, 1.0 - step / config.steps)
+
+    return factor
+
+
+def _own_states(
+    lm: TransformerModel, config: FinetuneConfig, number: int
+) -> Iterator[Demonstration]:
+    seeds = demonstration_seeds(config.seed, number, config.round_episodes)
+    yield from collect(
+        config.env,
+        seeds,
+        lambda prompts: [reply.action for reply in lm.act(prompts)],
+        expert_share=config.round_expert_share,
+        parallel=config.num_envs,
+        options=config.env_options,
+    )
+
+
+def _figures(lm: LanguageModel, config: FinetuneConfig) -> dict[str, Any]:
+    """What the model reaches by itself on held-out episodes."""
+    played = summary(
+        play(
+            Pair(lm, lm, partial(make_env, config.env, **config.env_options)),
+            ConstantSwitcher(0.0),
+            held_out_seeds(config.evaluation_episodes),
+            cost=0.0,
+            budget=Budget(),
+            num_envs=config.num_envs,
+            seed=config.seed,
+        )
+    )
+    return {
+        "episodes": len(played),
+        "return": round(float(np.mean([e.total for e in played])), 4),
+        "success": round(float(np.mean([e.success for e in played])), 4),
+        "steps": round(float(np.mean([e.steps for e in played])), 2),
+    }
+
+
+def model_card(config: FinetuneConfig, figures: dict[str, Any]) -> str:
+    """A model card in the form that model hubs read."""
+    rows = "\n".join(f"| {key} | {value} |" for key, value in figures.items())
+    settings = "\n".join(f"- `{key}`: {value}" for key, value in asdict(config).items())
+    more = " and by DAgger on its own states" if config.rounds else ""
+    return (
+        f"---\nlicense: mit\nlibrary_name: transformers\ntags: [londi, imitation]\n---\n"
+        f"# A player for {config.env}\n\n"
+        f"A model trained by `londi finetune` to name the next action, by imitation of\n"
+        f"the environment's expert{more}. It reads the last\n"
+        f"{config.history} observation(s) of a prompt. It knows this environment only.\n\n"
+        f"## Figures\n\nGreedy play on held-out episodes (seeds from {HELD_OUT}).\n\n"
+        f"| figure | value |\n|---|---|\n{rows}\n\n"
+        f"## Recipe\n\n{settings}\n"
+    )

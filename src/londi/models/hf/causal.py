@@ -1,0 +1,220 @@
+"""Decoders (Llama, Qwen, GPT-2) as players: an action continues the prompt.
+
+A model with a chat template is given the prompt as a user's message and answers with the action.
+This file knows no environment and no Switcher.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import AutoModelForCausalLM
+
+from londi.envs.prompt import Prompt
+from londi.errors import ModelError
+from londi.models.hf.reader import Reader
+from londi.models.hf.transformer import IGNORED, Choice, TransformerModel, matrix_weights
+
+_BEFORE = ":"
+"""What stands before an action in the prompts."""
+
+_ASKING = 16
+"""Tokens at the end of a prompt that hold the question, and are never cut off."""
+
+_MARK = "<text>"
+
+
+class CausalModel(TransformerModel):
+    """A causal language model that chooses actions; see `TransformerModel`.
+
+    A scored action ends with the end token, or with what ends an assistant's turn; a generated one
+    also with its line, since a model that has not been taught to act goes on with the game. A
+    reply's embedding is the last layer's state at the last token of the prompt.
+    """
+
+    loader = AutoModelForCausalLM
+
+    def __init__(self, model: Any, tokenizer: Any, name: str, **settings: Any) -> None:
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        super().__init__(model, tokenizer, name, **settings)
+        self._takes_positions = "position_ids" in inspect.signature(model.forward).parameters
+
+    def flops(self, tokens: int, steps: int) -> float:
+        body, attention, head = self._weights
+        # The first step is that of the last token of the prompt.
+        prompt = tokens * (body + tokens * attention)
+        further = (steps - 1) * (body + tokens * attention)
+        return 2.0 * float(prompt + further + steps * head)
+
+    @cached_property
+    def _weights(self) -> tuple[int, int, int]:
+        """Weights that a token is multiplied by, numbers by which it attends to another token
+        (keys and values of all layers, as wide as the states), and weights of the head.
+        """
+        config, head = self.model.config.get_text_config(), self.model.get_output_embeddings()
+        body = matrix_weights(self.model.get_decoder(), head)
+        return body, 2 * config.num_hidden_layers * config.hidden_size, head.weight.numel()
+
+    def action_ids(self, actions: Sequence[str]) -> list[list[int]]:
+        end = self._end_id
+        follow = self._ids if self.tokenizer.chat_template else self._behind
+        return [[*follow(action), end] for action in actions]
+
+    def loss(self, ids: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
+        # Padding in front, so that an action stands right behind its prompt.
+        shift = mask.shape[1] - mask.sum(1, keepdim=True)
+        order = (torch.arange(mask.shape[1], device=mask.device) - shift) % mask.shape[1]
+        counted = labels != IGNORED
+        both = torch.cat([mask.gather(1, order), counted.long()], 1)
+        seen = torch.cat([ids.gather(1, order), labels.where(counted, 0)], 1)
+        out = self._forward(seen, both, logits_to_keep=labels.shape[1] + 1, use_cache=False)
+        logits = out.logits[:, -labels.shape[1] - 1 : -1].flatten(0, 1)
+        return functional.cross_entropy(logits, labels.flatten(), ignore_index=IGNORED)
+
+    def _reader(self, history: int, max_tokens: int) -> Reader:
+        whole = self._longest(max_tokens + self._max_new_tokens)
+        return Reader(self._tokenize, history, whole - self._max_new_tokens, self._closing())
+
+    def _closing(self) -> int:
+        if not self.tokenizer.chat_template:
+            return _ASKING
+        return _ASKING + len(self._ids(self._chat(_MARK).rpartition(_MARK)[2]))
+
+    @cached_property
+    def _end_id(self) -> int:
+        """The token behind an action: what ends an assistant's turn, where there are turns."""
+        if self.tokenizer.chat_template:
+            turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _MARK}]
+            after = self._rendered(turns, add_generation_prompt=False).rpartition(_MARK)[2]
+            first = self._ids(after.lstrip())[:1]
+            if first and first[0] in self.tokenizer.added_tokens_decoder:
+                return first[0]
+        end: int = self.tokenizer.eos_token_id
+        return end
+
+    @cached_property
+    def _end_ids(self) -> list[int]:
+        """The tokens that end a generated action, those that break a line among them."""
+        own = self.model.generation_config.eos_token_id  # none, one or several
+        ends = {self._end_id, self.tokenizer.eos_token_id}
+        ends |= {own} if isinstance(own, int) else set(own or ())
+        texts = self.tokenizer.batch_decode([[token] for token in range(len(self.tokenizer))])
+        return sorted(ends | {token for token, text in enumerate(texts) if "\n" in text})
+
+    def _tokenize(self, texts: list[str]) -> list[list[int]]:
+        if self.tokenizer.chat_template:
+            return [self._ids(self._chat(text)) for text in texts]
+        end = self.tokenizer.eos_token_id
+        rows = self.tokenizer([text.rstrip() for text in texts], verbose=False)["input_ids"]
+        return [row[:-1] if row[-1:] == [end] else row for row in rows]
+
+    def _chat(self, text: str) -> str:
+        """The text as a user's message, up to where the answer begins."""
+        return self._rendered([{"role": "user", "content": text}], add_generation_prompt=True)
+
+    def _rendered(self, turns: list[dict[str, str]], add_generation_prompt: bool) -> str:
+        chat: str = self.tokenizer.apply_chat_template(
+            turns,
+            tokenize=False,
+            add_generation_prompt=add_generation_prompt,
+            # What some templates know: an action is wanted at once, and an answer must not depend
+            # on the day it is given on (the date is the one that Llama 3 falls back to).
+            enable_thinking=False,
+            date_string="26 Jul 2024",
+        )
+        return chat
+
+    def _behind(self, action: str) -> list[int]:
+        """The action as it follows a colon: at the start of a text some tokenizers part it
+        otherwise, and some have one token for a colon and a space.
+        """
+        before, both = self._ids(_BEFORE), self._ids(f"{_BEFORE} {action}")
+        parted = both[: len(before)] == before
+        return both[len(before) :] if parted else self._ids(f" {action}")
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        return ids
+
+    def _forward(self, ids: Tensor, mask: Tensor, **more: Any) -> Any:
+        """A pass over tokens `[B, T]` that are the last ones of `mask` `[B, L]`, T <= L."""
+        if self._takes_positions:
+            places = (mask.cumsum(1) - 1).clamp(min=0)
+            more["position_ids"] = places[:, -ids.shape[1] :]
+        return self.model(input_ids=ids, attention_mask=mask, **more)
+
+    @torch.inference_mode()
+    def _act(
+        self, prompts: Sequence[Prompt], tokens: list[list[int]]
+    ) -> list[tuple[Choice, np.ndarray]]:
+        chosen: dict[int, tuple[Choice, np.ndarray]] = {}
+        for actions, rows in self._groups(prompts).items():
+            ids, mask = self._padded([tokens[row] for row in rows], front=True)
+            if actions:
+                scores, states = self.scores(ids, mask, actions)
+                found = self._best(scores, actions)
+            else:
+                found, states = self._generate(ids, mask)
+            chosen.update(
+                zip(rows, zip(found, states.float().cpu().numpy(), strict=True), strict=True)
+            )
+        return [chosen[row] for row in range(len(prompts))]
+
+    def scores(self, ids: Tensor, mask: Tensor, actions: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+        """Score of every candidate `[B, C]`, and the state behind each prompt `[B, d]`.
+
+        A prompt is read once; the candidates then run on copies of its keys and values.
+        """
+        candidates = self._candidate_ids(actions)  # [C, T]
+        rows, (count, width) = ids.shape[0], candidates.shape
+        whole = ids.shape[1] + width
+        if whole > (context := self._longest(whole)):
+            raise ModelError(
+                f"model {self.name!r}: an action of {width} tokens does not fit behind a prompt of"
+                f" {ids.shape[1]} in the context of {context}; lower max_tokens"
+            )
+        first = self._forward(
+            ids, mask, use_cache=True, output_hidden_states=True, logits_to_keep=1
+        )
+        logits = first.logits[:, -1:].expand(rows, count, -1).unsqueeze(2)  # [B, C, 1, V]
+        if width > 1:
+            cache = first.cache
+            # Not `batch_repeat_interleave`, which not every kind of layer's cache has.
+            cache.reorder_cache(torch.arange(rows, device=ids.device).repeat_interleave(count))
+            own = candidates[:, :-1].clamp(min=0).repeat(rows, 1)
+            seen = torch.cat([mask.repeat_interleave(count, 0), torch.ones_like(own)], 1)
+            rest = self._forward(own, seen, cache=cache, use_cache=True)
+            logits = torch.cat([logits, rest.logits.view(rows, count, width - 1, -1)], 2)
+        return self._sums(logits, candidates), first.hidden_states[-1][:, -1]
+
+    def _generate(self, ids: Tensor, mask: Tensor) -> tuple[list[Choice], Tensor]:
+        out = self.model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=self._max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            pad_token_id=self.tokenizer.pad_token_id,
+            eos_token_id=self._end_ids,
+            return_dict_in_generate=True,
+            output_logits=True,
+            output_hidden_states=True,
+        )
+        made = out.sequences[:, ids.shape[1] :]
+        # Token by token: what pads may be a token that ends.
+        lengths = [
+            next((t for t, token in enumerate(row, 1) if token in self._end_ids), len(row))
+            for row in made.tolist()
+        ]
+        rows = [row[:count] for row, count in zip(made, lengths, strict=True)]
+        texts = self.tokenizer.batch_decode(rows, skip_special_tokens=True)
+        lines = [text.partition("\n")[0] for text in texts]
+        return self._generated(lines, made, out.logits, lengths), out.hidden_states[0][-1][:, -1]

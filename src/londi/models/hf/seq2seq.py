@@ -1,0 +1,162 @@
+"""Encoder-decoders (T5, Flan-T5) as players: all candidates of a batch in one encoder pass.
+
+This file knows no environment and no Switcher.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from transformers import AutoModelForSeq2SeqLM
+from transformers.modeling_outputs import BaseModelOutput
+
+from londi.envs.prompt import Prompt
+from londi.models.hf.reader import Reader
+from londi.models.hf.transformer import Choice, TransformerModel, matrix_weights
+
+
+class _Weights(NamedTuple):
+    """Weights that a token is multiplied by, and the shape of the attention to the prompt.
+
+    Attributes:
+        encoder: a token of the prompt, in the encoder.
+        crossing: a token of the prompt, for the decoder's keys and values.
+        decoder: a step of the decoder, its choice of a token included.
+        width: numbers of a state.
+        inner: numbers of all heads of a layer.
+        layers: of the encoder.
+    """
+
+    encoder: int
+    crossing: int
+    decoder: int
+    width: int
+    inner: int
+    layers: int
+
+
+class Seq2SeqModel(TransformerModel):
+    """A seq2seq language model that chooses actions; see `TransformerModel`.
+
+    A reply's embedding is the mean of the encoder's states.
+    """
+
+    loader = AutoModelForSeq2SeqLM
+
+    def flops(self, tokens: int, steps: int) -> float:
+        weights = self._weights
+        encoder = tokens * weights.encoder + 2 * tokens**2 * weights.inner * weights.layers
+        crossing = tokens * weights.crossing
+        decoder = steps * (weights.decoder + tokens * weights.crossing / weights.width)
+        return 2.0 * float(encoder + crossing + decoder)
+
+    @cached_property
+    def _weights(self) -> _Weights:
+        head = self.model.get_output_embeddings()
+        encoder, decoder = self.model.get_encoder(), self.model.get_decoder()
+        # Keys and values of the prompt are made once, for all steps.
+        across = [
+            part.weight
+            for name, part in decoder.named_modules()
+            if re.search(r"(EncDecAttention|encoder_attn)\.[kv](_proj)?$", name)
+        ]
+        crossing, width = sum(weight.numel() for weight in across), across[0].shape[1]
+        return _Weights(
+            encoder=matrix_weights(encoder, head),
+            decoder=matrix_weights(decoder, head) - crossing + head.weight.numel(),
+            crossing=crossing,
+            width=width,
+            inner=across[0].shape[0],
+            layers=self.model.config.num_hidden_layers,
+        )
+
+    def action_ids(self, actions: Sequence[str]) -> list[list[int]]:
+        return self._tokenize(list(actions))
+
+    def loss(self, ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        loss: torch.Tensor = self.model(input_ids=ids, attention_mask=mask, labels=labels).loss
+        return loss
+
+    def _reader(self, history: int, max_tokens: int) -> Reader:
+        return Reader(self._tokenize, history, self._longest(max_tokens))
+
+    def _tokenize(self, texts: list[str]) -> list[list[int]]:
+        ids: list[list[int]] = self.tokenizer(texts, verbose=False)["input_ids"]
+        return ids
+
+    @torch.inference_mode()
+    def _encode(self, tokens: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encoder states `[B, L, d]` and the mask `[B, L]` of the tokens that count."""
+        ids, mask = self._padded(tokens, front=False)
+        encoder = self.model.get_encoder()
+        return encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask
+
+    @torch.inference_mode()
+    def _act(
+        self, prompts: Sequence[Prompt], tokens: list[list[int]]
+    ) -> list[tuple[Choice, np.ndarray]]:
+        states, mask = self._encode(tokens)
+        weights = mask.unsqueeze(-1).to(states.dtype)
+        pooled = ((states * weights).sum(1) / weights.sum(1)).float().cpu().numpy()
+        chosen: dict[int, Choice] = {}
+        for actions, rows in self._groups(prompts).items():
+            if actions:
+                found = self._best(self.scores(states[rows], mask[rows], actions), actions)
+            else:
+                found = self._generate(states[rows], mask[rows])
+            chosen.update(zip(rows, found, strict=True))
+        return [(chosen[row], vector) for row, vector in enumerate(pooled)]
+
+    def scores(
+        self, states: torch.Tensor, mask: torch.Tensor, actions: tuple[str, ...]
+    ) -> torch.Tensor:
+        """Score of every candidate `[B, C]`.
+
+        The start token is decoded once a prompt, which also computes the keys and values of
+        the encoder states once; the candidates' own tokens then run on copies of that cache.
+        """
+        ids = self._candidate_ids(actions)  # [C, T]
+        rows, (count, width) = states.shape[0], ids.shape
+        start = self.model.config.decoder_start_token_id
+        first = self.model(
+            encoder_outputs=BaseModelOutput(last_hidden_state=states),
+            attention_mask=mask,
+            decoder_input_ids=torch.full((rows, 1), start, device=states.device),
+            use_cache=True,
+        )
+        logits: torch.Tensor = first.logits.expand(rows, count, -1).unsqueeze(2)  # [B, C, 1, V]
+        if width > 1:
+            cache = first.cache
+            cache.batch_repeat_interleave(count)
+            rest = self.model(
+                encoder_outputs=BaseModelOutput(
+                    last_hidden_state=states.repeat_interleave(count, 0)
+                ),
+                attention_mask=mask.repeat_interleave(count, 0),
+                decoder_input_ids=ids[:, :-1].clamp(min=0).repeat(rows, 1),
+                cache=cache,
+                use_cache=True,
+            )
+            more = rest.logits.view(rows, count, width - 1, -1)
+            logits = torch.cat([logits, more], 2)
+        return self._sums(logits, ids)
+
+    def _generate(self, states: torch.Tensor, mask: torch.Tensor) -> list[Choice]:
+        out = self.model.generate(
+            encoder_outputs=BaseModelOutput(last_hidden_state=states),
+            attention_mask=mask,
+            max_new_tokens=self._max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
+        texts = self.tokenizer.batch_decode(out.sequences, skip_special_tokens=True)
+        made = out.sequences[:, 1:]
+        lengths = (made != self.tokenizer.pad_token_id).sum(1).tolist()
+        return self._generated(texts, made, out.logits, lengths)

@@ -1,0 +1,4 @@
+"""Pictures and pages of results.
+
+This package knows figures. It does not know who played them.
+"""

@@ -1,0 +1,136 @@
+"""`londi report`: one page to look at of what `londi frontier` has played, a table and a picture.
+
+The page is a single file that asks nobody for anything: its style, its script (`page/`) and its
+data are in it. This file knows figures, and nobody who plays.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from londi.errors import LondiError
+from londi.evaluation.curves import (
+    FRONTIER,
+    TIMELINES,
+    Frontier,
+    Point,
+    read_frontier,
+    read_timelines,
+)
+from londi.reports.plot import plot_frontier
+from londi.storage.runs import write_whole
+
+REPORT = "report.html"
+TABLE = "frontier.csv"
+PICTURE = "frontier.png"
+
+
+def report(folder: Path) -> Path:
+    """Write `report.html`, `frontier.csv` and `frontier.png` beside what they tell of.
+
+    Args:
+        folder: of a comparison.
+
+    Returns:
+        The file of the page.
+
+    Raises:
+        LondiError: if there is no comparison in `folder`, or it cannot be read.
+    """
+    for name in (FRONTIER, TIMELINES):
+        if not (folder / name).is_file():
+            raise LondiError(
+                f"no frontier in {str(folder)!r}: it has no {name}; expected the folder of"
+                " `londi frontier`, once it has ended"
+            )
+    try:
+        found, timelines = read_frontier(folder), read_timelines(folder)
+        text = page(asdict(found) | {"timelines": [asdict(line) for line in timelines]})
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise LondiError(f"the frontier in {str(folder)!r} is damaged") from error
+    write_whole(folder / REPORT, [text])
+    write_whole(folder / TABLE, [table(found)])
+    plot_frontier(found, folder / PICTURE)
+    return folder / REPORT
+
+
+def page(data: dict[str, Any]) -> str:
+    """The page of these figures."""
+    source = files("londi.reports") / "page"
+    parts = {
+        "style": (source / "report.css").read_text(encoding="utf-8"),
+        "script": (source / "report.js").read_text(encoding="utf-8"),
+        # No text of an environment can end the element that holds it. What is not a number is
+        # refused: Python writes it, browsers cannot read it, and the page would stay empty.
+        "data": json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
+    }
+    text = (source / "report.html").read_text(encoding="utf-8")
+    # The data last: nothing in it is taken for a place to fill.
+    for name, part in parts.items():
+        before, place, after = text.partition("{{" + name + "}}")
+        assert place, name
+        text = before + part + after
+    return text
+
+
+def table(found: Frontier) -> str:
+    """Every point as a line of CSV."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(next(_rows(found))), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_rows(found))
+    return out.getvalue()
+
+
+def _rows(found: Frontier) -> Iterator[dict[str, Any]]:
+    for result in (found.quick, found.deepthink):
+        yield _row("alone", Point("alone", result, np.nan))
+    for curve in found.curves:
+        for kind, points in (("curve", curve.points), ("budget", curve.budgets)):
+            for point in points:
+                yield _row(kind, point)
+    for point in found.surface:
+        yield _row("surface", point)
+    blank = dict.fromkeys(_row("", Point("", found.quick, np.nan)), "")
+    for budget, best in [(None, b) for b in found.limit] + list(enumerate(found.limit_budgets)):
+        yield blank | {
+            "kind": "limit",
+            "method": "clairvoyant",
+            "budget": "" if budget is None else budget,
+            "call_rate": best.call_rate,
+            "return": best.return_at_most,
+            "return_low": best.return_at_least,
+            "return_high": best.return_at_most,
+        }
+
+
+def _row(kind: str, point: Point) -> dict[str, Any]:
+    result = point.result
+    low, high = result.return_ci
+    return {
+        "kind": kind,
+        "method": result.method,
+        "setting": point.setting,
+        "cost": result.cost,
+        "budget": "" if result.budget is None else result.budget,
+        "call_rate": result.call_rate,
+        "return": result.return_mean,
+        "return_low": low,
+        "return_high": high,
+        "return_iqm": "" if np.isnan(point.iqm) else point.iqm,
+        "success_rate": result.success_rate,
+        "cost_saved": result.cost_saved,
+        "pgr": "" if result.pgr is None else result.pgr,
+        "lm_seconds": result.lm_seconds,
+        "lm_flops": result.lm_flops,
+        "overspent": result.overspent,
+    }

@@ -1,0 +1,317 @@
+"""The command line as a user meets it: what it prints, what it leaves, how it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from londi.cli.main import main, verbs
+from londi.evaluation.evaluate import METHODS
+from londi.models.hf.seq2seq import Seq2SeqModel
+from londi.storage.checkpoint import load_state
+
+ENV = "londi/BabyAIText-GoToObjS4-v0"
+
+
+def call(*arguments: str) -> int:
+    """The exit code of `londi` with these arguments."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    code = ended.value.code
+    assert isinstance(code, int)
+    return code
+
+
+@pytest.fixture
+def config(make_lm: Callable[..., Seq2SeqModel], tmp_path: Path) -> Path:
+    """A YAML file of a training that takes seconds."""
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        f"env: {ENV}\nquick: {make_lm().name}\ndeepthink: expert\ncache: none\nsteps: 96\n"
+        "warmup: 32\nnum_envs: 4\nbatch_size: 8\nwidth: 16\nreport_every: 16\n"
+        "checkpoint_every: 32\n"
+    )
+    return file
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("tran", "unknown verb 'tran'; did you mean 'train'?"),
+        ("train --cots 1", "unknown option '--cots'; did you mean '--cost'?"),
+        ("evaluate run --epsiodes 1", "unknown option '--epsiodes'; did you mean '--episodes'?"),
+        ("train --lm-batch-size=-1", "lm_batch_size: expected a whole number >= 1, got -1"),
+        ("train --cost=-1", "cost: expected a number >= 0, got -1.0"),
+        ("train --cost abc", "cost: expected a number, got abc"),
+        ("train --cost nan", "cost: expected a number, got nan"),
+        ("train --cost inf", "cost: expected a number, got inf"),
+        ("train --budget 2.5", "budget: expected a whole number or 'none', got 2.5"),
+        ("train --budget many", "budget: expected a whole number or 'none', got many"),
+        ("train --budget=-2", "budget: expected a whole number >= 0 or none, got -2"),
+        ("train --seed 2.5", "seed: expected a whole number, got 2.5"),
+        ("train --choose both", "choose: expected 'score' or 'generate', got both"),
+        ("train --gamma 1.5", "gamma: expected a number from 0 to 1, got 1.5"),
+        (
+            "train --env londi/BabyAIText-GoToLocl-v0",
+            "unknown environment 'londi/BabyAIText-GoToLocl-v0'; "
+            "did you mean 'londi/BabyAIText-GoToLocal-v0'?",
+        ),
+        (
+            "train --quick builtin:babyai-quik",
+            "unknown model 'builtin:babyai-quik'; did you mean 'builtin:babyai-quick'?",
+        ),
+        ("train --quick randm", "unknown model 'randm'; did you mean 'random'?"),
+        ("train --quick no/such/model", "cannot load a model from 'no/such/model'"),
+        (
+            "train --quick random --encoder quik",
+            "unknown encoder 'quik'; did you mean 'quick'?",
+        ),
+        ("train --quick random", "encoder: 'quick' needs a QUICK that gives an embedding"),
+        ("train --quick ./no/model", "a model from './no/model': there is no such folder"),
+        ("train --config missing.yaml", "config: there is no file"),
+        ("train --env_options {memry:2}", "env_options"),
+        (
+            "train --env_options.memry 2",
+            "unknown option of londi/BabyAIText-MixedTrainLocal-v0 'memry'; did you mean 'memory'?",
+        ),
+        (
+            "train --env londi/ScienceWorld-v0 --env_options.tasks boill",
+            "unknown ScienceWorld task 'boill'; did you mean 'boil'?",
+        ),
+        (
+            "finetune --env londi/ScienceWorld-v0 --env_options.simplifications easi",
+            "unknown ScienceWorld simplification 'easi'; did you mean 'easy'?",
+        ),
+        (
+            "train --env londi/ScienceWorld-v0 --env_options.limit 0",
+            "limit: expected a whole number >= 1, got 0",
+        ),
+        (
+            "train --env londi/ScienceWorld-v0 --quick random",
+            "ScienceWorld-v0 gives one with --env_options.list_actions true",
+        ),
+        (
+            "train --env_options.name x",
+            "unknown option of londi/BabyAIText-MixedTrainLocal-v0 'name'",
+        ),
+        (
+            "train --env_options.mix Foo",
+            "unknown option of londi/BabyAIText-MixedTrainLocal-v0 'mix'",
+        ),
+        (
+            "train --env_options.memory 0",
+            "error: memory: expected a whole number >= 1 or null, got 0",
+        ),
+        ("train --env CartPole-v1", "env: expected texts to observe and act with, got Box"),
+        ("train --env nomodule:Env-v0", "env: cannot import 'nomodule'"),
+        ("train --steps 2000", "warmup: expected fewer steps than the 2,000 of the training"),
+        (
+            "train --steps 2000000",
+            "steps: expected a whole number from 1 to 1,000,000, got 2000000",
+        ),
+        ("evaluate run --sed 3", "unknown option '--sed'; did you mean '--seed'?"),
+        ("demo --config x.yaml", "unknown option '--config'; did you mean '--out'?"),
+        ("finetune --save_dtype float8", "save_dtype: expected 'float32'"),
+        ("finetune --noise [5.0]", "noise: expected chances from 0 to 1, got [5.0]"),
+        ("sweep", "grid: expected settings with their values, got none"),
+        ("sweep --grid 5", "grid"),
+        ("finetune --steps 0", "steps: expected a whole number >= 1, got 0"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    arguments: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    given = arguments.split()
+    if given[0] in ("train", "sweep", "finetune"):
+        given += ["--out", str(out)] + (["--cache", "none"] if given[0] == "train" else [])
+    assert call(*given) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("londi: error: ")
+    assert printed.err.count("\n") == 1
+    assert message in printed.err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cots: 1\n", "unknown key 'cots'; did you mean 'cost'?"),
+        ("sac:\n  tau: 1\n", "unknown key 'sac.tau'; did you mean 'tau'?"),
+        ("cost: abc\n", "cost: expected a number, got abc"),
+        ("budget: null\n", "budget: expected a whole number >= 0 or none, got None"),
+        ("cost: [\n", "not YAML"),
+        ("just words\n", "expected keys with values, got just words"),
+    ],
+)
+def test_a_bad_file_is_one_line(
+    text: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(text)
+    assert call("train", "--config", str(file), "--out", str(tmp_path / "run")) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("londi: error: ")
+    assert printed.err.count("\n") == 1
+    assert message in printed.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("verb", ["train", "finetune", "frontier"])
+def test_a_run_needs_a_folder(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(verb) == 2
+    assert "expected --out DIR" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "train --resume {}",
+        "evaluate {}",
+        "finetune --resume {}",
+        "frontier --resume {}",
+        "frontier {} --out {}/f",
+    ],
+)
+def test_a_folder_without_a_run_is_said_so(
+    arguments: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(*arguments.format(tmp_path, tmp_path).split()) == 2
+    assert "no run in" in capsys.readouterr().err
+
+
+def test_a_pickle_is_refused(
+    make_lm: Callable[..., Seq2SeqModel], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "model"
+    make_lm().save(folder)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    assert call("train", "--quick", str(folder), "--out", str(tmp_path / "run")) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], *([verb, "--help"] for verb in verbs())])
+def test_help_is_given(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(*arguments) == 0
+    assert "usage: londi" in capsys.readouterr().out
+
+
+def test_every_setting_has_a_sentence() -> None:
+    for verb, sub in verbs().items():
+        for action in sub._actions:
+            assert action.help, f"{verb} {action.dest}"
+
+
+def test_environments_and_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("envs") == 0
+    assert "londi/BabyAIText-MixedTestLocal-v0\n" in capsys.readouterr().out
+    assert call("models") == 0
+    out = capsys.readouterr().out
+    assert "builtin:babyai-quick" in out
+    assert "builtin:babyai-deepthink" in out
+
+
+def test_train_and_evaluate(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [str(tmp_path / f"s{seed}") for seed in range(2)]
+    for seed, run in enumerate(runs):
+        # What the command line says goes before what the file says.
+        assert call("train", "--config", str(config), "--seed", str(seed), "--out", run) == 0
+    together = tmp_path / "both"
+    small = ["--episodes", "6", "--validation_episodes", "3"]
+    assert call("evaluate", *runs, "--out", str(together), *small) == 0
+    table = capsys.readouterr().out
+    assert all(method in table for method in METHODS)
+
+    rows = json.loads((together / "results.json").read_text())
+    assert [row["method"] for row in rows] == list(METHODS)
+    assert all(row["seed"] == [0, 1] and row["episodes"] == 6 for row in rows)
+    assert (together / "return-call-rate.png").stat().st_size > 1000
+    for run in map(Path, runs):
+        assert [row["method"] for row in json.loads((run / "results.json").read_text())]
+        steps = [json.loads(line) for line in (run / "episodes.jsonl").read_text().splitlines()]
+        assert {step["method"] for step in steps} == set(METHODS)
+        by_method = {m: {s["episode"] for s in steps if s["method"] == m} for m in METHODS}
+        assert len(set(map(frozenset, by_method.values()))) == 1  # the same for every method
+    assert not list(tmp_path.rglob("*.part"))
+
+    before = (together / "results.json").read_bytes()
+    assert call("evaluate", *runs, "--out", str(together), *small) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert (together / "results.json").read_bytes() == before
+
+
+def test_runs_of_different_kinds_are_not_pooled(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [str(tmp_path / name) for name in ("cheap", "dear")]
+    for cost, run in zip(("0.1", "0.3"), runs, strict=True):
+        assert call("train", "--config", str(config), "--cost", cost, "--out", run) == 0
+    assert call("evaluate", *runs, "--out", str(tmp_path / "both")) == 2
+    error = capsys.readouterr().err
+    assert "differ in their seed only, got cost = 0.1 in" in error and "and 0.3 in" in error
+    assert call("evaluate", runs[0], runs[0], "--out", str(tmp_path / "both")) == 2
+    assert "expected one a seed, got seeds [0, 0]" in capsys.readouterr().err
+    (tmp_path / "file").write_text("mine")
+    assert call("evaluate", runs[0], "--out", str(tmp_path / "file")) == 2
+    assert "cannot write to" in capsys.readouterr().err
+    assert not (Path(runs[0]) / "results.json").exists()
+
+
+@pytest.mark.parametrize("more", [["--cost", "0.5"], ["--overwrite"], ["--out", "elsewhere"]])
+def test_a_run_that_goes_on_takes_no_other_settings(
+    more: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for verb in ("train", "sweep", "finetune", "frontier"):
+        if verb == "train" or more[0] != "--cost":
+            assert call(verb, "--resume", str(tmp_path), *more) == 2
+            error = capsys.readouterr().err
+            assert f"expected --resume alone, got {more[0]} as well" in error
+
+
+def test_a_configuration_that_is_no_text_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.yaml").write_bytes(b"\xff\xfe\x00")
+    assert call("train", "--config", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "run")) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_cache_may_lie_in_the_folder_of_the_run(config: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    cache = ["--cache", str(run / "answers.sqlite")]
+    quick = ["--deepthink", "builtin:babyai-quick"]
+    assert call("train", "--config", str(config), *quick, *cache, "--out", str(run)) == 0
+    assert (run / "answers.sqlite").is_file()
+
+
+def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(config: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "londi", "train"]
+    long = ["--config", str(config), "--out", str(run), "--steps", "100000"]
+    process = subprocess.Popen([*command, *long], stderr=subprocess.PIPE, text=True)
+    while not (run / "checkpoint").is_dir():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert f"londi train --resume {run}" in err
+    assert load_state(run / "checkpoint")["step"] > 0
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    process = subprocess.run(
+        f"{sys.executable} -m londi envs | head -1", shell=True, capture_output=True, text=True
+    )
+    assert process.stdout.startswith("londi/")
+    assert process.stderr == ""

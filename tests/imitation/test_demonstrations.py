@@ -1,0 +1,173 @@
+"""Labelled episodes: what is in them, and that they can be made again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from londi.envs.babyai.env import ACTIONS
+from londi.envs.episode import TextEpisode
+from londi.envs.prompt import Prompt
+from londi.envs.registry import make_env
+from londi.errors import InvalidConfig
+from londi.imitation.demonstrations import (
+    Demonstration,
+    collect,
+    collect_expert,
+    load_demonstrations,
+    save_demonstrations,
+)
+
+MIX = "londi/BabyAIText-MixedTrainLocal-v0"
+
+
+def test_an_example_is_the_state_and_the_experts_action() -> None:
+    episode = Demonstration(
+        "g", ("x", "y"), ("A", "B", "C", "D"), ("x", "y", "x", "y"), ("y", "y", "x", "x"), True
+    )
+    acts = ("x", "y")
+    assert list(episode.examples(3)) == [
+        (Prompt("g", acts, ("A",)), "y"),
+        (Prompt("g", acts, ("A", "B"), ("x",)), "y"),
+        (Prompt("g", acts, ("A", "B", "C"), ("x", "y")), "x"),
+        (Prompt("g", acts, ("B", "C", "D"), ("y", "x")), "x"),
+    ]
+    assert [p.observations for p, _ in episode.examples(1)] == [("A",), ("B",), ("C",), ("D",)]
+    assert all(p.past == () for p, _ in episode.examples(1))
+
+
+def replay(episode: Demonstration, seed: int) -> None:
+    """Do again what was done, and see what was seen."""
+    env = make_env(MIX, expert=True)
+    observation, info = env.reset(seed=seed)
+    assert episode.goal == info["goal"]
+    ended = False
+    for seen, taken, label in zip(episode.observations, episode.taken, episode.labels, strict=True):
+        assert not ended
+        assert (seen, label) == (observation, info["expert"])
+        observation, _, terminated, truncated, info = env.step(taken)
+        ended = terminated or truncated
+    assert ended or info["expert"] is None
+    assert episode.success == info["success"]
+
+
+def test_without_noise_the_expert_does_what_it_says() -> None:
+    for seed, episode in enumerate(collect_expert(MIX, range(5), (0.0,))):
+        assert episode.taken == episode.labels
+        assert episode.success
+        replay(episode, seed)
+
+
+def test_with_noise_the_labels_are_still_the_experts() -> None:
+    episodes = collect_expert(MIX, range(10), (0.5,))
+    for seed, episode in enumerate(episodes):
+        replay(episode, seed)
+    pairs = [p for e in episodes for p in zip(e.taken, e.labels, strict=True)]
+    # Half of the actions are drawn from six, one of which is the expert's.
+    assert np.mean([a != b for a, b in pairs]) == pytest.approx(0.5 * 5 / 6, abs=0.12)
+
+
+def test_each_episode_draws_one_of_the_noises() -> None:
+    episodes = collect_expert(MIX, range(30), (0.0, 1.0))
+    follows = [np.mean([a == b for a, b in zip(e.taken, e.labels, strict=True)]) for e in episodes]
+    clean = sum(share == 1.0 for share in follows)
+    assert 8 <= clean <= 22
+    assert all(share == 1.0 or share < 0.7 for share in follows)
+
+
+def test_workers_do_not_change_the_episodes() -> None:
+    alone = collect_expert(MIX, range(100, 105), (0.0, 0.3), workers=1)
+    shared = collect_expert(MIX, range(100, 105), (0.0, 0.3), workers=2)
+    assert shared == alone
+    assert collect_expert(MIX, range(200, 205), (0.0, 0.3)) != alone
+
+
+class Chance:
+    """Answers each prompt by chance, and keeps count."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(0)
+        self.batches: list[int] = []
+
+    def __call__(self, prompts: Sequence[Prompt]) -> list[str]:
+        self.batches.append(len(prompts))
+        assert all(prompt.actions == ACTIONS for prompt in prompts)
+        return [str(self.rng.choice(ACTIONS)) for _ in prompts]
+
+
+def test_another_may_act_while_the_expert_labels() -> None:
+    act = Chance()
+    episodes = list(collect(MIX, range(6), act, parallel=4))
+    assert len(episodes) == 6
+    assert max(act.batches) == 4, "four episodes side by side, answered at once"
+    agreement = [a == b for e in episodes for a, b in zip(e.taken, e.labels, strict=True)]
+    assert 0.05 < np.mean(agreement) < 0.4
+    for episode in episodes:
+        seed = next(s for s in range(6) if starts(s) == (episode.goal, episode.observations[0]))
+        replay(episode, seed)
+
+
+def starts(seed: int) -> tuple[str, str]:
+    observation, info = make_env(MIX).reset(seed=seed)
+    return info["goal"], observation
+
+
+def test_a_function_of_the_prompt_gives_the_same_episodes_side_by_side() -> None:
+    def act(prompts: Sequence[Prompt]) -> list[str]:
+        return [ACTIONS[len(p.text()) % 3] for p in prompts]
+
+    alone = list(collect(MIX, range(3), act, parallel=1))
+    beside = list(collect(MIX, range(3), act, parallel=3))
+    assert sorted(alone, key=repr) == sorted(beside, key=repr)
+
+
+def test_what_is_saved_comes_back(tmp_path: Path, demonstrations: list[Demonstration]) -> None:
+    file = tmp_path / "d.jsonl.gz"
+    save_demonstrations(file, demonstrations)
+    assert load_demonstrations(file) == demonstrations
+    assert [path.name for path in tmp_path.iterdir()] == ["d.jsonl.gz"]
+
+
+def test_an_interrupted_save_leaves_no_file(
+    tmp_path: Path, demonstrations: list[Demonstration]
+) -> None:
+    class Broken(list[Demonstration]):
+        def __iter__(self):  # type: ignore[no-untyped-def]
+            yield demonstrations[0]
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        save_demonstrations(tmp_path / "d.jsonl.gz", Broken())
+    assert not (tmp_path / "d.jsonl.gz").exists()
+
+
+def test_an_environment_without_expert_cannot_be_imitated(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = make_env(MIX)
+    monkeypatch.setattr("londi.imitation.demonstrations.make_env", lambda name, expert: plain)
+    with pytest.raises(InvalidConfig, match="has no expert to imitate"):
+        collect_expert(MIX, range(1), (0.0,))
+
+
+def test_scienceworlds_episodes_keep_what_their_prompts_show(tmp_path: Path) -> None:
+    env = "londi/ScienceWorld-find-plant-v0"
+    episodes = collect_expert(env, range(2), (0.0,))
+    save_demonstrations(tmp_path / "episodes", episodes)
+    assert load_demonstrations(tmp_path / "episodes") == episodes
+    for seed, episode in enumerate(episodes):
+        assert episode.taken == episode.labels
+        assert episode.success
+        played = TextEpisode(make_env(env, expert=True))
+        played.start(seed)
+        for prompt, label in episode.examples(11):
+            assert prompt.text() == played.prompt().text()
+            assert "Current inventory: In your inventory" in prompt.text()
+            played.step(label)
+        played.close()
+
+
+def test_noise_needs_actions_to_draw_from() -> None:
+    with pytest.raises(InvalidConfig, match="lists no actions"):
+        collect_expert("londi/ScienceWorld-find-plant-v0", range(1), (0.5,))

@@ -1,0 +1,213 @@
+"""`londi finetune` from end to end, on a model of a few thousand weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from londi.config import FinetuneConfig
+from londi.errors import InvalidConfig, OutputExists, UnknownName
+from londi.imitation.finetune import Progress, finetune, learn_tokenizer, make_optimizers, new_model
+from londi.models.hf.seq2seq import Seq2SeqModel
+from londi.models.registry import load_model
+from londi.storage.checkpoint import load_state
+from londi.storage.runs import create_run
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    return load_file(out / "model" / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def trained(
+    tiny_config: FinetuneConfig, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[Progress], dict[str, object]]:
+    """The folder, the progress and the figures of a short training."""
+    out = tmp_path_factory.mktemp("finetune") / "deep" / "er"
+    progress: list[Progress] = []
+    figures = finetune(tiny_config, out, on_progress=progress.append)
+    return out, progress, figures
+
+
+Trained = tuple[Path, list[Progress], dict[str, object]]
+
+
+def test_it_leaves_a_model_that_plays(trained: Trained) -> None:
+    out, _, figures = trained
+    lm = load_model(str(out / "model"))
+    assert isinstance(lm, Seq2SeqModel)
+    assert lm.reader.history == 3
+    assert figures["parameters"] == sum(p.numel() for p in lm.model.parameters())
+
+
+def test_it_leaves_a_card_and_a_recipe(trained: Trained, tiny_config: FinetuneConfig) -> None:
+    out, _, figures = trained
+    card = (out / "model" / "README.md").read_text()
+    assert card.startswith("---\nlicense: mit\n")
+    assert f"# A player for {tiny_config.env}" in card
+    for key, value in figures.items():
+        assert f"| {key} | {value} |" in card
+    recipe = json.loads((out / "model" / "recipe.json").read_text())
+    assert recipe["figures"] == figures
+    assert recipe["config"]["learning_rate"] == tiny_config.learning_rate
+
+
+def test_the_figures_are_of_held_out_play(trained: Trained, tiny_config: FinetuneConfig) -> None:
+    figures = trained[2]
+    assert figures["episodes"] == tiny_config.evaluation_episodes
+    assert 0 <= figures["success"] <= 1  # type: ignore[operator]
+    assert 0 <= figures["return"] <= 1  # type: ignore[operator]
+
+
+def test_the_loss_falls(trained: Trained, tiny_config: FinetuneConfig) -> None:
+    progress = trained[1]
+    assert [p.step for p in progress] == [5, 10, 15, 20, 25, 30]
+    assert [p.round for p in progress] == [0, 0, 0, 1, 1, 1]
+    assert progress[-1].loss < 0.7 * progress[0].loss
+    assert all(p.steps == tiny_config.steps and p.examples_per_second > 0 for p in progress)
+
+
+def test_the_same_seed_gives_the_same_weights(
+    trained: Trained, tiny_config: FinetuneConfig, tmp_path: Path
+) -> None:
+    finetune(tiny_config, tmp_path / "again")
+    finetune(replace(tiny_config, seed=1), tmp_path / "other")
+    first, again, other = (
+        weights(trained[0]),
+        weights(tmp_path / "again"),
+        weights(tmp_path / "other"),
+    )
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert any(
+        first[key].shape != other[key].shape or not torch.equal(first[key], other[key])
+        for key in first
+    )
+
+
+class Killed(Exception):
+    """As a kill would, it leaves nothing behind but the last checkpoint."""
+
+
+@pytest.mark.parametrize(("after", "checkpoint"), [(10, 10), (15, 15), (25, 20)])
+def test_a_killed_training_goes_on_and_ends_the_same(
+    trained: Trained, tiny_config: FinetuneConfig, tmp_path: Path, after: int, checkpoint: int
+) -> None:
+    def die(progress: Progress) -> None:
+        if progress.step > after:
+            raise Killed
+
+    with pytest.raises(Killed):
+        finetune(tiny_config, tmp_path / "run", on_progress=die)
+    assert not (tmp_path / "run" / "model").exists()
+    resumed: list[Progress] = []
+    finetune(tiny_config, tmp_path / "run", resume=True, on_progress=resumed.append)
+    # From the last checkpoint, every ten steps and at the end of a round, not from the start.
+    assert resumed[0].step == checkpoint + 5
+    assert resumed[-1].step == tiny_config.steps
+    first, second = weights(trained[0]), weights(tmp_path / "run")
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_a_stopped_training_loses_no_step(
+    trained: Trained, tiny_config: FinetuneConfig, tmp_path: Path
+) -> None:
+    asked = iter(range(1000))
+    out = tmp_path / "run"
+    assert finetune(tiny_config, out, should_stop=lambda: next(asked) == 6) is None
+    assert int(load_state(out / "checkpoint")["step"]) == 7
+    finetune(tiny_config, out, resume=True)
+    first, second = weights(trained[0]), weights(out)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_a_run_is_not_overwritten_unasked(trained: Trained, tiny_config: FinetuneConfig) -> None:
+    with pytest.raises(OutputExists):
+        finetune(tiny_config, trained[0])
+
+
+def test_an_unknown_environment_leaves_nothing(tiny_config: FinetuneConfig, tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="did you mean"):
+        finetune(replace(tiny_config, env="londi/BabyAIText-GoToObjS44-v0"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_resumed_when_done_it_trains_no_more(trained: Trained, tiny_config: FinetuneConfig) -> None:
+    out = trained[0]
+    before = weights(out)
+    calls: list[Progress] = []
+    finetune(tiny_config, out, resume=True, on_progress=calls.append)
+    assert calls == []
+    assert all(torch.equal(before[key], value) for key, value in weights(out).items())
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_every_weight_has_one_optimizer(tiny_config: FinetuneConfig, optimizer: str) -> None:
+    tokenizer = learn_tokenizer(["go to the red ball"], (), 300)
+    model = new_model(tiny_config, tokenizer)
+    made = make_optimizers(model, replace(tiny_config, optimizer=optimizer))
+    held = [id(w) for o in made for group in o.param_groups for w in group["params"]]
+    assert sorted(held) == sorted(map(id, model.parameters()))
+    assert len(made) == (2 if optimizer == "muon" else 1)
+
+
+def test_it_can_start_from_a_model(
+    trained: Trained, tiny_config: FinetuneConfig, tmp_path: Path
+) -> None:
+    base = str(trained[0] / "model")
+    config = replace(tiny_config, base=base, history=1, steps=4, rounds=0, learning_rate=1e-5)
+    finetune(config, tmp_path / "on")
+    lm = load_model(str(tmp_path / "on" / "model"))
+    assert isinstance(lm, Seq2SeqModel)
+    assert lm.reader.history == 1
+    old, new = weights(trained[0]), weights(tmp_path / "on")
+    assert old.keys() == new.keys()
+    for key in old:
+        torch.testing.assert_close(old[key], new[key], atol=1e-3, rtol=0)
+    assert any(not torch.equal(old[key], new[key]) for key in old)
+
+
+def test_it_learns_the_same_from_borrowed_demonstrations(
+    trained: Trained, tiny_config: FinetuneConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def record(*_: object) -> None:
+        raise AssertionError("the expert was asked again")
+
+    monkeypatch.setattr("londi.imitation.finetune.collect_expert", record)
+    finetune(replace(tiny_config, demonstrations=str(trained[0])), tmp_path / "borrower")
+    first, second = weights(trained[0]), weights(tmp_path / "borrower")
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"episodes": 7}, r"expected a run with episodes = 7, got \d+ in"),
+        ({"noise": (0.5,)}, r"expected a run with noise = \(0.5,\), got"),
+        ({"seed": 3}, "expected a run with seed = 3, got 0 in"),
+    ],
+)
+def test_demonstrations_of_another_kind_are_refused(
+    trained: Trained,
+    tiny_config: FinetuneConfig,
+    tmp_path: Path,
+    changed: dict[str, object],
+    message: str,
+) -> None:
+    config = replace(tiny_config, demonstrations=str(trained[0]), **changed)  # type: ignore[arg-type]
+    with pytest.raises(InvalidConfig, match=message):
+        finetune(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_lender_must_have_something_to_lend(tiny_config: FinetuneConfig, tmp_path: Path) -> None:
+    create_run(tmp_path / "lender", tiny_config)
+    config = replace(tiny_config, demonstrations=str(tmp_path / "lender"))
+    with pytest.raises(InvalidConfig, match="has recorded none yet"):
+        finetune(config, tmp_path / "run")
+    with pytest.raises(InvalidConfig, match="expected another run's"):
+        finetune(config, tmp_path / "lender", overwrite=True)

@@ -1,0 +1,351 @@
+"""The switching problem as a vector environment, on a corridor whose right answers are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stable_baselines3 import DQN
+
+from londi import Budget, SwitchingVectorEnv
+from londi.baselines.sb3 import StableBaselines
+from londi.encoders.registry import EXTRAS, ConfidenceEncoder, Encoder, NoEncoder, QuickEncoder
+from londi.envs.prompt import Prompt
+from londi.errors import InvalidConfig, UnknownName
+from londi.models.scripted import RandomModel
+from londi.storage.checkpoint import load_state, save_state
+from londi.types import Reply, Step, Usage
+from playthings import LENGTH, Corridor, Scripted, deepthink, quick
+
+
+def make(
+    budget: Budget | None = None,
+    cost: float = 0.1,
+    num_envs: int = 3,
+    encoder: Encoder | None = None,
+    limit: int | None = None,
+    foresight: bool = False,
+) -> SwitchingVectorEnv:
+    return SwitchingVectorEnv(
+        lambda: Corridor(limit),
+        quick(),
+        deepthink(),
+        cost=cost,
+        budget=budget,
+        encoder=encoder or QuickEncoder(3),
+        num_envs=num_envs,
+        foresight=foresight,
+    )
+
+
+class Spinning(RandomModel):
+    """Turns on the spot: it sees the same again every four steps."""
+
+    def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
+        return [Reply("turn left", 0.0, 1.0, Usage(1)) for _ in prompts]
+
+
+def play(env: SwitchingVectorEnv, choose: Callable[[int], np.ndarray], steps: int) -> list[Step]:
+    """The steps of all slots, choices by the number of the step."""
+    taken: list[Step] = []
+    for t in range(steps):
+        *_, info = env.step(choose(t))
+        taken += [step for step in info["steps"] if step is not None]
+    return taken
+
+
+def test_it_is_a_gymnasium_vector_environment() -> None:
+    env = make()
+    assert isinstance(env, gym.vector.VectorEnv)
+    assert env.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
+    observation, info = env.reset(seed=0)
+    assert env.observation_space.contains(observation)
+    assert info["action_mask"].shape == (3, 2)
+    for _ in range(20):
+        observation, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+        assert env.observation_space.contains(observation)
+        assert reward.shape == terminated.shape == truncated.shape == (3,)
+    env.close()
+
+
+def test_deepthink_acts_where_the_action_is_one_and_quick_elsewhere() -> None:
+    env = make(num_envs=8)
+    env.reset(seed=0)
+    choice = np.array([0, 1] * 4)
+    *_, info = env.step(choice)
+    for g, step in zip(choice, info["steps"], strict=True):
+        assert step.choice == g
+        assert (step.deepthink.calls, step.quick.calls) == (g, 1)
+    env.close()
+
+
+def test_each_model_is_asked_once_a_step_for_all_of_its_part() -> None:
+    env = make(num_envs=8)
+    small, large = env.quick, env.deepthink
+    assert isinstance(small, Scripted)
+    assert isinstance(large, Scripted)
+    env.reset(seed=0)
+    assert small.asked == [8]  # the encoder reads QUICK's replies, so it is asked everywhere
+    env.step(np.array([1, 1, 1, 0, 0, 0, 0, 0]))
+    assert large.asked == [3]
+    assert len(small.asked) == 2
+    env.close()
+
+
+def test_quick_is_not_asked_where_deepthink_acts_unless_the_encoder_reads_it() -> None:
+    env = make(num_envs=8, encoder=NoEncoder())
+    small = env.quick
+    assert isinstance(small, Scripted)
+    env.reset(seed=0)
+    assert small.asked == []
+    env.step(np.array([1, 1, 1, 0, 0, 0, 0, 0]))
+    assert small.asked == [5]
+    env.step(np.ones(8))
+    assert small.asked == [5]
+    env.close()
+
+
+def test_the_reward_is_the_tasks_less_the_cost_of_a_call() -> None:
+    env = make(cost=0.25, num_envs=4)
+    env.reset(seed=0)
+    for t in range(3 * LENGTH):
+        choice = np.array([0, 1, 1, t % 2])
+        _, reward, _, _, info = env.step(choice)
+        assert reward.tolist() == [s.reward - 0.25 * s.choice for s in info["steps"]]
+    env.close()
+
+
+def test_always_deepthink_walks_to_the_end() -> None:
+    env = make()
+    env.reset(seed=0)
+    steps = play(env, lambda _: np.ones(3), LENGTH)
+    assert sum(step.success for step in steps) == 3
+    assert sum(step.reward for step in steps) == 3
+    env.close()
+
+
+def test_an_observation_shows_features_budget_cost_and_how_the_episode_has_gone() -> None:
+    env = make(Budget(4), cost=0.3, encoder=ConfidenceEncoder())
+    observation, _ = env.reset(seed=0)
+    assert observation.shape == (3, 5)
+    assert set(observation[:, 0].round(1)) <= {np.float32(0.9), np.float32(0.6)}
+    np.testing.assert_allclose(observation[:, 1:], [[1.0, 0.3, 0.0, 0.0]] * 3, rtol=1e-6)
+    observation, *_ = env.step(np.ones(3))
+    np.testing.assert_allclose(observation[:, 1:], [[0.75, 0.3, np.log(2), 0.0]] * 3, rtol=1e-6)
+    env.close()
+
+
+def test_an_observation_shows_how_often_the_same_was_seen_before() -> None:
+    env = SwitchingVectorEnv(
+        "londi/BabyAIText-GoToObj-v0", Spinning(), Spinning(), encoder=NoEncoder(), num_envs=1
+    )
+    observation, _ = env.reset(seed=0)
+    seen = [observation[0, -1]]
+    for _ in range(8):
+        seen.append(env.step(np.zeros(1))[0][0, -1])
+    np.testing.assert_allclose(seen, np.log1p([0] * 4 + [1] * 4 + [2]), rtol=1e-6)
+    env.close()
+
+
+def test_with_foresight_both_models_are_asked_everywhere_and_the_play_is_the_same() -> None:
+    plain, foreseeing = make(num_envs=8), make(num_envs=8, foresight=True)
+    small, large = foreseeing.quick, foreseeing.deepthink
+    assert isinstance(small, Scripted)
+    assert isinstance(large, Scripted)
+    expected, _ = plain.reset(seed=0)
+    observation, info = foreseeing.reset(seed=0)
+    for t in range(3 * LENGTH):
+        np.testing.assert_array_equal(observation, expected)
+        easy = observation[:, 0] == 1  # where QUICK knows what to do, both do the same
+        assert info["foresight"].shape == (8, 4)
+        assert info["foresight"][:, 0].tolist() == easy.tolist()
+        choice = np.arange(8) % 2 ^ t % 2
+        expected, *_, told = plain.step(choice)
+        observation, *_, info = foreseeing.step(choice)
+        assert [s.action for s in info["steps"]] == [s.action for s in told["steps"]]
+        gone_on = info["final_obs"].any(1)
+        assert info["final_foresight"][~gone_on].sum() == 0
+    assert len(small.asked) == len(large.asked) == 3 * LENGTH + 1
+    assert small.asked == large.asked
+    plain.close()
+    foreseeing.close()
+
+
+def test_an_ended_episode_is_followed_by_the_next_seed_and_a_full_budget() -> None:
+    env = make(Budget(4), num_envs=2)
+    env.reset(options={"episodes": [7, 8, 9, 10]})
+    steps = play(env, lambda _: np.ones(2), LENGTH - 1)
+    assert {step.episode for step in steps} == {7, 8}
+    observation, *_ = env.step(np.ones(2))
+    assert observation[:, -EXTRAS].tolist() == [1.0, 1.0]
+    *_, info = env.step(np.zeros(2))
+    assert [step.episode for step in info["steps"]] == [9, 10]
+    assert [step.t for step in info["steps"]] == [0, 0]
+    env.close()
+
+
+def test_slots_run_out_of_episodes() -> None:
+    env = make(num_envs=3)
+    _, info = env.reset(options={"episodes": [1, 2, 3, 4]})
+    played = []
+    while info["live"].any():
+        *_, info = env.step(np.ones(3))
+        played += [step.episode for step in info["steps"] if step is not None]
+    assert sorted(played) == sorted([1, 2, 3, 4] * LENGTH)
+    observation, reward, terminated, truncated, info = env.step(np.ones(3))
+    assert info["steps"] == (None, None, None)
+    assert not observation.any()
+    assert not reward.any()
+    assert not terminated.any()
+    assert not truncated.any()
+    env.close()
+
+
+def test_the_final_observation_is_that_of_the_old_episode() -> None:
+    env = make(Budget(2), num_envs=1, limit=1)
+    env.reset(options={"episodes": [1, 2]})
+    observation, _, terminated, truncated, info = env.step(np.ones(1))
+    assert truncated[0]
+    assert not terminated[0]
+    assert info["final_obs"][0, -EXTRAS] == 0.5  # one of two calls is left in the old episode
+    assert observation[0, -EXTRAS] == 1.0
+    env.close()
+
+
+def test_nothing_is_looked_at_behind_a_terminated_episode() -> None:
+    env = make(num_envs=1)
+    env.reset(options={"episodes": [1]})
+    for _ in range(LENGTH):
+        _, _, terminated, _, info = env.step(np.ones(1))
+    assert terminated[0]
+    assert not info["final_obs"].any()
+    env.close()
+
+
+@given(
+    n=st.integers(0, 3),
+    choices=st.lists(st.lists(st.integers(0, 1), min_size=2, max_size=2), max_size=20),
+)
+@settings(max_examples=50, deadline=None)
+def test_a_mask_is_never_overspent(n: int, choices: list[list[int]]) -> None:
+    env = make(Budget(n, "mask"), num_envs=2)
+    _, info = env.reset(seed=3)
+    calls: dict[int, int] = {}
+    for choice in choices:
+        allowed = info["action_mask"][:, 1]
+        *_, info = env.step(np.array(choice))
+        for step, g, may in zip(info["steps"], choice, allowed, strict=True):
+            assert step.choice == (g if may else 0)
+            assert not step.overspent
+            calls[step.episode] = calls.get(step.episode, 0) + step.choice
+    assert max(calls.values(), default=0) <= n
+    env.close()
+
+
+@given(n=st.integers(0, 3), choices=st.lists(st.integers(0, 1), max_size=LENGTH))
+@settings(max_examples=50, deadline=None)
+def test_a_penalty_is_paid_for_each_call_beyond_the_budget(n: int, choices: list[int]) -> None:
+    env = make(Budget(n, "penalty", 2.0), cost=0.5, num_envs=1)
+    env.quick = deepthink()  # so that no episode ends early
+    env.reset(options={"episodes": [5]})
+    spent = 0
+    for g in choices:
+        _, reward, _, _, info = env.step(np.array([g]))
+        (step,) = info["steps"]
+        assert step.remaining == n - spent
+        assert step.overspent == (g == 1 and spent >= n)
+        assert reward[0] == step.reward - 0.5 * g - 2.0 * step.overspent
+        spent += g
+    env.close()
+
+
+def test_the_same_seed_gives_the_same_episodes() -> None:
+    def record(seed: int) -> list[Any]:
+        env = make()
+        observation, _ = env.reset(seed=seed)
+        rows = [observation]
+        for t in range(10):
+            observation, *_ = env.step(np.array([t % 2, 1, 0]))
+            rows.append(observation)
+        env.close()
+        return [row.tolist() for row in rows]
+
+    assert record(1) == record(1)
+    assert record(1) != record(2)
+
+
+@pytest.mark.parametrize("encoder", [QuickEncoder(3), NoEncoder()])
+def test_a_resumed_environment_goes_on_as_the_first(encoder: Encoder, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    choices = rng.integers(2, size=(12, 3))
+    first, second = (make(Budget(3), encoder=encoder) for _ in range(2))
+    first.reset(options={"episodes": count(20)})
+    play(first, lambda t: choices[t], 5)
+    save_state(tmp_path / "state", first.state())
+    second.load_state(load_state(tmp_path / "state"), count(20))
+    small = second.quick
+    assert isinstance(small, Scripted)
+    assert small.asked == []  # nothing that was known is asked again
+    for choice in choices[5:]:
+        a, b = first.step(choice), second.step(choice)
+        for left, right in zip(a[:4], b[:4], strict=True):
+            np.testing.assert_array_equal(left, right)
+        assert a[4]["steps"] == b[4]["steps"]
+    first.close()
+    second.close()
+
+
+def test_babyai_is_reached_by_name() -> None:
+    env = SwitchingVectorEnv(
+        "londi/BabyAIText-GoToObjS4-v0", quick(), deepthink(), encoder=NoEncoder(), num_envs=2
+    )
+    env.reset(seed=0)
+    *_, info = env.step(np.array([0, 1]))
+    assert [step.t for step in info["steps"]] == [0, 0]
+    env.close()
+
+
+@pytest.mark.parametrize("cost", [-0.1, float("nan"), float("inf")])
+def test_a_cost_that_is_none_is_refused(cost: float) -> None:
+    with pytest.raises(InvalidConfig, match="cost: expected a number >= 0"):
+        make(cost=cost)
+
+
+def test_an_unknown_environment_is_refused() -> None:
+    with pytest.raises(UnknownName, match="did you mean"):
+        SwitchingVectorEnv(
+            "londi/BabyAIText-GoToObjS44-v0", quick(), deepthink(), encoder=NoEncoder()
+        )
+
+
+def test_another_library_learns_to_call_where_it_is_hard() -> None:
+    env = make(cost=0.1, num_envs=4)
+    model = DQN(
+        "MlpPolicy",
+        StableBaselines(env),
+        learning_starts=200,
+        learning_rate=2e-3,
+        target_update_interval=200,
+        train_freq=1,
+        exploration_fraction=0.5,
+        policy_kwargs={"net_arch": [32]},
+        seed=0,
+        device="cpu",
+    )
+    model.learn(4000)
+    observation, _ = env.reset(seed=10_000)
+    right = []
+    for _ in range(25):
+        choice, _ = model.predict(observation, deterministic=True)
+        right += (choice == observation[:, 1]).tolist()  # the feature that says "hard"
+        observation, *_ = env.step(choice)
+    assert np.mean(right) > 0.95
+    env.close()
