@@ -20,7 +20,7 @@ from frontier import between
 from horizon import figures
 from matplotlib.figure import Figure
 
-from londi.baselines.registry import UNIVERSAL, Candidate, Method
+from londi.baselines.registry import UNIVERSAL, Baseline, OperatingPoint
 from londi.config import FrontierConfig
 from londi.envs.scienceworld.simulator import warm
 from londi.evaluation.curves import read_frontier
@@ -29,7 +29,7 @@ from londi.storage.runs import read_run
 from londi.switching.switcher import ConstantSwitcher
 
 BUDGETS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 20)
-SPEND = Method("deepthink", "DEEPTHINK until out of calls", False, lambda bench: [])
+SPEND = Baseline("deepthink", "DEEPTHINK until out of calls", False, lambda bench: [])
 LIMIT = "clairvoyant, at most"
 COLORS = {UNIVERSAL.label: "#D55E00", SPEND.label: "#000000", LIMIT: "#0072B2"}
 Floats = npt.NDArray[np.float64]
@@ -43,7 +43,7 @@ def main(folder: Path) -> None:
     budgets = [*(n for n in BUDGETS if n <= most), None]
     lowest = [of_seed[:1] for of_seed in comparison.candidates(UNIVERSAL)]
     spots = [(0, n) for n in budgets]
-    spend = [[Candidate("until out of calls", ConstantSwitcher(1.0), 0.0)]]
+    spend = [[OperatingPoint("until out of calls", ConstantSwitcher(1.0), 0.0)]]
     with warm():
         ours = comparison.played(UNIVERSAL, lowest, spots, held_out=True)
         spent = comparison.played(SPEND, spend, spots, held_out=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from londi.evaluation.curves import Best, Estimate, read_frontier
+from londi.evaluation.curves import Estimate, LimitPoint, read_frontier
 
 
 def main(folder: Path) -> None:
@@ -60,7 +60,7 @@ def interval(figure: Estimate | None) -> str:
     return "" if figure is None else f"{figure.value:.3f} ({figure.low:.3f} .. {figure.high:.3f})"
 
 
-def between(best: Best) -> str:
+def between(best: LimitPoint) -> str:
     """What is reached, and what is not exceeded where that is more."""
     low, high = f"{best.return_at_least:.3f}", f"{best.return_at_most:.3f}"
     return low if low == high else f"{low} .. {high}"

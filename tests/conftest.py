@@ -12,7 +12,7 @@ import torch
 
 from londi.config import FinetuneConfig
 from londi.imitation.demonstrations import Demonstration, collect_expert
-from londi.imitation.finetune import learn_tokenizer, new_model
+from londi.imitation.tokenizer import learn_tokenizer, new_model
 from londi.models.hf.seq2seq import Seq2SeqModel
 
 TINY = FinetuneConfig(

@@ -105,7 +105,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class CostBudget:
     """On what terms DEEPTHINK can be called.
 
     Attributes:
@@ -116,6 +116,6 @@ class Terms:
     cost: float
     remaining: float
 
-    def after(self, choice: int) -> Terms:
+    def after(self, choice: int) -> CostBudget:
         """What they are after a choice g: x_{t+1} = x_t - g_t."""
-        return Terms(self.cost, self.remaining - choice)
+        return CostBudget(self.cost, self.remaining - choice)

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from londi import SwitchingVectorEnv
-from londi.baselines.logs import Log, kept_log, record
-from londi.baselines.registry import BASELINES, UNIVERSAL, Bench
+from londi.baselines.logs import OfflineDataset, cached_dataset, collect
+from londi.baselines.registry import BASELINES, UNIVERSAL, BaselineContext
 from londi.baselines.routers import (
     EpisodeSwitcher,
     Margin,
     Scorer,
-    TermsScorer,
+    UniversalScorer,
     greedy,
     learn_cql,
     learn_episode_router,
@@ -29,28 +29,23 @@ from londi.baselines.routers import (
 from londi.baselines.rules import EverySwitcher, FirstSwitcher, StuckSwitcher
 from londi.baselines.sb3 import learn, sequential
 from londi.config import METHODS
-from londi.encoders.registry import (
-    COST,
-    EXTRAS,
-    REPEATS,
-    SHARE,
-    STEPS,
-    ProgressEncoder,
-    QuickEncoder,
-)
-from londi.envs.prompt import Prompt, SciencePrompt
+from londi.encoders.base import ProgressEncoder
+from londi.encoders.quick import QuickEncoder
+from londi.encoders.registry import COST, EXTRAS, REPEATS, SHARE, STEPS
+from londi.envs.prompt import Prompt
+from londi.envs.scienceworld.prompt import SciencePrompt
 from londi.envs.seeds import switching_seeds
 from londi.errors import InvalidConfig
 from londi.evaluation.evaluate import play, summary
 from londi.switching.budget import Budget
-from londi.switching.cost_budget import TermsRange
+from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.switcher import ConstantSwitcher, LearnedSwitcher, Switcher
 from playthings import UNIVERSAL as TRAINING
 from playthings import deepthink, quick, toy
 
 ENCODER = QuickEncoder(3)
 HARD = 1  # the feature that says so
-TERMS = TermsRange(0.02, 0.8, 3)
+TERMS = CostBudgetRange(0.02, 0.8, 3)
 
 
 def seen(
@@ -115,8 +110,10 @@ def test_progress_is_the_last_gain_of_a_score() -> None:
     assert ProgressEncoder().encode([plain, science, start], []).tolist() == [[0], [3], [0]]
 
 
-def recorded(rate: float | None, steps: float = np.inf, episodes: int = 1200, seed: int = 0) -> Log:
-    return record(
+def recorded(
+    rate: float | None, steps: float = np.inf, episodes: int = 1200, seed: int = 0
+) -> OfflineDataset:
+    return collect(
         toy(),
         ENCODER,
         islice(switching_seeds(seed), episodes),
@@ -128,11 +125,11 @@ def recorded(rate: float | None, steps: float = np.inf, episodes: int = 1200, se
 
 
 @pytest.fixture(scope="module")
-def log() -> Log:
+def log() -> OfflineDataset:
     return recorded(None)
 
 
-def test_a_log_holds_whole_episodes_in_order(log: Log) -> None:
+def test_a_log_holds_whole_episodes_in_order(log: OfflineDataset) -> None:
     assert len(np.unique(log.episode)) == log.begins.sum() == 1200
     steps = np.rint(np.expm1(log.observation[:, ENCODER.size + STEPS]))
     assert (steps[log.begins] == 0).all()
@@ -144,7 +141,7 @@ def test_a_log_holds_whole_episodes_in_order(log: Log) -> None:
     assert (log.observation[:, ENCODER.size + COST] == 0).all()
 
 
-def test_what_is_to_come_is_the_rest_of_the_episode(log: Log) -> None:
+def test_what_is_to_come_is_the_rest_of_the_episode(log: OfflineDataset) -> None:
     expected = [
         log.reward[t:][log.episode[t:] == episode].sum() for t, episode in enumerate(log.episode)
     ]
@@ -158,12 +155,12 @@ def test_a_log_that_is_cut_holds_no_unfinished_episode() -> None:
 
 
 def test_a_log_is_made_once(tmp_path: Path) -> None:
-    made = kept_log(tmp_path / "log", lambda: recorded(0.5, episodes=5))
+    made = cached_dataset(tmp_path / "log", lambda: recorded(0.5, episodes=5))
 
-    def again() -> Log:
+    def again() -> OfflineDataset:
         raise AssertionError
 
-    kept = kept_log(tmp_path / "log", again)
+    kept = cached_dataset(tmp_path / "log", again)
     assert np.array_equal(made.observation, kept.observation)
     assert made.episode.tolist() == kept.episode.tolist()
 
@@ -176,7 +173,7 @@ def hard_and_easy() -> np.ndarray:
     return rows
 
 
-def test_an_episode_is_routed_by_how_it_begins(log: Log) -> None:
+def test_an_episode_is_routed_by_how_it_begins(log: OfflineDataset) -> None:
     torch.manual_seed(0)
     scorer = Scorer(ENCODER, 32)
     alone, large = recorded(0.0), recorded(1.0)
@@ -218,9 +215,9 @@ def test_a_step_is_worth_a_call_where_it_is_hard() -> None:
     assert np.mean([e.total for e in played[1]]) > 0.95
 
 
-def test_conservative_values_call_where_it_is_hard(log: Log) -> None:
+def test_conservative_values_call_where_it_is_hard(log: OfflineDataset) -> None:
     torch.manual_seed(0)
-    scorer = TermsScorer(ENCODER, 32, TERMS)
+    scorer = UniversalScorer(ENCODER, 32, TERMS)
     learn_cql(scorer, log, TERMS, ENCODER.size, weight=0.1, steps=1500, gamma=0.99, seed=0)
     who = greedy(scorer, "quick", TERMS)
     played = summary(play(toy(), who, range(60), cost=0.15, budget=Budget(), num_envs=8, seed=0))
@@ -232,7 +229,7 @@ def test_conservative_values_call_where_it_is_hard(log: Log) -> None:
 
 def test_conservative_values_do_not_trust_what_was_never_tried() -> None:
     torch.manual_seed(0)
-    scorer = TermsScorer(ENCODER, 32, TERMS)
+    scorer = UniversalScorer(ENCODER, 32, TERMS)
     learn_cql(scorer, recorded(0.0), TERMS, ENCODER.size, weight=0.1, steps=500, gamma=0.99, seed=0)
     rows = hard_and_easy()
     rows[:, ENCODER.size + COST] = 0.02
@@ -294,9 +291,9 @@ def test_there_is_a_baseline_of_every_name() -> None:
     assert tuple(BASELINES) == METHODS
 
 
-def a_bench(folder: Path) -> Bench:
-    universal = LearnedSwitcher(Scorer(ENCODER, 32), "quick", terms=TermsRange.of(TRAINING))
-    return Bench(folder, TRAINING, universal, toy(), 2000)
+def a_bench(folder: Path) -> BaselineContext:
+    universal = LearnedSwitcher(Scorer(ENCODER, 32), "quick", terms=CostBudgetRange.of(TRAINING))
+    return BaselineContext(folder, TRAINING, universal, toy(), 2000)
 
 
 def test_a_model_alone_plays_an_episode_for_every_forty_steps_of_a_log(tmp_path: Path) -> None:

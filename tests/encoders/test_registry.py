@@ -10,17 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from londi.encoders.registry import (
-    ConfidenceEncoder,
-    FeatureTrunk,
-    NoEncoder,
-    QuickEncoder,
-    QuickWordsEncoder,
-    SentenceEncoder,
-    TokenEncoder,
-    TokenTrunk,
-    make_encoder,
-)
+from londi.encoders.base import ConfidenceEncoder, FeatureTrunk, NoEncoder
+from londi.encoders.pretrained import SentenceEncoder
+from londi.encoders.quick import QuickEncoder, QuickWordsEncoder
+from londi.encoders.registry import make_encoder
+from londi.encoders.tokens import TokenEncoder, TokenTrunk
 from londi.envs.prompt import Prompt
 from londi.errors import InvalidConfig, LondiError, MissingExtra, UnknownName
 from londi.imitation.demonstrations import Demonstration

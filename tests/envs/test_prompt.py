@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from londi.envs.prompt import HISTORY, History, Prompt, ScienceHistory
+from londi.envs.prompt import HISTORY, History, Prompt
+from londi.envs.scienceworld.prompt import ScienceHistory
 
 ACTIONS = ("turn left", "turn right")
 WORDS = st.text("abc ", min_size=1, max_size=8)

@@ -14,8 +14,8 @@ from londi.config import FrontierConfig, TrainConfig
 from londi.errors import InvalidConfig, LondiError, OutputExists, UnknownName
 from londi.evaluation.curves import (
     Frontier,
-    Moment,
-    Timeline,
+    Replay,
+    ReplayStep,
     read_frontier,
     read_timelines,
     write_frontier,
@@ -176,8 +176,8 @@ def test_curves_are_of_the_same_held_out_episodes(compared: tuple[Path, Frontier
 def test_what_is_written_is_read_again(compared: tuple[Path, Frontier], tmp_path: Path) -> None:
     folder, found = compared
     assert read_frontier(folder) == found
-    moment = Moment("seen", "left", "right", 1, "right", 0.9, 0.2, 1.5, 0.0, None)
-    told = [Timeline(3, "walk", 0.1, None, 1.0, True, [moment])]
+    moment = ReplayStep("seen", "left", "right", 1, "right", 0.9, 0.2, 1.5, 0.0, None)
+    told = [Replay(3, "walk", 0.1, None, 1.0, True, [moment])]
     write_frontier(tmp_path, found, told)
     assert read_timelines(tmp_path) == told
 

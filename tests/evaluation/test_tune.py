@@ -17,19 +17,19 @@ from londi.config import TuneConfig
 from londi.errors import InvalidConfig, LondiError
 from londi.evaluation.tune import (
     OPERATING,
-    Curve,
+    CostCurve,
     best_value,
     call_rate,
     cheapest_call,
     keep_return,
+    load_operating_point,
     make_target,
-    operated,
     tune,
 )
 from londi.learning.trainer import train
 from playthings import TOY, UNIVERSAL, toy
 
-CURVE = Curve(
+CURVE = CostCurve(
     returns=np.array([0.9, 0.86, 0.7, 0.3]),
     rates=np.array([0.8, 0.5, 0.2, 0.0]),
     money=np.array([4.0, 2.5, 1.0, 0.5]),
@@ -156,7 +156,7 @@ def test_what_was_found_is_where_the_switcher_is_operated(universal: Path) -> No
     found = tuned(universal, keep_return=0.1, budget=2)
     saved = json.loads((universal / "checkpoint" / OPERATING).read_text())
     assert saved["cost"] == found.cost and saved["wanted"] == "keep_return = 0.1"
-    there = operated(UNIVERSAL, universal)
+    there = load_operating_point(UNIVERSAL, universal)
     assert there == replace(UNIVERSAL, cost=found.cost, budget=2)
 
 
@@ -171,4 +171,4 @@ def test_what_is_nowhere_in_the_range_changes_nothing(universal: Path) -> None:
 def test_a_switcher_for_one_cost_cannot_be_tuned(tmp_path: Path) -> None:
     with pytest.raises(LondiError, match=r"was trained for c = 0\.1 alone"):
         tune(TOY, tmp_path, TuneConfig(call_rate=0.2), pair=toy())
-    assert operated(TrainConfig(), tmp_path) == TrainConfig()
+    assert load_operating_point(TrainConfig(), tmp_path) == TrainConfig()

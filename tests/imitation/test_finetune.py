@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 
 from londi.config import FinetuneConfig
 from londi.errors import InvalidConfig, OutputExists, UnknownName
-from londi.imitation.finetune import Progress, finetune, learn_tokenizer, make_optimizers, new_model
+from londi.imitation.finetune import FinetuneProgress, finetune, make_optimizers
+from londi.imitation.tokenizer import learn_tokenizer, new_model
 from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.models.registry import load_model
 from londi.storage.checkpoint import load_state
@@ -26,15 +27,15 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
 @pytest.fixture(scope="module")
 def trained(
     tiny_config: FinetuneConfig, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, list[Progress], dict[str, object]]:
+) -> tuple[Path, list[FinetuneProgress], dict[str, object]]:
     """The folder, the progress and the figures of a short training."""
     out = tmp_path_factory.mktemp("finetune") / "deep" / "er"
-    progress: list[Progress] = []
+    progress: list[FinetuneProgress] = []
     figures = finetune(tiny_config, out, on_progress=progress.append)
     return out, progress, figures
 
 
-Trained = tuple[Path, list[Progress], dict[str, object]]
+Trained = tuple[Path, list[FinetuneProgress], dict[str, object]]
 
 
 def test_it_leaves_a_model_that_plays(trained: Trained) -> None:
@@ -97,14 +98,14 @@ class Killed(Exception):
 def test_a_killed_training_goes_on_and_ends_the_same(
     trained: Trained, tiny_config: FinetuneConfig, tmp_path: Path, after: int, checkpoint: int
 ) -> None:
-    def die(progress: Progress) -> None:
+    def die(progress: FinetuneProgress) -> None:
         if progress.step > after:
             raise Killed
 
     with pytest.raises(Killed):
         finetune(tiny_config, tmp_path / "run", on_progress=die)
     assert not (tmp_path / "run" / "model").exists()
-    resumed: list[Progress] = []
+    resumed: list[FinetuneProgress] = []
     finetune(tiny_config, tmp_path / "run", resume=True, on_progress=resumed.append)
     # From the last checkpoint, every ten steps and at the end of a round, not from the start.
     assert resumed[0].step == checkpoint + 5
@@ -139,7 +140,7 @@ def test_an_unknown_environment_leaves_nothing(tiny_config: FinetuneConfig, tmp_
 def test_resumed_when_done_it_trains_no_more(trained: Trained, tiny_config: FinetuneConfig) -> None:
     out = trained[0]
     before = weights(out)
-    calls: list[Progress] = []
+    calls: list[FinetuneProgress] = []
     finetune(tiny_config, out, resume=True, on_progress=calls.append)
     assert calls == []
     assert all(torch.equal(before[key], value) for key, value in weights(out).items())

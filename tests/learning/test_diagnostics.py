@@ -16,7 +16,7 @@ from gymnasium import spaces
 
 import playthings
 from londi import TrainConfig
-from londi.learning.diagnostics import WINDOW, Signature, signatures
+from londi.learning.diagnostics import WINDOW, Diagnosis, diagnose
 from londi.learning.statistics import Progress, read_progress
 from londi.learning.trainer import train
 from londi.models.hf.seq2seq import Seq2SeqModel
@@ -50,13 +50,13 @@ class Temptation(gym.Env[str, str]):
 
 def trained(
     folder: Path, small: Scripted, make: Callable[[], gym.Env[str, str]] = Corridor, **changes: Any
-) -> tuple[list[str], list[Signature]]:
+) -> tuple[list[str], list[Diagnosis]]:
     """The names of the failures told while training, in order, and those at the end."""
     config = replace(TOY, **changes)
     told: list[str] = []
     pair = Pair(small, deepthink(), make)
-    train(config, folder / "run", pair=pair, on_signature=lambda s: told.append(s.name))
-    return told, signatures(config, read_progress(folder / "run"))
+    train(config, folder / "run", pair=pair, on_diagnosis=lambda s: told.append(s.name))
+    return told, diagnose(config, read_progress(folder / "run"))
 
 
 def test_a_useless_quick_and_a_cheap_call_give_always_deepthink(tmp_path: Path) -> None:
@@ -136,27 +136,27 @@ def report(**changes: Any) -> Progress:
 )
 def test_each_is_known_by_its_reports(changes: dict[str, Any], name: str | None) -> None:
     config = TrainConfig(budget=4)
-    found = signatures(config, [report(**changes)] * WINDOW)
+    found = diagnose(config, [report(**changes)] * WINDOW)
     assert [signature.name for signature in found] == ([name] if name else [])
-    assert signatures(config, [report(**changes)] * (WINDOW - 1)) == []
+    assert diagnose(config, [report(**changes)] * (WINDOW - 1)) == []
 
 
 def test_a_call_rate_that_jumps_is_unstable() -> None:
     jumping = [report(call_probability=0.3 + 0.4 * (k % 2)) for k in range(WINDOW)]
-    assert [s.name for s in signatures(TrainConfig(), jumping)] == ["unstable"]
+    assert [s.name for s in diagnose(TrainConfig(), jumping)] == ["unstable"]
     rising = [report(call_probability=0.1 * k) for k in range(WINDOW)]
-    assert signatures(TrainConfig(), rising) == []
+    assert diagnose(TrainConfig(), rising) == []
 
 
 def test_the_warm_up_is_no_failure() -> None:
     early = [report(step=100, call_probability=0.99)] * WINDOW
-    assert signatures(TrainConfig(), early) == []
+    assert diagnose(TrainConfig(), early) == []
 
 
 @pytest.mark.parametrize("budget", ["none", 0])
 def test_what_cannot_be_spent_is_not_spent_early(budget: Any) -> None:
     config = TrainConfig(budget=budget)
-    found = signatures(config, [report(funded=0.0, call_probability=0.0)] * WINDOW)
+    found = diagnose(config, [report(funded=0.0, call_probability=0.0)] * WINDOW)
     assert "budget-spent-early" not in [signature.name for signature in found]
     assert ("never-deepthink" in [signature.name for signature in found]) == (budget == "none")
 

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 import playthings
-from londi.encoders.registry import COST, EXTRAS, SHARE, NoEncoder, QuickEncoder
-from londi.learning.privileged import Foresight, ForesightCritic
+from londi.encoders.base import NoEncoder
+from londi.encoders.quick import QuickEncoder
+from londi.encoders.registry import COST, EXTRAS, SHARE
+from londi.learning.privileged import PrivilegedCritic, PrivilegedInfo
 from londi.learning.sac import SAC, FixedAlpha, mlp
 from londi.models.scripted import RandomModel
 from londi.oracle.mdp import FiniteSwitching, random_mdp, solve, solve_budgeted
@@ -23,7 +25,7 @@ def reply(action: str, embedding: np.ndarray | None = None) -> Reply:
 
 
 def test_it_tells_whether_the_models_agree_and_what_deepthink_sees() -> None:
-    foresight = Foresight(playthings.deepthink())
+    foresight = PrivilegedInfo(playthings.deepthink())
     states = np.array([1.0, 3.0, 5.0], np.float32)
     assert foresight.size == 4
     row = foresight.encode(reply("left"), reply("left", states))
@@ -34,7 +36,7 @@ def test_it_tells_whether_the_models_agree_and_what_deepthink_sees() -> None:
 
 
 def test_a_deepthink_without_states_tells_agreement_alone() -> None:
-    foresight = Foresight(RandomModel(seed=0))
+    foresight = PrivilegedInfo(RandomModel(seed=0))
     assert foresight.size == 1
     assert foresight.encode(reply("left"), reply("left")).tolist() == [1.0]
 
@@ -53,7 +55,7 @@ def test_where_the_models_agree_a_call_costs_its_price_and_nothing_else(
 ) -> None:
     torch.manual_seed(0)
     encoder = QuickEncoder(3)
-    critic = ForesightCritic(encoder, 4, 8, budget)
+    critic = PrivilegedCritic(encoder, 4, 8, budget)
     if budget.calls is None:
         share = 1.0
     for agree in (0.0, 1.0):
@@ -97,7 +99,7 @@ def test_its_values_meet_the_exact_ones(budget: int | None) -> None:
     sac = SAC(
         lambda: mlp([size + EXTRAS, 64]), 64, FixedAlpha(0.003),
         gamma=gamma, tau=0.02, actor_lr=3e-3, critic_lr=3e-3, observed=size + EXTRAS,
-        make_critic=lambda: ForesightCritic(encoder, 1, 64, Budget(budget)),
+        make_critic=lambda: PrivilegedCritic(encoder, 1, 64, Budget(budget)),
     )  # fmt: skip
     buffer, rng = playthings.record(mdp, budget, 20_000, shown), np.random.default_rng(0)
     for _ in range(1500):

@@ -19,7 +19,8 @@ import torch
 
 from londi import Switcher, TrainConfig
 from londi.config import EvaluateConfig
-from londi.encoders.registry import EXTRAS, QuickEncoder
+from londi.encoders.quick import QuickEncoder
+from londi.encoders.registry import EXTRAS
 from londi.envs.prompt import Prompt
 from londi.errors import InvalidConfig, LondiError, OutputExists
 from londi.evaluation.evaluate import METHODS, evaluate, play, played_there, results

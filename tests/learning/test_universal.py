@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 import playthings
-from londi.encoders.registry import COST, EXTRAS, SHARE, NoEncoder
+from londi.encoders.base import NoEncoder
+from londi.encoders.registry import COST, EXTRAS, SHARE
 from londi.learning.sac import mlp
-from londi.learning.universal import PricedLearner, preference_loss, worth
+from londi.learning.universal import UniversalLearner, preference_loss, worth
 from londi.oracle.mdp import continuation, intervention, random_mdp, solve, solve_budgeted
-from londi.switching.cost_budget import PricedBatch, TermsRange
-from londi.switching.networks import TermsActor, TermsCritic
+from londi.switching.cost_budget import CostBudgetRange, RelabelledBatch
+from londi.switching.networks import UniversalActor, UniversalCritic
 
 
 class Constant(nn.Module):
@@ -47,7 +48,7 @@ def test_a_choice_is_worth_its_return_less_the_price_of_its_calls() -> None:
 def test_an_update_by_hand() -> None:
     """Both actions as likely; critics say (0.5, 1) for QUICK and (0.9, 3) for DEEPTHINK."""
     said = [[0.5, 1.0], [0.9, 3.0]]
-    sac = PricedLearner(
+    sac = UniversalLearner(
         price=0.1,
         make_forecast=lambda: Constant([[0.0, 0.0], [0.0, 0.0]]),
         make_trunk=lambda: mlp([3, 8]),
@@ -63,7 +64,7 @@ def test_an_update_by_hand() -> None:
     )
     both = torch.ones(3, 2, dtype=torch.bool)
     seen = torch.zeros(3, 3)
-    batch = PricedBatch(
+    batch = RelabelledBatch(
         observation=seen,
         action=torch.tensor([1, 0, 1]),
         reward=torch.tensor([0.25, 0.5, 0.75]),
@@ -111,7 +112,7 @@ def test_a_state_without_a_choice_teaches_the_actor_nothing() -> None:
     assert logits.grad is not None and not logits.grad.any()
 
 
-RANGE = TermsRange(0.05, 0.6, 3)
+RANGE = CostBudgetRange(0.05, 0.6, 3)
 
 
 def observations(states: int, cost: float, x: float, agree: np.ndarray) -> np.ndarray:
@@ -136,20 +137,20 @@ def test_one_training_meets_the_exact_solutions_of_all_terms() -> None:
     encoder = NoEncoder()
     encoder.size = size = mdp.states
     torch.manual_seed(0)
-    sac = PricedLearner(
+    sac = UniversalLearner(
         price=RANGE.typical,
-        make_forecast=lambda: TermsCritic(encoder, 0, 64, RANGE),
+        make_forecast=lambda: UniversalCritic(encoder, 0, 64, RANGE),
         make_trunk=lambda: mlp([1, 1]),
         width=64,
-        sharpness=TermsActor.SHARPNESS,
+        sharpness=UniversalActor.SHARPNESS,
         gamma=gamma,
         tau=0.02,
         actor_tau=0.01,
         actor_lr=3e-3,
         critic_lr=3e-3,
         observed=size + EXTRAS,
-        make_actor=lambda: TermsActor(encoder, 64, RANGE),
-        make_critic=lambda: TermsCritic(encoder, 1, 64, RANGE),
+        make_actor=lambda: UniversalActor(encoder, 64, RANGE),
+        make_critic=lambda: UniversalCritic(encoder, 1, 64, RANGE),
     )
     # Played without a budget and at no price, and learned from on all terms.
     buffer = playthings.record(mdp, None, 20_000, observations(size, 0.0, inf, agree))

@@ -27,7 +27,7 @@ from londi.models.pair import Pair
 from londi.models.registry import load_model
 from londi.models.scripted import RandomModel
 from londi.oracle.clairvoyant import (
-    Best,
+    EpisodeLimit,
     Explored,
     _backward,
     _follow,
@@ -39,7 +39,7 @@ from londi.oracle.clairvoyant import (
     worthwhile,
     write_limit,
 )
-from londi.oracle.explore import ENDED, UNKNOWN, Graph, Way, reachable
+from londi.oracle.explore import ENDED, UNKNOWN, Deviations, Graph, reachable
 from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher
 from londi.types import Reply, Usage
@@ -128,7 +128,7 @@ def explored(
     graph.after, graph.gain = [list(x) for x in after], [list(x) for x in gain]
     graph.earned = earned or [0.0] * n
     graph.actions = [("a", "b")] * n
-    graph.ways = [Way(0, 0, 0)] * n
+    graph.ways = [Deviations(0, 0, 0)] * n
     return Explored([graph])
 
 
@@ -173,8 +173,8 @@ def test_hindsight_does_not_guess() -> None:
     assert explored([(ENDED, UNKNOWN)], [(1.0, 0.0)]).hindsight(7, [1], 0.2) == [False]
 
 
-def best(at_least: list[float], calls: list[int], steps: list[int]) -> Best:
-    return Best(0, 1, True, at_least, at_least, calls, steps)
+def best(at_least: list[float], calls: list[int], steps: list[int]) -> EpisodeLimit:
+    return EpisodeLimit(0, 1, True, at_least, at_least, calls, steps)
 
 
 def test_the_hull_spends_calls_where_they_win_most() -> None:
@@ -191,7 +191,7 @@ def test_the_hull_spends_calls_where_they_win_most() -> None:
 
 
 def test_what_is_not_known_to_be_reached_takes_all_calls_that_may_be_made() -> None:
-    cut = Best(0, 1, False, [0.0, 0.5, 0.5], [0.0, 0.5, 1.0], [0, 1, 1], [4, 4, 4])
+    cut = EpisodeLimit(0, 1, False, [0.0, 0.5, 0.5], [0.0, 0.5, 1.0], [0, 1, 1], [4, 4, 4])
     assert cut.most_calls == [0, 1, 2]
     assert list(turns(cut.at_most, cut.most_calls)) == [0.5]
     assert [worthwhile(cut.at_most, cut.most_calls, price) for price in (0.6, 0.4)] == [0, 2]

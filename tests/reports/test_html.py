@@ -15,13 +15,13 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from londi.errors import LondiError
 from londi.evaluation.curves import (
-    Best,
-    Curve,
+    CurvePoint,
     Estimate,
     Frontier,
-    Moment,
-    Point,
-    Timeline,
+    LimitPoint,
+    MethodCurve,
+    Replay,
+    ReplayStep,
     write_frontier,
 )
 from londi.evaluation.metrics import Result
@@ -60,17 +60,17 @@ def result(method: str, rate: float, value: float, **more: Any) -> Result:
     return replace(plain, **more)
 
 
-def curve(method: str, label: str, bend: float, ahead: Estimate | None) -> Curve:
+def curve(method: str, label: str, bend: float, ahead: Estimate | None) -> MethodCurve:
     points = [
-        Point(f"at {rate:g}", result(method, rate, 0.5 + 0.35 * rate**bend), 0.9)
+        CurvePoint(f"at {rate:g}", result(method, rate, 0.5 + 0.35 * rate**bend), 0.9)
         for rate in (0.1, 0.3, 0.6)
     ]
     budgets = [
-        Point("c = 0.01", result(method, n / 20, 0.5 + 0.35 * (n / 20) ** bend, budget=n), 0.9)
+        CurvePoint("c = 0.01", result(method, n / 20, 0.5 + 0.35 * (n / 20) ** bend, budget=n), 0.9)
         for n in (2, 8)
     ]
     area = 1 / (1 + bend)
-    return Curve(
+    return MethodCurve(
         method,
         label,
         points,
@@ -83,10 +83,10 @@ def curve(method: str, label: str, bend: float, ahead: Estimate | None) -> Curve
     )
 
 
-def moments(probability: float) -> list[Moment]:
+def moments(probability: float) -> list[ReplayStep]:
     """A step at which both do the same, and one at which they do not."""
     return [
-        Moment(
+        ReplayStep(
             "You see a wall",
             "go forward",
             "go forward",
@@ -98,7 +98,7 @@ def moments(probability: float) -> list[Moment]:
             0.0,
             False,
         ),
-        Moment(
+        ReplayStep(
             "You see <i>a door</i>",
             "turn left",
             "toggle",
@@ -114,7 +114,7 @@ def moments(probability: float) -> list[Moment]:
 
 
 SURFACE = [
-    Point(
+    CurvePoint(
         f"c = {cost:g}",
         result("londi", 0.5 - 10 * cost, 0.8 - cost - 0.3 / (n or 100), cost=cost, budget=n),
         0.9,
@@ -135,12 +135,20 @@ FOUND = Frontier(
         curve("cql", "CQL <with> budget", 0.6, Estimate(0.1, 0.0, 0.2)),
     ],
     surface=SURFACE,
-    limit=[Best(0, 0.0, 0.5, 0.5), Best(1, 0.05, 0.8, 0.85), Best(2, 0.1, 0.88, 0.9)],
-    limit_budgets=[Best(0, 0.0, 0.5, 0.5), Best(1, 0.05, 0.8, 0.85), Best(2, 0.1, 0.88, 0.9)],
+    limit=[
+        LimitPoint(0, 0.0, 0.5, 0.5),
+        LimitPoint(1, 0.05, 0.8, 0.85),
+        LimitPoint(2, 0.1, 0.88, 0.9),
+    ],
+    limit_budgets=[
+        LimitPoint(0, 0.0, 0.5, 0.5),
+        LimitPoint(1, 0.05, 0.8, 0.85),
+        LimitPoint(2, 0.1, 0.88, 0.9),
+    ],
     limit_apgr=0.95,
 )
 TOLD = [
-    Timeline(episode, goal, cost, None, 0.9, True, moments(0.9 - 10 * cost))
+    Replay(episode, goal, cost, None, 0.9, True, moments(0.9 - 10 * cost))
     for episode, goal in ((7, NASTY), (8, "open the door"))
     for cost in COSTS
 ]
@@ -163,7 +171,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
     pages: list[Page] = []
 
     def opening(
-        found: Frontier = FOUND, told: list[Timeline] = TOLD, address: str = "", **look: Any
+        found: Frontier = FOUND, told: list[Replay] = TOLD, address: str = "", **look: Any
     ) -> Page:
         write_frontier(tmp_path, found, told)
         file = report(tmp_path)
@@ -351,7 +359,7 @@ def test_what_was_not_played_is_left_out(opened: Callable[..., Page]) -> None:
     assert "not known" in opened(FOUND, unknown).inner_text("#step")
 
 
-def elsewhere(point: Point, **more: Any) -> Point:
+def elsewhere(point: CurvePoint, **more: Any) -> CurvePoint:
     return replace(point, result=replace(point.result, **more))
 
 

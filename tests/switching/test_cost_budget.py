@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from londi import TrainConfig
 from londi.errors import InvalidConfig
 from londi.learning.replay import Batch
-from londi.switching.cost_budget import TermsRange
-from londi.types import Terms
+from londi.switching.cost_budget import CostBudgetRange
+from londi.types import CostBudget
 
 SHARE, COST = 1, 2
 
@@ -39,7 +39,7 @@ def batch(choices: list[int]) -> Batch:
 def test_a_relabelled_step_could_have_been_played_so(
     choices: list[int], most: int, seed: int
 ) -> None:
-    terms, before = TermsRange(0.01, 0.5, most), batch(choices)
+    terms, before = CostBudgetRange(0.01, 0.5, most), batch(choices)
     after = terms.relabel(before, SHARE, COST, np.random.default_rng(seed))
     x, g = after.remaining, before.action
     # No call is made that the budget forbids, and each one takes one of it.
@@ -60,7 +60,7 @@ def test_a_relabelled_step_could_have_been_played_so(
 
 
 def test_terms_are_drawn_from_all_of_the_range() -> None:
-    terms = TermsRange(0.001, 0.1, 10)
+    terms = CostBudgetRange(0.001, 0.1, 10)
     drawn = [terms.of_episode(seed) for seed in range(2000)]
     assert drawn == [terms.of_episode(seed) for seed in range(2000)]
     assert {t.remaining for t in drawn} == {*map(float, range(11)), inf}
@@ -74,14 +74,14 @@ def test_terms_are_drawn_from_all_of_the_range() -> None:
 @pytest.mark.parametrize(
     ("terms", "message"),
     [
-        (Terms(0.2, inf), "cost: {}, from 0.001 to 0.1, got 0.2"),
-        (Terms(0.0, inf), "cost: {}, from 0.001 to 0.1, got 0"),
-        (Terms(0.01, 11), "budget: {}, at most 10 or none, got 11"),
+        (CostBudget(0.2, inf), "cost: {}, from 0.001 to 0.1, got 0.2"),
+        (CostBudget(0.0, inf), "cost: {}, from 0.001 to 0.1, got 0"),
+        (CostBudget(0.01, 11), "budget: {}, at most 10 or none, got 11"),
     ],
 )
-def test_what_lies_outside_is_refused(terms: Terms, message: str) -> None:
+def test_what_lies_outside_is_refused(terms: CostBudget, message: str) -> None:
     with pytest.raises(InvalidConfig) as caught:
-        TermsRange(0.001, 0.1, 10).check(terms)
+        CostBudgetRange(0.001, 0.1, 10).check(terms)
     wanted = "expected one that the Switcher was trained for"
     assert str(caught.value) == message.format(wanted)
 
@@ -106,10 +106,10 @@ UNIVERSAL = TrainConfig(universal=True)
 )
 def test_a_range_that_is_none_is_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidConfig) as caught:
-        TermsRange.of(replace(UNIVERSAL, **wrong))
+        CostBudgetRange.of(replace(UNIVERSAL, **wrong))
     assert str(caught.value).startswith(message)
 
 
 def test_only_a_universal_training_has_a_range() -> None:
-    assert TermsRange.of(TrainConfig()) is None
-    assert TermsRange.of(UNIVERSAL) == TermsRange(0.001, 0.04, 20)
+    assert CostBudgetRange.of(TrainConfig()) is None
+    assert CostBudgetRange.of(UNIVERSAL) == CostBudgetRange(0.001, 0.04, 20)

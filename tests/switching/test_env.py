@@ -17,7 +17,9 @@ from stable_baselines3 import DQN
 
 from londi import Budget, SwitchingVectorEnv
 from londi.baselines.sb3 import StableBaselines
-from londi.encoders.registry import EXTRAS, ConfidenceEncoder, Encoder, NoEncoder, QuickEncoder
+from londi.encoders.base import ConfidenceEncoder, Encoder, NoEncoder
+from londi.encoders.quick import QuickEncoder
+from londi.encoders.registry import EXTRAS
 from londi.envs.prompt import Prompt
 from londi.errors import InvalidConfig, UnknownName
 from londi.models.scripted import RandomModel
@@ -172,7 +174,7 @@ def test_with_foresight_both_models_are_asked_everywhere_and_the_play_is_the_sam
         observation, *_, info = foreseeing.step(choice)
         assert [s.action for s in info["steps"]] == [s.action for s in told["steps"]]
         gone_on = info["final_obs"].any(1)
-        assert info["final_foresight"][~gone_on].sum() == 0
+        assert info["final_privileged"][~gone_on].sum() == 0
     assert len(small.asked) == len(large.asked) == 3 * LENGTH + 1
     assert small.asked == large.asked
     plain.close()

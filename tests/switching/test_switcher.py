@@ -11,7 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from londi.encoders.registry import EXTRAS, SHARE, ConfidenceEncoder, FeatureTrunk, make_encoder
+from londi.encoders.base import ConfidenceEncoder, FeatureTrunk
+from londi.encoders.registry import EXTRAS, SHARE, make_encoder
 from londi.errors import InvalidConfig, LondiError
 from londi.learning.sac import Actor
 from londi.models.base import LanguageModel

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from londi.encoders.registry import Encoder
+from londi.encoders.base import Encoder
 from londi.learning.replay import ReplayBuffer, Transitions
 from londi.models.pair import Pair
 from londi.storage.checkpoint import has_state, load_state, save_state
@@ -25,7 +25,7 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class OfflineDataset:
     """T steps of whole episodes, each episode's in order; observations of D numbers.
 
     They were played without a budget, and with a cost of zero in what is observed.
@@ -81,7 +81,7 @@ class Log:
         return buffer
 
 
-def record(
+def collect(
     pair: Pair,
     encoder: Encoder,
     episodes: Iterable[int],
@@ -90,7 +90,7 @@ def record(
     steps: float,
     num_envs: int,
     seed: int,
-) -> Log:
+) -> OfflineDataset:
     """Play episodes with random choices, at a call rate of each one's own, and log them.
 
     Args:
@@ -125,7 +125,7 @@ def record(
                         rates[i] = rate(rng)
     pair.commit()
     flat = [row for episode in ended for row in rows[episode]]
-    return Log(
+    return OfflineDataset(
         episode=np.array([step.episode for step, _, _ in flat]),
         observation=np.stack([seen for _, seen, _ in flat]),
         choice=np.array([step.choice for step, _, _ in flat]),
@@ -135,9 +135,11 @@ def record(
     )
 
 
-def kept_log(folder: Path, make: Callable[[], Log]) -> Log:
+def cached_dataset(folder: Path, make: Callable[[], OfflineDataset]) -> OfflineDataset:
     """The log in `folder`, made and left there if there is none."""
     if not has_state(folder):
         made = make()
-        save_state(folder, {field.name: getattr(made, field.name) for field in fields(Log)})
-    return Log(**load_state(folder))
+        save_state(
+            folder, {field.name: getattr(made, field.name) for field in fields(OfflineDataset)}
+        )
+    return OfflineDataset(**load_state(folder))

@@ -1,6 +1,6 @@
 """What a universal Switcher is held against: each baseline as Switchers at many settings.
 
-A method is a list of `Candidate`s between never and always calling; which of them are any good is
+A method is a list of `OperatingPoint`s between never and always calling; which of them are any good is
 for validation episodes to say. This file knows what there is and how it is had, and nobody who
 compares.
 """
@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from londi.baselines.logs import Log, kept_log, record
+from londi.baselines.logs import OfflineDataset, cached_dataset, collect
 from londi.baselines.routers import (
     EpisodeSwitcher,
     Margin,
     Scorer,
-    TermsScorer,
+    UniversalScorer,
     greedy,
     learn_cql,
     learn_episode_router,
@@ -34,11 +34,12 @@ from londi.baselines.routers import (
 )
 from londi.baselines.rules import EverySwitcher, FirstSwitcher, StuckSwitcher
 from londi.config import TrainConfig
-from londi.encoders.registry import Encoder, make_encoder
+from londi.encoders.base import Encoder
+from londi.encoders.registry import make_encoder
 from londi.envs.seeds import switching_seeds
 from londi.models.pair import Pair
 from londi.storage.checkpoint import has_state, load_state, save_state
-from londi.switching.cost_budget import TermsRange
+from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.env import SwitchingVectorEnv
 from londi.switching.switcher import ConstantSwitcher, LearnedSwitcher, Switcher, ThresholdSwitcher
 
@@ -55,7 +56,7 @@ TRAINED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class OperatingPoint:
     """A method at one setting.
 
     Attributes:
@@ -69,7 +70,7 @@ class Candidate:
     cost: float
 
 
-class Bench:
+class BaselineContext:
     """What the methods of one training seed are made of, each made when it is first asked for.
 
     Args:
@@ -84,7 +85,7 @@ class Bench:
     def __init__(
         self, folder: Path, training: TrainConfig, switcher: Switcher, pair: Pair, log_steps: int
     ) -> None:
-        terms = TermsRange.of(training)
+        terms = CostBudgetRange.of(training)
         assert terms
         self.folder, self.training, self.switcher, self.pair = folder, training, switcher, pair
         self.terms = terms
@@ -95,19 +96,19 @@ class Bench:
         return make_encoder(self.training.encoder, self.pair.quick, self.pair.deepthink)
 
     @cached_property
-    def varied(self) -> Log:
+    def varied(self) -> OfflineDataset:
         """Episodes of random switching, each at a call rate of its own."""
         return self._record("varied", lambda rng: rng.random(), steps=self.log_steps)
 
     @cached_property
-    def even(self) -> Log:
+    def even(self) -> OfflineDataset:
         """Episodes in which every step's choice is a toss of its own.
 
         Where a choice hints at the episode's other choices, what follows it is not its merit.
         """
         return self._record("even", lambda rng: 0.5, steps=self.log_steps)
 
-    def alone(self, rate: float) -> Log:
+    def alone(self, rate: float) -> OfflineDataset:
         """Episodes that one model plays alone: QUICK at a rate of 0, DEEPTHINK at 1."""
         name = "deepthink" if rate else "quick"
         return self._record(name, lambda rng: rate, episodes=self.log_steps // ROUTED)
@@ -131,11 +132,11 @@ class Bench:
         rate: Callable[[np.random.Generator], float],
         steps: float = np.inf,
         episodes: int | None = None,
-    ) -> Log:
+    ) -> OfflineDataset:
         training = self.training
-        return kept_log(
+        return cached_dataset(
             self.folder / name,
-            lambda: record(
+            lambda: collect(
                 self.pair,
                 self.encoder,
                 islice(switching_seeds(training.seed), episodes),
@@ -148,7 +149,7 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
+class Baseline:
     """A way to decide, from never to always calling.
 
     Attributes:
@@ -161,44 +162,44 @@ class Method:
     name: str
     label: str
     seeded: bool
-    candidates: Callable[[Bench], list[Candidate]]
+    candidates: Callable[[BaselineContext], list[OperatingPoint]]
 
 
-def _universal(bench: Bench) -> list[Candidate]:
+def _universal(bench: BaselineContext) -> list[OperatingPoint]:
     costs = np.geomspace(bench.terms.low, bench.terms.high, COSTS)
     # Rounded for the eye, and never out of the range.
     rounded = [float(np.clip(float(f"{c:.3g}"), bench.terms.low, bench.terms.high)) for c in costs]
-    return [Candidate(f"c = {c:g}", bench.switcher, c) for c in rounded]
+    return [OperatingPoint(f"c = {c:g}", bench.switcher, c) for c in rounded]
 
 
-def _at(bench: Bench, settings: dict[str, Switcher]) -> list[Candidate]:
-    return [Candidate(name, who, bench.training.cost) for name, who in settings.items()]
+def _at(bench: BaselineContext, settings: dict[str, Switcher]) -> list[OperatingPoint]:
+    return [OperatingPoint(name, who, bench.training.cost) for name, who in settings.items()]
 
 
-def _random(bench: Bench) -> list[Candidate]:
+def _random(bench: BaselineContext) -> list[OperatingPoint]:
     shares = np.linspace(0, 1, GRID + 1)[1:-1]
     return _at(bench, {f"p = {p:.3f}": ConstantSwitcher(float(p)) for p in shares})
 
 
-def _first(bench: Bench) -> list[Candidate]:
+def _first(bench: BaselineContext) -> list[OperatingPoint]:
     numbers = sorted({round(k) for k in np.geomspace(1, 40, GRID)})
     return _at(bench, {f"first {k} steps": FirstSwitcher(k) for k in numbers})
 
 
-def _every(bench: Bench) -> list[Candidate]:
+def _every(bench: BaselineContext) -> list[OperatingPoint]:
     shares = {f"every {k} steps": 1 / k for k in (12, 8, 6, 5, 4, 3, 2)}
     shares |= {f"all but every {k}th step": 1 - 1 / k for k in (3, 4, 6, 12)}
     return _at(bench, {name: EverySwitcher(share) for name, share in shares.items()})
 
 
-def _confidence(bench: Bench) -> list[Candidate]:
+def _confidence(bench: BaselineContext) -> list[OperatingPoint]:
     # Log-odds: a good model's confidences crowd together near 1.
     odds = np.linspace(-2, 12, 2 * GRID)
     levels = 1 / (1 + np.exp(-odds))
     return _at(bench, {f"below {p:.6f}": ThresholdSwitcher(float(p)) for p in levels})
 
 
-def _stuck(bench: Bench) -> list[Candidate]:
+def _stuck(bench: BaselineContext) -> list[OperatingPoint]:
     return _at(
         bench,
         {
@@ -212,7 +213,7 @@ def _stuck(bench: Bench) -> list[Candidate]:
     )
 
 
-def _episode_router(bench: Bench) -> list[Candidate]:
+def _episode_router(bench: BaselineContext) -> list[OperatingPoint]:
     encoder, quick = bench.encoder, bench.alone(0.0)
 
     def learn(scorer: nn.Module) -> None:
@@ -232,7 +233,7 @@ def _episode_router(bench: Bench) -> list[Candidate]:
     )
 
 
-def _step_router(bench: Bench) -> list[Candidate]:
+def _step_router(bench: BaselineContext) -> list[OperatingPoint]:
     scorer = bench.network(
         "step-router",
         lambda: Scorer(bench.encoder, bench.training.width),
@@ -247,11 +248,11 @@ def _step_router(bench: Bench) -> list[Candidate]:
     )
 
 
-def _cql(bench: Bench) -> list[Candidate]:
+def _cql(bench: BaselineContext) -> list[OperatingPoint]:
     return [at for weight in WEIGHTS for at in _conservative(bench, weight)]
 
 
-def _conservative(bench: Bench, weight: float) -> list[Candidate]:
+def _conservative(bench: BaselineContext, weight: float) -> list[OperatingPoint]:
     training = bench.training
 
     def learn(scorer: nn.Module) -> None:
@@ -267,14 +268,18 @@ def _conservative(bench: Bench, weight: float) -> list[Candidate]:
         )
 
     scorer = bench.network(
-        f"cql-{weight:g}", lambda: TermsScorer(bench.encoder, training.width, bench.terms), learn
+        f"cql-{weight:g}",
+        lambda: UniversalScorer(bench.encoder, training.width, bench.terms),
+        learn,
     )
     who = greedy(scorer, training.encoder, bench.terms)
-    return [Candidate(f"{at.setting}, weight {weight:g}", who, at.cost) for at in _universal(bench)]
+    return [
+        OperatingPoint(f"{at.setting}, weight {weight:g}", who, at.cost) for at in _universal(bench)
+    ]
 
 
-def _library(algorithm: str) -> Callable[[Bench], list[Candidate]]:
-    def candidates(bench: Bench) -> list[Candidate]:
+def _library(algorithm: str) -> Callable[[BaselineContext], list[OperatingPoint]]:
+    def candidates(bench: BaselineContext) -> list[OperatingPoint]:
         from londi.baselines.sb3 import learn, sequential
 
         training, encoder = bench.training, bench.encoder
@@ -310,26 +315,26 @@ def _library(algorithm: str) -> Callable[[Bench], list[Candidate]]:
 
         low, high = bench.terms.low, bench.terms.high
         costs = [float(f"{c:.2g}") for c in np.geomspace(2 * low, high / 2, TRAINED)]
-        return [Candidate(f"c = {c:g}", taught(c), c) for c in costs]
+        return [OperatingPoint(f"c = {c:g}", taught(c), c) for c in costs]
 
     return candidates
 
 
-UNIVERSAL = Method("londi", "universal Switcher", True, _universal)
+UNIVERSAL = Baseline("londi", "universal Switcher", True, _universal)
 
 BASELINES = {
     method.name: method
     for method in (
-        Method("random", "random", True, _random),
-        Method("first-k", "first k steps", False, _first),
-        Method("every-k", "every k steps", False, _every),
-        Method("confidence", "threshold on QUICK's confidence", False, _confidence),
-        Method("stuck", "SwiftSage's rule: no progress", False, _stuck),
-        Method("episode-router", "router by episode", True, _episode_router),
-        Method("step-router", "supervised router by step", True, _step_router),
-        Method("cql", "CQL, budget in the state", True, _cql),
-        Method("dqn", "DQN (Stable-Baselines3)", True, _library("dqn")),
-        Method("ppo", "PPO (Stable-Baselines3)", True, _library("ppo")),
+        Baseline("random", "random", True, _random),
+        Baseline("first-k", "first k steps", False, _first),
+        Baseline("every-k", "every k steps", False, _every),
+        Baseline("confidence", "threshold on QUICK's confidence", False, _confidence),
+        Baseline("stuck", "SwiftSage's rule: no progress", False, _stuck),
+        Baseline("episode-router", "router by episode", True, _episode_router),
+        Baseline("step-router", "supervised router by step", True, _step_router),
+        Baseline("cql", "CQL, budget in the state", True, _cql),
+        Baseline("dqn", "DQN (Stable-Baselines3)", True, _library("dqn")),
+        Baseline("ppo", "PPO (Stable-Baselines3)", True, _library("ppo")),
     )
 }
 """The names are those of `londi.config.METHODS`."""

@@ -18,12 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
-from londi.baselines.logs import Log
+from londi.baselines.logs import OfflineDataset
 from londi.baselines.rules import Memory, steps_made
-from londi.encoders.registry import COST, EXTRAS, SHARE, Encoder
+from londi.encoders.base import Encoder
+from londi.encoders.registry import COST, EXTRAS, SHARE
 from londi.learning.sac import Actor
-from londi.switching.cost_budget import TermsRange
-from londi.switching.networks import TermsTrunk
+from londi.switching.cost_budget import CostBudgetRange
+from londi.switching.networks import UniversalTrunk
 from londi.switching.switcher import LearnedSwitcher, Switcher
 
 Array = npt.NDArray[Any]
@@ -118,7 +119,9 @@ def win_probability(scorer: nn.Module, observation: Array) -> Array:
     return out
 
 
-def learn_episode_router(scorer: nn.Module, quick: Log, deepthink: Log, seed: int) -> None:
+def learn_episode_router(
+    scorer: nn.Module, quick: OfflineDataset, deepthink: OfflineDataset, seed: int
+) -> None:
     """Teach `scorer` whether DEEPTHINK's return is more than QUICK's.
 
     Args:
@@ -139,7 +142,7 @@ def learn_episode_router(scorer: nn.Module, quick: Log, deepthink: Log, seed: in
     _fit(scorer, loss, np.array([e for e, _ in pairs]), seed, decay=1e-2)
 
 
-def learn_step_router(scorer: nn.Module, log: Log, seed: int) -> None:
+def learn_step_router(scorer: nn.Module, log: OfflineDataset, seed: int) -> None:
     """Teach `scorer` the return that followed on either choice.
 
     Args:
@@ -157,7 +160,7 @@ def learn_step_router(scorer: nn.Module, log: Log, seed: int) -> None:
     _fit(scorer, loss, log.episode, seed, decay=1e-4)
 
 
-def margins(scorer: nn.Module, log: Log, points: int) -> list[float]:
+def margins(scorer: nn.Module, log: OfflineDataset, points: int) -> list[float]:
     """Lambdas at which calls would be made at all shares of the logged states, the least first."""
     with torch.inference_mode():
         scores = scorer(torch.from_numpy(log.observation))
@@ -165,17 +168,17 @@ def margins(scorer: nn.Module, log: Log, points: int) -> list[float]:
     return [float(q) for q in np.quantile(gains, np.linspace(0, 1, points + 2)[1:-1])]
 
 
-class TermsScorer(Actor):
+class UniversalScorer(Actor):
     """What either choice is worth on any terms of a range, `[B, 2]`."""
 
-    def __init__(self, encoder: Encoder, width: int, terms: TermsRange) -> None:
-        super().__init__(TermsTrunk(encoder, 0, width, terms), width)
+    def __init__(self, encoder: Encoder, width: int, terms: CostBudgetRange) -> None:
+        super().__init__(UniversalTrunk(encoder, 0, width, terms), width)
 
 
 def learn_cql(
     scorer: nn.Module,
-    log: Log,
-    terms: TermsRange,
+    log: OfflineDataset,
+    terms: CostBudgetRange,
     size: int,
     *,
     weight: float,
@@ -188,7 +191,7 @@ def learn_cql(
     Double Q-learning with a slow copy, and the penalty log sum exp Q - Q(s, g) of CQL(H).
 
     Args:
-        scorer: `TermsScorer`.
+        scorer: `UniversalScorer`.
         log: what to learn from.
         terms: the costs and budgets that transitions are told again with.
         size: features of the encoder, behind which the terms stand.
@@ -222,18 +225,18 @@ def learn_cql(
                 kept.lerp_(p, 0.005)
 
 
-def greedy(scorer: nn.Module, encoder: str, terms: TermsRange | None = None) -> Switcher:
+def greedy(scorer: nn.Module, encoder: str, terms: CostBudgetRange | None = None) -> Switcher:
     """A Switcher that takes the choice with the greater score."""
     actor: Any = scorer
     return LearnedSwitcher(actor, encoder, greedy=True, terms=terms)
 
 
-def _outcomes(log: Log) -> Iterator[tuple[int, float]]:
+def _outcomes(log: OfflineDataset) -> Iterator[tuple[int, float]]:
     begins = log.begins
     yield from zip(log.episode[begins].tolist(), log.to_come()[begins].tolist(), strict=True)
 
 
-def _first(log: Log) -> Array:
+def _first(log: OfflineDataset) -> Array:
     out: Array = log.observation[log.begins]
     return out
 

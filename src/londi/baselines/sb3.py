@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from londi.baselines.routers import UncappedTrunk
-from londi.encoders.registry import Encoder
+from londi.encoders.base import Encoder
 from londi.errors import MissingExtra
 from londi.switching.env import SwitchingVectorEnv
 

@@ -275,7 +275,7 @@ def _train(given: Namespace) -> int:
 
 
 def _train_run(config: TrainConfig, folder: Path, resume: bool, overwrite: bool) -> int:
-    from londi.learning.diagnostics import signatures
+    from londi.learning.diagnostics import diagnose
     from londi.learning.statistics import read_progress
     from londi.learning.trainer import train
 
@@ -293,14 +293,14 @@ def _train_run(config: TrainConfig, folder: Path, resume: bool, overwrite: bool)
                 + (f"  {p.mapped:.0%} of the actions mapped" if p.mapped else "")
                 + (f"  {p.lost} episodes lost" if p.lost else ""),
             ),
-            on_signature=lambda signature: _warn(f"at {bar.shown} steps, {signature}"),
+            on_diagnosis=lambda signature: _warn(f"at {bar.shown} steps, {signature}"),
             should_stop=interrupted,
         )
     if not done:
         print(f"interrupted; go on with: londi train --resume {folder}", file=sys.stderr)
         return INTERRUPTED
     print(f"trained Switcher in {folder}")
-    for signature in signatures(config, read_progress(folder)):
+    for signature in diagnose(config, read_progress(folder)):
         _warn(f"at the end of the training, {signature}")
     return 0
 
@@ -326,7 +326,7 @@ def _evaluate_runs(
         write_results,
         write_steps,
     )
-    from londi.evaluation.tune import operated
+    from londi.evaluation.tune import load_operating_point
     from londi.reports.plot import PLOT, plot
     from londi.storage.checkpoint import has_state
     from londi.storage.runs import make_folder, read_run
@@ -335,7 +335,7 @@ def _evaluate_runs(
     taken = [f for f in {*folders, together} if (f / RESULTS).exists()]
     if taken and not overwrite:
         raise OutputExists(f"{str(taken[0] / RESULTS)!r} exists; give --overwrite to replace it")
-    trainings = [operated(read_run(folder, TrainConfig), folder) for folder in folders]
+    trainings = [load_operating_point(read_run(folder, TrainConfig), folder) for folder in folders]
     for folder, training in zip(folders[1:], trainings[1:], strict=True):
         other, first = asdict(training), asdict(trainings[0])
         differing = [name for name in first if name != "seed" and other[name] != first[name]]

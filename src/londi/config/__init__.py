@@ -5,20 +5,14 @@ This package knows what can be set and what is refused. It does not know what a 
 
 from __future__ import annotations
 
-from londi.config.base import (
-    BABYAI_MIX,
-    INF,
-    METHODS,
-    EvaluateConfig,
-    FinetuneConfig,
-    FrontierConfig,
-    LimitConfig,
-    PairConfig,
-    SweepConfig,
-    TrainConfig,
-    TuneConfig,
-    check,
-)
+from londi.config.base import BABYAI_MIX, INF, PairConfig, check
+from londi.config.evaluate import EvaluateConfig
+from londi.config.finetune import FinetuneConfig
+from londi.config.frontier import METHODS, FrontierConfig
+from londi.config.limit import LimitConfig
+from londi.config.sweep import SweepConfig
+from londi.config.train import TrainConfig
+from londi.config.tune import TuneConfig
 
 __all__ = [
     "BABYAI_MIX",

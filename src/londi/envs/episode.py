@@ -12,7 +12,8 @@ from typing import Any
 
 import gymnasium as gym
 
-from londi.envs.prompt import HISTORIES, Prompt
+from londi.envs.histories import HISTORIES
+from londi.envs.prompt import Prompt
 
 
 @dataclass(frozen=True, slots=True)

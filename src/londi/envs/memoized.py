@@ -35,13 +35,13 @@ def remembered(make: Make) -> Make:
     lost is not remembered.
     """
     env = make()
-    worth_it = env.unwrapped.metadata.get("waits", False) and not isinstance(env, _Remembered)
+    worth_it = env.unwrapped.metadata.get("waits", False) and not isinstance(env, _Memoized)
     env.close()
     places: dict[int, _Place] = {}
-    return (lambda: _Remembered(make(), places)) if worth_it else make
+    return (lambda: _Memoized(make(), places)) if worth_it else make
 
 
-class _Remembered(gym.Wrapper[str, str, str, str]):
+class _Memoized(gym.Wrapper[str, str, str, str]):
     def __init__(self, env: gym.Env[str, str], places: dict[int, _Place]) -> None:
         super().__init__(env)
         self._places = places

@@ -29,7 +29,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class CurvePoint:
     """A method at one setting.
 
     Attributes:
@@ -44,7 +44,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class MethodCurve:
     """A method at the settings that validation episodes chose, the lowest call rate first.
 
     Attributes:
@@ -62,8 +62,8 @@ class Curve:
 
     method: str
     label: str
-    points: list[Point]
-    budgets: list[Point]
+    points: list[CurvePoint]
+    budgets: list[CurvePoint]
     apgr: Estimate
     of_limit: Estimate | None
     ahead: Estimate | None
@@ -72,7 +72,7 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class Best:
+class LimitPoint:
     """What the clairvoyant reaches, on average over the episodes.
 
     Attributes:
@@ -111,15 +111,15 @@ class Frontier:
     seeds: tuple[int, ...]
     quick: Result
     deepthink: Result
-    curves: list[Curve]
-    surface: list[Point]
-    limit: list[Best]
-    limit_budgets: list[Best]
+    curves: list[MethodCurve]
+    surface: list[CurvePoint]
+    limit: list[LimitPoint]
+    limit_budgets: list[LimitPoint]
     limit_apgr: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ReplayStep:
     """One step of a timeline.
 
     Attributes:
@@ -148,7 +148,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class Replay:
     """One episode as the universal Switcher plays it.
 
     Attributes:
@@ -167,10 +167,10 @@ class Timeline:
     budget: int | None
     total: float
     success: bool
-    steps: list[Moment]
+    steps: list[ReplayStep]
 
 
-def write_frontier(folder: Path, found: Frontier, timelines: Sequence[Timeline]) -> None:
+def write_frontier(folder: Path, found: Frontier, timelines: Sequence[Replay]) -> None:
     """Write `frontier.json` and `timelines.json`, each whole or not at all."""
     write_whole(folder / TIMELINES, [json.dumps([asdict(t) for t in timelines]) + "\n"])
     write_whole(folder / FRONTIER, [json.dumps(asdict(found), indent=1) + "\n"])
@@ -187,16 +187,16 @@ def read_frontier(folder: Path) -> Frontier:
             "deepthink": read_result(raw["deepthink"]),
             "curves": [_curve(row) for row in raw["curves"]],
             "surface": [_point(row) for row in raw["surface"]],
-            "limit": [Best(**row) for row in raw["limit"]],
-            "limit_budgets": [Best(**row) for row in raw["limit_budgets"]],
+            "limit": [LimitPoint(**row) for row in raw["limit"]],
+            "limit_budgets": [LimitPoint(**row) for row in raw["limit_budgets"]],
         }
     )
 
 
-def read_timelines(folder: Path) -> list[Timeline]:
+def read_timelines(folder: Path) -> list[Replay]:
     """Read what `write_frontier` wrote."""
     return [
-        Timeline(**row | {"steps": [Moment(**step) for step in row["steps"]]})
+        Replay(**row | {"steps": [ReplayStep(**step) for step in row["steps"]]})
         for row in _read(folder / TIMELINES)
     ]
 
@@ -205,14 +205,14 @@ def _read(file: Path) -> Any:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def _curve(row: dict[str, Any]) -> Curve:
+def _curve(row: dict[str, Any]) -> MethodCurve:
     estimates = {
         name: None if row[name] is None else Estimate(**row[name])
         for name in ("apgr", "of_limit", "ahead", "saved")
     }
     points = {name: [_point(p) for p in row[name]] for name in ("points", "budgets")}
-    return Curve(**row | estimates | points | {"cpt": tuple(row["cpt"])})
+    return MethodCurve(**row | estimates | points | {"cpt": tuple(row["cpt"])})
 
 
-def _point(row: dict[str, Any]) -> Point:
-    return Point(**row | {"result": read_result(row["result"])})
+def _point(row: dict[str, Any]) -> CurvePoint:
+    return CurvePoint(**row | {"result": read_result(row["result"])})

@@ -25,7 +25,7 @@ from londi.evaluation.metrics import Episode, Played, Result, call_rate, read_re
 from londi.models.pair import Pair, load_pair
 from londi.storage.runs import write_whole
 from londi.switching.budget import Budget
-from londi.switching.cost_budget import TermsRange
+from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.env import SwitchingVectorEnv
 from londi.switching.switcher import ConstantSwitcher, Switcher, ThresholdSwitcher
 from londi.types import Step
@@ -138,7 +138,7 @@ def played_there(training: TrainConfig, config: EvaluateConfig) -> TrainConfig:
         cost=cost,
         budget=budget,
     )
-    TermsRange.of(there)  # refuses terms out of a range before anybody plays
+    CostBudgetRange.of(there)  # refuses terms out of a range before anybody plays
     return there
 
 

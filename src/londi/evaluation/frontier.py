@@ -17,13 +17,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from londi.baselines.registry import BASELINES, UNIVERSAL, Bench, Candidate, Method
+from londi.baselines.registry import BASELINES, UNIVERSAL, Baseline, BaselineContext, OperatingPoint
 from londi.config import FrontierConfig, TrainConfig
 from londi.envs.memoized import remembered
 from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds, validation_seeds
 from londi.errors import InvalidConfig, LondiError
-from londi.evaluation.curves import Best, Curve, Estimate, Frontier, Point, Timeline, write_frontier
+from londi.evaluation.curves import (
+    CurvePoint,
+    Estimate,
+    Frontier,
+    LimitPoint,
+    MethodCurve,
+    Replay,
+    write_frontier,
+)
 from londi.evaluation.evaluate import play, read_played, summary, write_played
 from londi.evaluation.metrics import Episode, apgr, call_rate, cpt, iqm, result
 from londi.evaluation.replays import watch
@@ -45,8 +53,8 @@ TOLD = 2
 """Of the universal Switcher's settings every other one has its timelines."""
 SHARES = (0.5, 0.8, 0.95)
 ALONE = {
-    "quick": Candidate("alone", ConstantSwitcher(0.0), 0.0),
-    "deepthink": Candidate("alone", ConstantSwitcher(1.0), 0.0),
+    "quick": OperatingPoint("alone", ConstantSwitcher(0.0), 0.0),
+    "deepthink": OperatingPoint("alone", ConstantSwitcher(1.0), 0.0),
 }
 Spot = tuple[int, int | None]
 """Where a method is played: at which of its candidates, and with what budget."""
@@ -134,7 +142,7 @@ class Comparison:
         # The settings of a method mostly take the same ways through an episode.
         self.pair.make = remembered(self.pair.make)
         self.benches = [
-            Bench(
+            BaselineContext(
                 folder / "learned" / f"seed={training.seed}",
                 training,
                 Switcher.load(run, self.pair.quick, self.pair.deepthink),
@@ -153,8 +161,8 @@ class Comparison:
 
     def played(
         self,
-        method: Method,
-        candidates: Sequence[Sequence[Candidate]],
+        method: Baseline,
+        candidates: Sequence[Sequence[OperatingPoint]],
         spots: Sequence[Spot],
         held_out: bool,
     ) -> list[list[list[Episode]]]:
@@ -174,7 +182,7 @@ class Comparison:
             for k, budget in spots
         ]
 
-    def candidates(self, method: Method) -> list[list[Candidate]]:
+    def candidates(self, method: Baseline) -> list[list[OperatingPoint]]:
         """Those of each seed; of one alone where seeds make no difference."""
         make_folder(self.folder / "learned")
         benches = self.benches if method.seeded else self.benches[:1]
@@ -183,7 +191,7 @@ class Comparison:
         return [method.candidates(bench) for bench in benches]
 
     def _played(
-        self, name: str, candidate: Candidate, budget: int | None, held_out: bool, seed: int
+        self, name: str, candidate: OperatingPoint, budget: int | None, held_out: bool, seed: int
     ) -> list[Episode]:
         config = self.config
         file = played_file(
@@ -220,11 +228,11 @@ class Comparison:
     def points(
         self,
         method: str,
-        candidates: Sequence[Candidate],
+        candidates: Sequence[OperatingPoint],
         spots: Sequence[Spot],
         played: Sequence[Sequence[Sequence[Episode]]],
         ends: tuple[list[Episode], list[Episode]],
-    ) -> list[Point]:
+    ) -> list[CurvePoint]:
         """The figures of what was played at P spots."""
         points = []
         for (k, budget), runs in zip(spots, played, strict=True):
@@ -239,7 +247,7 @@ class Comparison:
                 seed=tuple(training.seed for training in self.trainings[: len(runs)]),
             )
             returns = np.array([[e.total for e in run] for run in runs])
-            points.append(Point(candidates[k].setting, found, iqm(returns)))
+            points.append(CurvePoint(candidates[k].setting, found, iqm(returns)))
         return points
 
 
@@ -278,7 +286,7 @@ def frontier(
     return found
 
 
-def _compare(comparison: Comparison) -> tuple[Frontier, list[Timeline]]:
+def _compare(comparison: Comparison) -> tuple[Frontier, list[Replay]]:
     config = comparison.config
     ends = comparison.ends()
     if np.mean([e.total for e in ends[0]]) == np.mean([e.total for e in ends[1]]):
@@ -286,7 +294,7 @@ def _compare(comparison: Comparison) -> tuple[Frontier, list[Timeline]]:
     best = _limit(comparison) if config.states else None
     limit_track = _limit_track(best) if best else None
     methods = [UNIVERSAL, *(BASELINES[name] for name in config.methods)]
-    shown: list[tuple[Method, list[Point], list[Point]]] = []
+    shown: list[tuple[Baseline, list[CurvePoint], list[CurvePoint]]] = []
     tracks: list[Track] = []
     for method in methods:
         points, budgets, track = _curve(comparison, method, ends)
@@ -295,7 +303,7 @@ def _compare(comparison: Comparison) -> tuple[Frontier, list[Timeline]]:
         comparison.done += 1
     sums = _Sums(tracks, limit_track, ends)
     curves = [
-        Curve(
+        MethodCurve(
             method=method.name,
             label=method.label,
             points=points,
@@ -329,8 +337,8 @@ def _compare(comparison: Comparison) -> tuple[Frontier, list[Timeline]]:
 
 
 def _curve(
-    comparison: Comparison, method: Method, ends: tuple[list[Episode], list[Episode]]
-) -> tuple[list[Point], list[Point], Track]:
+    comparison: Comparison, method: Baseline, ends: tuple[list[Episode], list[Episode]]
+) -> tuple[list[CurvePoint], list[CurvePoint], Track]:
     """A method's curve and its points within each budget, chosen on validation episodes."""
     config = comparison.config
     candidates = comparison.candidates(method)
@@ -352,7 +360,7 @@ def _curve(
         for n in config.budgets
     ]
 
-    def figures(spots: Sequence[Spot]) -> tuple[list[Point], list[list[list[Episode]]]]:
+    def figures(spots: Sequence[Spot]) -> tuple[list[CurvePoint], list[list[list[Episode]]]]:
         played = comparison.played(method, candidates, spots, held_out=True)
         return comparison.points(method.name, candidates[0], spots, played, ends), played
 
@@ -391,7 +399,7 @@ def worthwhile(
     return kept
 
 
-def _surface(comparison: Comparison, ends: tuple[list[Episode], list[Episode]]) -> list[Point]:
+def _surface(comparison: Comparison, ends: tuple[list[Episode], list[Episode]]) -> list[CurvePoint]:
     """The universal Switcher at all its costs, with every budget and none."""
     candidates = comparison.candidates(UNIVERSAL)
     budgets = (*comparison.config.budgets, None)
@@ -400,7 +408,7 @@ def _surface(comparison: Comparison, ends: tuple[list[Episode], list[Episode]]) 
     return comparison.points(UNIVERSAL.name, candidates[0], spots, played, ends)
 
 
-def _timelines(comparison: Comparison, ends: tuple[list[Episode], list[Episode]]) -> list[Timeline]:
+def _timelines(comparison: Comparison, ends: tuple[list[Episode], list[Episode]]) -> list[Replay]:
     """The held-out episodes in which it matters most who acts, told at several costs."""
     config, bench = comparison.config, comparison.benches[0]
     assert isinstance(bench.switcher, LearnedSwitcher)
@@ -409,7 +417,7 @@ def _timelines(comparison: Comparison, ends: tuple[list[Episode], list[Episode]]
     episodes = [ends[0][k].seed for k in sorted(most)]
     if not episodes:
         return []
-    told: list[Timeline] = []
+    told: list[Replay] = []
     for at in UNIVERSAL.candidates(bench)[::TOLD]:
         told += watch(
             comparison.pair,
@@ -428,7 +436,7 @@ def _timelines(comparison: Comparison, ends: tuple[list[Episode], list[Episode]]
     return told
 
 
-def _with_hindsight(line: Timeline, known: clairvoyant.Explored) -> Timeline:
+def _with_hindsight(line: Replay, known: clairvoyant.Explored) -> Replay:
     """The same, with what one who knows how it will go would have done at each step."""
     would = known.hindsight(line.episode, [moment.choice for moment in line.steps], line.cost)
     steps = [
@@ -487,7 +495,7 @@ class _Sums:
 
 
 def _cpts(
-    points: Sequence[Point], ends: tuple[Sequence[Episode], Sequence[Episode]]
+    points: Sequence[CurvePoint], ends: tuple[Sequence[Episode], Sequence[Episode]]
 ) -> tuple[float, float, float]:
     quick, deepthink = (float(np.mean([e.total for e in end])) for end in ends)
     at = [(p.result.call_rate, p.result.return_mean) for p in points]
@@ -524,7 +532,7 @@ def _limit_track(found: clairvoyant.Limit) -> Track:
     drawn = np.quantile([0.0, *prices], np.linspace(0, 1, PRICES))[::-1]
     chosen = [[clairvoyant.worthwhile(*side, price) for side in sides] for price in drawn]
 
-    def numbers(figures: Callable[[clairvoyant.Best], Sequence[float]]) -> Floats:
+    def numbers(figures: Callable[[clairvoyant.EpisodeLimit], Sequence[float]]) -> Floats:
         rows = [
             [figures(best)[k] for best, k in zip(found.episodes, ks, strict=True)] for ks in chosen
         ]
@@ -537,8 +545,8 @@ def _limit_track(found: clairvoyant.Limit) -> Track:
     )
 
 
-def _best(point: clairvoyant.Point) -> Best:
-    return Best(point.calls, point.call_rate, point.return_at_least, point.return_at_most)
+def _best(point: clairvoyant.MeanLimit) -> LimitPoint:
+    return LimitPoint(point.calls, point.call_rate, point.return_at_least, point.return_at_most)
 
 
 def played_file(

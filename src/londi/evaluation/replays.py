@@ -12,7 +12,7 @@ import numpy as np
 
 from londi.encoders.registry import make_encoder
 from londi.envs.episode import TextEpisode
-from londi.evaluation.curves import Moment, Timeline
+from londi.evaluation.curves import Replay, ReplayStep
 from londi.models.pair import Pair
 from londi.switching.budget import Budget
 from londi.switching.env import SwitchingVectorEnv
@@ -28,7 +28,7 @@ def watch(
     cost: float,
     budget: int | None,
     seed: int,
-) -> list[Timeline]:
+) -> list[Replay]:
     """The episodes as a universal Switcher plays them, without what the clairvoyant would do.
 
     Args:
@@ -73,12 +73,12 @@ def _told(
     seen: Sequence[tuple[Step, float, float, float]],
     cost: float,
     budget: int | None,
-) -> Timeline:
+) -> Replay:
     """One episode, done again to see its texts."""
     steps = [step for step, *_ in seen]
     texts.resume(steps[0].episode, [step.action for step in steps])
     moments = [
-        Moment(
+        ReplayStep(
             text=text,
             quick=step.quick_action or "",
             deepthink=step.deepthink_action or "",
@@ -92,7 +92,7 @@ def _told(
         )
         for text, (step, probability, gain, more) in zip(texts.observations, seen, strict=False)
     ]
-    return Timeline(
+    return Replay(
         episode=steps[0].episode,
         goal=str(texts.info["goal"]),
         cost=cost,

@@ -37,7 +37,7 @@ from londi.evaluation.evaluate import (
     write_played,
 )
 from londi.evaluation.metrics import Episode, Result, call_rate, read_result, result
-from londi.learning.diagnostics import signatures
+from londi.learning.diagnostics import diagnose
 from londi.learning.statistics import read_progress
 from londi.learning.trainer import train
 from londi.models.pair import load_pair
@@ -197,7 +197,7 @@ class _Trained:
         return _short(played)
 
     def warnings(self) -> tuple[str, ...]:
-        return tuple(map(str, signatures(self.config, read_progress(self.folder))))
+        return tuple(map(str, diagnose(self.config, read_progress(self.folder))))
 
 
 def sweep(

@@ -27,7 +27,7 @@ from londi.evaluation.metrics import Episode
 from londi.models.pair import Pair, load_pair
 from londi.storage.runs import write_whole
 from londi.switching.budget import Budget
-from londi.switching.cost_budget import TermsRange
+from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.switcher import CHECKPOINT, ConstantSwitcher, Switcher
 
 Floats = npt.NDArray[np.float64]
@@ -39,8 +39,8 @@ TOKENS = 1_000_000  # that a price is for
 
 
 @dataclass(frozen=True, slots=True)
-class Operating:
-    """Where a Switcher is operated, and what it did there on validation episodes.
+class TunedPoint:
+    """Where a Switcher is load_operating_point, and what it did there on validation episodes.
 
     Attributes:
         cost: c.
@@ -66,7 +66,7 @@ class Operating:
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class CostCurve:
     """Means over episodes at K costs, the least first.
 
     Attributes:
@@ -82,7 +82,7 @@ class Curve:
     deepthink: float
 
 
-Target = Callable[[Curve], float]
+Target = Callable[[CostCurve], float]
 """Says where on a curve to operate, 0 .. K - 1, between two costs in proportion.
 
 It raises InvalidConfig if that is nowhere."""
@@ -91,7 +91,7 @@ It raises InvalidConfig if that is nowhere."""
 def call_rate(wanted: float) -> Target:
     """Where the call rate falls to `wanted`."""
 
-    def where(curve: Curve) -> float:
+    def where(curve: CostCurve) -> float:
         falling = np.minimum.accumulate(curve.rates)
         if not falling[-1] <= wanted <= falling[0]:
             raise InvalidConfig(
@@ -106,7 +106,7 @@ def call_rate(wanted: float) -> Target:
 def keep_return(share: float) -> Target:
     """The greatest cost at which the return is not below that `share` of DEEPTHINK's."""
 
-    def where(curve: Curve) -> float:
+    def where(curve: CostCurve) -> float:
         least = curve.deepthink - (1 - share) * abs(curve.deepthink)
         falling = np.maximum.accumulate(curve.returns[::-1])[::-1]
         if falling[0] < least:
@@ -125,7 +125,7 @@ def best_value(worth: float) -> Target:
     return lambda curve: float(np.argmax(worth * curve.returns - curve.money))
 
 
-def cheapest_call(curve: Curve) -> float:
+def cheapest_call(curve: CostCurve) -> float:
     """The least cost: a budget alone says what may be spent."""
     return 0.0
 
@@ -157,7 +157,7 @@ def tune(
     *,
     pair: Pair | None = None,
     on_point: Callable[[int, str], None] = lambda done, text: None,
-) -> Operating:
+) -> TunedPoint:
     """Find where the Switcher in `folder` does what `config` asks for, and leave that beside it.
 
     Args:
@@ -171,7 +171,7 @@ def tune(
         InvalidConfig: if what is asked for is nowhere in the Switcher's range.
         LondiError: if the Switcher is not a universal one.
     """
-    terms = TermsRange.of(training)
+    terms = CostBudgetRange.of(training)
     if terms is None:
         raise LondiError(
             f"the Switcher in {str(folder)!r} was trained for c = {training.cost:g} alone; only"
@@ -211,7 +211,7 @@ def tune(
         found = _cost(costs, place)
         there = played(who, found, Budget(calls))
     pair.close()
-    operating = Operating(
+    operating = TunedPoint(
         cost=found,
         cost_interval=_interval(curves, target, costs, found),
         budget=config.budget,
@@ -227,7 +227,7 @@ def tune(
     return operating
 
 
-def operated(training: TrainConfig, folder: Path) -> TrainConfig:
+def load_operating_point(training: TrainConfig, folder: Path) -> TrainConfig:
     """The configuration of a run with the cost and budget that `tune` has left there, if it did."""
     file = folder / CHECKPOINT / OPERATING
     if not file.is_file():
@@ -251,12 +251,12 @@ class _Curves:
         self._money = np.array([_money(episodes, price) for episodes in points])
         self._deepthink = np.array([e.total for e in deepthink])
 
-    def mean(self) -> Curve:
+    def mean(self) -> CostCurve:
         return self.of(np.arange(len(self._deepthink)))
 
-    def of(self, episodes: npt.NDArray[np.int64]) -> Curve:
+    def of(self, episodes: npt.NDArray[np.int64]) -> CostCurve:
         """The means over `episodes`, indices with repetition."""
-        return Curve(
+        return CostCurve(
             returns=self._returns[:, episodes].mean(1),
             rates=self._calls[:, episodes].sum(1) / self._steps[:, episodes].sum(1),
             money=self._money[:, episodes].mean(1),

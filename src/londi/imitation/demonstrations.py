@@ -21,7 +21,8 @@ import gymnasium as gym
 import numpy as np
 
 from londi.envs.episode import TextEpisode
-from londi.envs.prompt import HISTORIES, Prompt
+from londi.envs.histories import HISTORIES
+from londi.envs.prompt import Prompt
 from londi.envs.registry import make_env
 from londi.errors import InvalidConfig
 

@@ -20,9 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
-from transformers.models.t5.modeling_t5 import T5Attention
 
 from londi.config import FinetuneConfig
 from londi.envs.registry import make_env
@@ -36,9 +33,11 @@ from londi.imitation.demonstrations import (
     load_demonstrations,
     save_demonstrations,
 )
+from londi.imitation.examples import Examples
+from londi.imitation.tokenizer import learn_tokenizer, new_model
 from londi.models.base import LanguageModel
 from londi.models.hf.seq2seq import Seq2SeqModel
-from londi.models.hf.transformer import IGNORED, TransformerModel
+from londi.models.hf.transformer import TransformerModel
 from londi.models.pair import Pair
 from londi.models.registry import load_model, load_transformer
 from londi.storage.checkpoint import has_state, load_state, save_state
@@ -50,7 +49,7 @@ CHECKPOINT, MODEL = "checkpoint", "model"
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class FinetuneProgress:
     """What a caller may show while training goes on.
 
     `success` is the share of the round's episodes, played by the expert with noise in round 0
@@ -65,137 +64,13 @@ class Progress:
     success: float
 
 
-def learn_tokenizer(
-    texts: Sequence[str], phrases: Sequence[str], vocabulary: int
-) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer in which frequent phrases become single tokens.
-
-    Args:
-        texts: what to learn from.
-        phrases: regular expressions of the pieces that may become one token; what none of
-            them matches is cut into words.
-        vocabulary: the most tokens to learn, bytes included.
-    """
-    pattern = "|".join([*phrases, r" ?\w+", r"[^\w]+"])
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(pattern), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=["<pad>", "</s>", "<unk>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    # In use a special token is cut out of a text before the rest is parted.
-    tokenizer.train_from_iterator((part for text in texts for part in text.split("</s>")), trainer)
-    end = tokenizer.token_to_id("</s>")
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="$A </s>", special_tokens=[("</s>", end)]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
-    )
-
-
-def new_model(config: FinetuneConfig, tokenizer: PreTrainedTokenizerFast) -> Any:
-    """A T5 of the configured shape whose random weights already tell like from unlike.
-
-    A model this small would spend most of its training on finding out which of the things that
-    it sees is the one that the goal names. So a phrase starts as the sum of its words, and
-    attention starts as a measure of likeness (keys equal to queries; the idea is that of
-    mimetic initialisation, arXiv 2305.09828).
-    """
-    model = T5ForConditionalGeneration(
-        T5Config(
-            vocab_size=len(tokenizer),
-            d_model=config.d_model,
-            d_kv=config.d_model // config.heads,
-            d_ff=config.d_ff,
-            num_layers=config.layers,
-            num_decoder_layers=config.decoder_layers,
-            num_heads=config.heads,
-            dropout_rate=config.dropout,
-            decoder_start_token_id=tokenizer.pad_token_id,  # type: ignore[call-arg]
-            pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-        )
-    )
-    with torch.no_grad():
-        words: dict[str, torch.Tensor] = {}
-        for row in range(len(tokenizer)):
-            text = str(tokenizer.decode([row])).replace(",", " ")
-            parts = text.split() or [str(tokenizer.convert_ids_to_tokens(row))]
-            for part in parts:
-                words.setdefault(part, torch.randn(config.d_model))
-            meaning = torch.stack([words[part] for part in parts]).sum(0)
-            model.shared.weight[row] = meaning / len(parts) ** 0.5
-        for module in model.modules():
-            if isinstance(module, T5Attention):
-                # T5 scales queries at the start instead of their products with the keys.
-                module.q.weight.copy_(module.k.weight / module.key_value_proj_dim**0.5)
-    return model
-
-
-class Examples:
-    """Tokenised (prompt, action) pairs, served in shuffled batches of similar length."""
-
-    POOL = 50  # batches whose examples are sorted by length together
-
-    def __init__(self) -> None:
-        self._prompts: list[np.ndarray] = []
-        self._labels: list[np.ndarray] = []
-
-    def __len__(self) -> int:
-        return len(self._prompts)
-
-    def add(self, lm: TransformerModel, episodes: Sequence[Demonstration]) -> None:
-        """Tokenise and keep every step of `episodes`, as it is shown to `lm`."""
-        for start in range(0, len(episodes), 1000):
-            some = episodes[start : start + 1000]
-            pairs = [pair for episode in some for pair in episode.examples(lm.history)]
-            prompts, labels = zip(*pairs, strict=True)
-            self._prompts += [np.array(ids, np.int32) for ids in lm.reader.read(prompts)]
-            self._labels += [np.array(ids, np.int32) for ids in lm.action_ids(labels)]
-
-    def batches(
-        self, size: int, rng: np.random.Generator, pad: int
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Endless batches: input ids `[B, L]`, mask `[B, L]`, labels `[B, T]`."""
-        while True:
-            order = rng.permutation(len(self))
-            for start in range(0, len(order), size * self.POOL):
-                pool = order[start : start + size * self.POOL]
-                pool = pool[np.argsort([len(self._prompts[i]) for i in pool], kind="stable")]
-                starts = rng.permutation(range(0, len(pool), size))
-                for first in starts:
-                    rows = pool[first : first + size]
-                    yield (
-                        _pad([self._prompts[i] for i in rows], pad),
-                        # A model may pad with a token that its prompts hold as well.
-                        _pad([np.ones_like(self._prompts[i]) for i in rows], 0),
-                        _pad([self._labels[i] for i in rows], IGNORED),
-                    )
-
-
-def _pad(rows: Sequence[np.ndarray], value: int) -> torch.Tensor:
-    out = np.full((len(rows), max(map(len, rows))), value, dtype=np.int64)
-    for k, row in enumerate(rows):
-        out[k, : len(row)] = row
-    return torch.from_numpy(out)
-
-
 def finetune(
     config: FinetuneConfig,
     folder: Path,
     *,
     resume: bool = False,
     overwrite: bool = False,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: Callable[[FinetuneProgress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any] | None:
     """Train a model as `config` says and leave it in `folder/model`.
@@ -273,7 +148,9 @@ def finetune(
                 now = time.perf_counter()
                 count = (step - 1) % config.report_every + 1
                 speed = count * config.batch_size / (now - mark)
-                on_progress(Progress(number, step, config.steps, mean / count, speed, success))
+                on_progress(
+                    FinetuneProgress(number, step, config.steps, mean / count, speed, success)
+                )
                 mark, mean = now, 0.0
             stopped = should_stop()
             if stopped or step % config.save_every == 0 or step == last:

@@ -16,22 +16,23 @@ import numpy as np
 import torch
 
 from londi.config import TrainConfig
-from londi.encoders.registry import COST, EXTRAS, SHARE, Encoder
-from londi.learning.privileged import ForesightCritic
+from londi.encoders.base import Encoder
+from londi.encoders.registry import COST, EXTRAS, SHARE
+from londi.learning.privileged import PrivilegedCritic
 from londi.learning.replay import Batch, ReplayBuffer
 from londi.learning.sac import SAC, AutoAlpha, FixedAlpha, Temperature, average
-from londi.learning.universal import PricedLearner
+from londi.learning.universal import UniversalLearner
 from londi.switching.budget import Budget
-from londi.switching.cost_budget import TermsRange
-from londi.switching.networks import TermsActor, TermsCritic
+from londi.switching.cost_budget import CostBudgetRange
+from londi.switching.networks import UniversalActor, UniversalCritic
 from londi.switching.switcher import PunishedActor
-from londi.types import Terms
+from londi.types import CostBudget
 
 Returns = tuple[float, float]
 """The least and the greatest return of an episode."""
 
 
-def make_course(config: TrainConfig, encoder: Encoder) -> Course:
+def make_algorithm(config: TrainConfig, encoder: Encoder) -> Algorithm:
     """The course that `config` asks for.
 
     Args:
@@ -41,12 +42,12 @@ def make_course(config: TrainConfig, encoder: Encoder) -> Course:
     Raises:
         InvalidConfig: if a universal Switcher is to be operated outside of its range.
     """
-    if terms := TermsRange.of(config):
-        return UniversalCourse(config, encoder, terms)
-    return FixedCourse(config, encoder)
+    if terms := CostBudgetRange.of(config):
+        return UniversalAlgorithm(config, encoder, terms)
+    return SACAlgorithm(config, encoder)
 
 
-class Course(ABC):
+class Algorithm(ABC):
     """What a training is for.
 
     Attributes:
@@ -60,7 +61,7 @@ class Course(ABC):
         self._encoder = encoder
 
     @abstractmethod
-    def terms(self, episode: int) -> Terms:
+    def terms(self, episode: int) -> CostBudget:
         """The terms on which the episode of that seed is played."""
 
     @abstractmethod
@@ -104,7 +105,7 @@ class Course(ABC):
         }
 
 
-class FixedCourse(Course):
+class SACAlgorithm(Algorithm):
     """One cost and one budget: LONDI, or LONDI-B."""
 
     def __init__(self, config: TrainConfig, encoder: Encoder) -> None:
@@ -117,12 +118,12 @@ class FixedCourse(Course):
             self._alpha = FixedAlpha(config.alpha)
         self._punishment = self.budget.punishment(self._alpha.value)
 
-    def terms(self, episode: int) -> Terms:
-        return Terms(self._config.cost, self.budget.start)
+    def terms(self, episode: int) -> CostBudget:
+        return CostBudget(self._config.cost, self.budget.start)
 
     def learner(self, foresight: int = 0, returns: Returns | None = None) -> SAC:
         encoder, width, budget = self._encoder, self._config.width, self.budget
-        make_critic = partial(ForesightCritic, encoder, foresight, width, budget)
+        make_critic = partial(PrivilegedCritic, encoder, foresight, width, budget)
         return SAC(
             **self._settings(),
             alpha=self._alpha,
@@ -150,27 +151,27 @@ class FixedCourse(Course):
         return -most - (dear / (1.0 - gamma) if gamma < 1 else inf), most
 
 
-class UniversalCourse(Course):
+class UniversalAlgorithm(Algorithm):
     """Every cost and every budget of a range, drawn anew for each episode and each transition."""
 
-    def __init__(self, config: TrainConfig, encoder: Encoder, terms: TermsRange) -> None:
+    def __init__(self, config: TrainConfig, encoder: Encoder, terms: CostBudgetRange) -> None:
         super().__init__(config, encoder)
         self.budget = terms.budget
         self._terms = terms
 
-    def terms(self, episode: int) -> Terms:
+    def terms(self, episode: int) -> CostBudget:
         return self._terms.of_episode(episode)
 
     def learner(self, foresight: int = 0, returns: Returns | None = None) -> SAC:
         encoder, width, terms = self._encoder, self._config.width, self._terms
-        most = 2 * (returns[1] - returns[0]) if returns else inf  # as `FixedCourse` has it
-        return PricedLearner(
+        most = 2 * (returns[1] - returns[0]) if returns else inf  # as `SACAlgorithm` has it
+        return UniversalLearner(
             **self._settings(),
             price=terms.typical,
-            sharpness=TermsActor.SHARPNESS,
-            make_actor=lambda: TermsActor(encoder, width, terms),
-            make_critic=lambda: TermsCritic(encoder, foresight, width, terms),
-            make_forecast=lambda: TermsCritic(encoder, 0, width, terms),
+            sharpness=UniversalActor.SHARPNESS,
+            make_actor=lambda: UniversalActor(encoder, width, terms),
+            make_critic=lambda: UniversalCritic(encoder, foresight, width, terms),
+            make_forecast=lambda: UniversalCritic(encoder, 0, width, terms),
             worth=(-most, most),
         )
 

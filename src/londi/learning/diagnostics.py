@@ -26,7 +26,7 @@ EARLY = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
+class Diagnosis:
     """One way in which a training is failing.
 
     Attributes:
@@ -41,13 +41,13 @@ class Signature:
         return f"{self.name}: {self.text}"
 
 
-def signatures(config: TrainConfig, reports: Sequence[Progress]) -> list[Signature]:
+def diagnose(config: TrainConfig, reports: Sequence[Progress]) -> list[Diagnosis]:
     """What the last `WINDOW` reports after the warm-up show; none before there are as many."""
     last = [report for report in reports if report.step > config.warmup][-WINDOW:]
     if len(last) < WINDOW:
         return []
     found = ((name, look(config, last)) for name, look in _LOOKS.items())
-    return [Signature(name, text) for name, text in found if text]
+    return [Diagnosis(name, text) for name, text in found if text]
 
 
 def _always(config: TrainConfig, last: Sequence[Progress]) -> str | None:

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from londi.encoders.registry import COST, EXTRAS, SHARE, Encoder
+from londi.encoders.base import Encoder
+from londi.encoders.registry import COST, EXTRAS, SHARE
 from londi.models.base import LanguageModel, unwrap
 from londi.switching.budget import Budget
 from londi.types import Reply
 
 
-class Foresight:
+class PrivilegedInfo:
     """What DEEPTHINK would do in a state.
 
     Whether it is what QUICK would do, then DEEPTHINK's own embedding, where it gives one,
@@ -41,7 +42,7 @@ class Foresight:
         return row
 
 
-class ForesightCritic(nn.Module):
+class PrivilegedCritic(nn.Module):
     """Soft action values `[B, 2]`, in units of reward, exact where the choice changes nothing.
 
     Where both models would do the same, a call leads where not calling leads, at the price of c
@@ -56,7 +57,7 @@ class ForesightCritic(nn.Module):
 
     Args:
         encoder: of the features that an observation begins with.
-        foresight: numbers behind it, `Foresight.size`.
+        foresight: numbers behind it, `PrivilegedInfo.size`.
         width: of the hidden layers.
         budget: the cap on calls.
     """

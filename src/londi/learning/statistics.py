@@ -68,7 +68,7 @@ class Progress:
 
 
 @dataclass(slots=True)
-class _Tally:
+class _EpisodeSums:
     """Sums over the steps of one episode."""
 
     reward: float = 0.0
@@ -89,14 +89,14 @@ class _Tally:
         self.success = step.success
 
 
-class Recent:
+class EpisodeStatistics:
     """The last episodes that ended, of all slots together."""
 
     def __init__(self, slots: int) -> None:
         self.ended = 0
         self.lost = 0
-        self._open = [_Tally() for _ in range(slots)]
-        self._kept: deque[_Tally] = deque(maxlen=RECENT)
+        self._open = [_EpisodeSums() for _ in range(slots)]
+        self._kept: deque[_EpisodeSums] = deque(maxlen=RECENT)
 
     def add(self, steps: Sequence[Step]) -> None:
         """Take in one step of every slot."""
@@ -104,13 +104,13 @@ class Recent:
             self._open[slot].add(step)
             if step.ended:
                 self._kept.append(self._open[slot])
-                self._open[slot] = _Tally()
+                self._open[slot] = _EpisodeSums()
                 self.ended += 1
                 self.lost += step.lost is not None
 
     def means(self) -> dict[str, float]:
         """Figures of `Progress`; those of no episode before the first has ended."""
-        kept = self._kept or [_Tally(steps=1, funded=1)]
+        kept = self._kept or [_EpisodeSums(steps=1, funded=1)]
         steps = sum(tally.steps for tally in kept)
         return {
             "return_mean": float(np.mean([tally.reward for tally in kept])),
@@ -133,8 +133,8 @@ class Recent:
     def load_state(self, state: dict[str, Any]) -> None:
         """Take up what `state` returned."""
         self.ended, self.lost = state["ended"], state["lost"]
-        self._open = [_Tally(**tally) for tally in state["open"]]
-        self._kept = deque((_Tally(**tally) for tally in state["kept"]), maxlen=RECENT)
+        self._open = [_EpisodeSums(**tally) for tally in state["open"]]
+        self._kept = deque((_EpisodeSums(**tally) for tally in state["kept"]), maxlen=RECENT)
 
 
 def append_progress(folder: Path, progress: Progress) -> None:

@@ -20,11 +20,11 @@ import torch
 from londi.config import TrainConfig
 from londi.encoders.registry import EXTRAS, make_encoder
 from londi.envs.seeds import switching_seeds
-from londi.learning.algorithms import make_course
-from londi.learning.diagnostics import Signature, signatures
+from londi.learning.algorithms import make_algorithm
+from londi.learning.diagnostics import Diagnosis, diagnose
 from londi.learning.replay import Batch, ReplayBuffer, Transitions
 from londi.learning.sac import Losses
-from londi.learning.statistics import Progress, Recent, append_progress, keep_progress
+from londi.learning.statistics import EpisodeStatistics, Progress, append_progress, keep_progress
 from londi.models.pair import Pair, load_pair
 from londi.storage.checkpoint import has_state, load_state, save_state
 from londi.storage.runs import create_run, is_free
@@ -55,26 +55,28 @@ class Training:
         encoder = make_encoder(config.encoder, pair.quick, pair.deepthink)
         self._config = config
         self._pair = pair
-        self._course = make_course(config, encoder)
+        self._algorithm = make_algorithm(config, encoder)
         self._env = SwitchingVectorEnv(
             pair.make,
             pair.quick,
             pair.deepthink,
-            budget=self._course.budget,
-            terms=self._course.terms,
+            budget=self._algorithm.budget,
+            terms=self._algorithm.terms,
             encoder=encoder,
             num_envs=config.num_envs,
             foresight=config.foresight,
         )
         foresight = self._env.foresight.size if self._env.foresight else 0
         torch.manual_seed(config.seed)
-        self._learner = self._course.learner(foresight, self._env.returns)
+        self._learner = self._algorithm.learner(foresight, self._env.returns)
         self._thread = ThreadPoolExecutor(1)
         self._buffer = ReplayBuffer(config.capacity, encoder.size + EXTRAS + foresight)
         self._rng = np.random.default_rng(config.seed)
-        self._recent = Recent(config.num_envs)
+        self._recent = EpisodeStatistics(config.num_envs)
         self._losses = Losses(0.0, 0.0, 0.0, 0.0, 0.0)
-        self._wishes: list[float] = []  # the actor's own call probabilities since the last report
+        self._policy_probabilities: list[
+            float
+        ] = []  # the actor's own call probabilities since the last report
         self._spent = self._lm_spent = 0.0  # seconds before this process
         self._start = time.perf_counter()
         self.step = 0
@@ -94,7 +96,7 @@ class Training:
             observation = torch.from_numpy(self._observation)
             policy = self._learner.policy(observation, torch.from_numpy(allowed))
             wish = policy[:, 1].numpy()
-            self._wishes.append(float(wish.mean()))
+            self._policy_probabilities.append(float(wish.mean()))
             call += (1.0 - config.exploration) * (wish - call)
         choice = self._rng.random(config.num_envs) < call
 
@@ -108,7 +110,7 @@ class Training:
                 observation=_with(self._observation, self._info.get("foresight")),
                 choice=np.array([step.choice for step in steps]),
                 reward=np.array([step.reward for step in steps]),
-                next_observation=_with(info["final_obs"], info.get("final_foresight")),
+                next_observation=_with(info["final_obs"], info.get("final_privileged")),
                 terminated=terminated,
                 allowed=allowed,
                 next_allowed=info["final_action_mask"],
@@ -122,8 +124,8 @@ class Training:
     def progress(self) -> Progress:
         """How far it is, and how it does since this was last asked."""
         losses = self._losses
-        wish = float(np.mean(self._wishes)) if self._wishes else 0.5
-        self._wishes = []
+        wish = float(np.mean(self._policy_probabilities)) if self._policy_probabilities else 0.5
+        self._policy_probabilities = []
         return Progress(
             step=self.step,
             steps=self._config.steps,
@@ -142,7 +144,7 @@ class Training:
 
     def switcher(self) -> dict[str, Any]:
         """What `Switcher.load` needs of a checkpoint."""
-        return self._course.kept(self._learner)
+        return self._algorithm.kept(self._learner)
 
     def state(self) -> dict[str, Any]:
         """All that a resumed run needs."""
@@ -153,7 +155,7 @@ class Training:
             "buffer": self._buffer.state(),
             "rng": self._rng.bit_generator.state,
             "recent": self._recent.state(),
-            "wishes": self._wishes,
+            "wishes": self._policy_probabilities,
             "losses": asdict(self._losses),
             "models": self._pair.state(),
             "env": self._env.state(),
@@ -167,7 +169,7 @@ class Training:
         self._buffer.load_state(state["buffer"])
         self._rng.bit_generator.state = state["rng"]
         self._recent.load_state(state["recent"])
-        self._wishes = state["wishes"]
+        self._policy_probabilities = state["wishes"]
         self._losses = Losses(**state["losses"])
         self._pair.load_state(state["models"])
         episodes = switching_seeds(self._config.seed)
@@ -184,7 +186,7 @@ class Training:
         if self.step < config.warmup or not len(self._buffer):
             return []
         due = _crossed(self.step, self.step + config.num_envs, config.steps_per_update)
-        return [self._course.sample(self._buffer, self._rng) for _ in range(due)]
+        return [self._algorithm.sample(self._buffer, self._rng) for _ in range(due)]
 
     def _learn(self, batches: list[Batch]) -> Losses:
         losses = self._losses
@@ -207,7 +209,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     on_progress: Callable[[Progress], None] = lambda _: None,
-    on_signature: Callable[[Signature], None] = lambda _: None,
+    on_diagnosis: Callable[[Diagnosis], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Train a Switcher as `config` says, and leave it in `folder`.
@@ -220,7 +222,7 @@ def train(
             run that has ended is left as it is.
         overwrite: replace an earlier run.
         on_progress: told of every report.
-        on_signature: told of a failure, when it is first seen and when it is back.
+        on_diagnosis: told of a failure, when it is first seen and when it is back.
         should_stop: asked after every step; if true, a checkpoint is left and training ends.
 
     Returns:
@@ -256,10 +258,10 @@ def train(
             reports.append(run.progress())
             append_progress(folder, reports[-1])
             on_progress(reports[-1])
-            seen = signatures(config, reports)
+            seen = diagnose(config, reports)
             for signature in seen:
                 if signature.name not in failing:
-                    on_signature(signature)
+                    on_diagnosis(signature)
             failing = {signature.name for signature in seen}
         stopped = not done and should_stop()
         if stopped or (not done and _crossed(before, run.step, config.checkpoint_every)):

@@ -27,7 +27,7 @@ from londi.learning.sac import (
     masked_policy,
     running_mean,
 )
-from londi.switching.cost_budget import PricedBatch
+from londi.switching.cost_budget import RelabelledBatch
 
 
 def worth(value: Tensor, cost: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ def preference_loss(logits: Tensor, gain: Tensor) -> Tensor:
     return (gain.clamp(min=0) * softplus(-odds) + (-gain).clamp(min=0) * softplus(odds)).mean()
 
 
-class PricedLearner(SAC):
+class UniversalLearner(SAC):
     """The learner of `londi.learning.sac` with critics [B, D] -> [B, A, 2], on batches with prices.
 
     Its actor learns by `preference_loss`, and is `sharpness` times as sure as that has it. There is
@@ -85,7 +85,7 @@ class PricedLearner(SAC):
             self.forecast.parameters(), settings["critic_lr"], fused=True
         )
 
-    def update(self, batch: PricedBatch) -> Losses:  # type: ignore[override]
+    def update(self, batch: RelabelledBatch) -> Losses:  # type: ignore[override]
         """One step of gradient for each network, all from the weights as they are before it."""
         seen = batch.observation[:, : self._observed]
 

@@ -35,7 +35,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Best:
+class EpisodeLimit:
     """The best of one episode, by the calls that it may make: 0, 1, ... K of them.
 
     Attributes:
@@ -64,7 +64,7 @@ class Best:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class MeanLimit:
     """Means over episodes.
 
     Attributes:
@@ -90,9 +90,9 @@ class Limit:
             are worth it for `return_at_most`.
     """
 
-    episodes: list[Best]
-    budgets: list[Point]
-    hull: list[Point]
+    episodes: list[EpisodeLimit]
+    budgets: list[MeanLimit]
+    hull: list[MeanLimit]
 
 
 def limit(
@@ -163,7 +163,7 @@ class Explored:
         return told
 
 
-def summed_up(episodes: list[Best]) -> Limit:
+def summed_up(episodes: list[EpisodeLimit]) -> Limit:
     """The means over these episodes."""
     most = len(episodes[0].at_least)
     made, taken = [best.calls for best in episodes], [best.most_calls for best in episodes]
@@ -172,7 +172,7 @@ def summed_up(episodes: list[Best]) -> Limit:
     # Each price at which some episode's choice turns, the greatest first. Chosen by what is not
     # exceeded, so that nothing lies beyond.
     prices = {np.inf, 0.0} | {price for side in sides for price in turns(*side)}
-    hull: list[Point] = []
+    hull: list[MeanLimit] = []
     for price in sorted(prices, reverse=True):
         point = _mean(episodes, [worthwhile(*side, price) for side in sides], taken)
         if not hull or point != hull[-1]:
@@ -190,7 +190,7 @@ def write_limit(folder: Path, found: Limit) -> None:
 def read_limit(folder: Path) -> Limit:
     """Read what `write_limit` wrote."""
     lines = (folder / EPISODES).read_text(encoding="utf-8").splitlines()
-    return summed_up([Best(**json.loads(line)) for line in lines])
+    return summed_up([EpisodeLimit(**json.loads(line)) for line in lines])
 
 
 def turns(returns: Sequence[float], calls: Sequence[int]) -> Iterator[float]:
@@ -215,11 +215,13 @@ def worthwhile(returns: Sequence[float], calls: Sequence[int], price: float) -> 
     return int(np.argmax(np.round(np.array(returns) - price * np.array(calls), 9)))
 
 
-def _mean(episodes: Sequence[Best], chosen: Sequence[int], made: Sequence[Sequence[int]]) -> Point:
+def _mean(
+    episodes: Sequence[EpisodeLimit], chosen: Sequence[int], made: Sequence[Sequence[int]]
+) -> MeanLimit:
     """With `chosen[i]` calls at most in episode i, of which `made[i][chosen[i]]` are made."""
     pairs = list(zip(episodes, chosen, strict=True))
     calls = sum(row[k] for row, k in zip(made, chosen, strict=True))
-    return Point(
+    return MeanLimit(
         return_at_least=float(np.mean([best.at_least[k] for best, k in pairs])),
         return_at_most=float(np.mean([best.at_most[k] for best, k in pairs])),
         call_rate=calls / sum(best.steps[k] for best, k in pairs),
@@ -279,13 +281,13 @@ class _Table:
         return quick, deepthink
 
 
-def _solve(graph: Graph, most: int) -> Best:
+def _solve(graph: Graph, most: int) -> EpisodeLimit:
     """Dynamic programming over the steps that are left, from the last to the first."""
     table, complete = _Table.of(graph), graph.complete
     least, choices = _backward(table, most, 0)
     greatest = least if complete else _backward(table, most, 1)[0]
     calls, steps = zip(*(_follow(table.after, choices, k) for k in range(most + 1)), strict=True)
-    return Best(
+    return EpisodeLimit(
         graph.seed,
         len(table.after),
         complete,

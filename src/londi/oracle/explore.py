@@ -24,8 +24,9 @@ import numpy as np
 import numpy.typing as npt
 
 from londi.envs.episode import TextEpisode
+from londi.envs.histories import HISTORIES
 from londi.envs.memoized import remembered
-from londi.envs.prompt import HISTORIES, History, Prompt
+from londi.envs.prompt import History, Prompt
 from londi.errors import InvalidConfig
 from londi.models.pair import Pair
 
@@ -79,7 +80,7 @@ class State(NamedTuple):
     prompt: Prompt
 
 
-class Reached(NamedTuple):
+class Successor(NamedTuple):
     """What a step led to.
 
     Attributes:
@@ -91,7 +92,7 @@ class Reached(NamedTuple):
     state: State | None
 
 
-class Way(NamedTuple):
+class Deviations(NamedTuple):
     """How a state is reached where the models disagree on the way.
 
     Attributes:
@@ -104,14 +105,14 @@ class Way(NamedTuple):
     declined: int
     steps: int
 
-    def then(self, g: int, agreed: bool) -> Way:
+    def then(self, g: int, agreed: bool) -> Deviations:
         """With one more step."""
         counts = (0, 0) if agreed else (g, 1 - g)
-        return Way(self.calls + counts[0], self.declined + counts[1], self.steps + 1)
+        return Deviations(self.calls + counts[0], self.declined + counts[1], self.steps + 1)
 
-    def least(self, other: Way) -> Way:
+    def least(self, other: Deviations) -> Deviations:
         """The lesser of each number."""
-        return Way(*map(min, self, other))
+        return Deviations(*map(min, self, other))
 
     @property
     def level(self) -> int:
@@ -147,7 +148,7 @@ class Graph:
     actions: list[tuple[str, str] | None] = field(default_factory=list)
     after: list[list[int]] = field(default_factory=list)
     gain: list[list[float]] = field(default_factory=list)
-    ways: list[Way] = field(default_factory=list)
+    ways: list[Deviations] = field(default_factory=list)
     known: dict[bytes, int] = field(default_factory=dict)
     waiting: list[tuple[int, int, int, int]] = field(default_factory=list)
     pushed: int = 0
@@ -164,7 +165,7 @@ class Graph:
         *_, place, g = heapq.heappop(self.waiting)
         return place, g
 
-    def add(self, state: State, earned: float, way: Way) -> int:
+    def add(self, state: State, earned: float, way: Deviations) -> int:
         """The place of a state that has not been seen; `open` follows."""
         place = self.known[state.key] = len(self.after)
         self.kept.append(state.kept)
@@ -186,7 +187,7 @@ class Graph:
         assert actions
         return actions[g]
 
-    def link(self, place: int, g: int, reached: Reached | None, most: int) -> int | None:
+    def link(self, place: int, g: int, reached: Successor | None, most: int) -> int | None:
         """Note what a choice has led to.
 
         Args:
@@ -225,7 +226,7 @@ class Graph:
     def _agreed(self, place: int) -> bool:
         return self.action(place, 0) == self.action(place, 1)
 
-    def _in_time(self, way: Way) -> bool:
+    def _in_time(self, way: Deviations) -> bool:
         return self.worth is None or way.steps < len(self.worth) - 1
 
     def _wait(self, place: int) -> None:
@@ -238,7 +239,7 @@ class Graph:
                 self.pushed += 1
                 heapq.heappush(self.waiting, (way.then(g, agreed).level, -self.pushed, place, g))
 
-    def _shorten(self, place: int, way: Way) -> None:
+    def _shorten(self, place: int, way: Deviations) -> None:
         """Note another way to a state, and to what follows on it."""
         todo = deque([(place, way)])
         while todo:
@@ -350,7 +351,7 @@ class _World(Protocol):
     def begin(self, seed: int) -> State:
         """The first state of an episode."""
 
-    def step(self, seed: int, kept: Any, action: str) -> Reached | None:
+    def step(self, seed: int, kept: Any, action: str) -> Successor | None:
         """What `action` leads to from a state of that episode; None where that is lost."""
 
     @property
@@ -372,16 +373,16 @@ class _Rewound:
         observation, info = self._env.reset(seed=seed)
         return self._state(self._history(observation, info))
 
-    def step(self, seed: int, kept: bytes, action: str) -> Reached:
+    def step(self, seed: int, kept: bytes, action: str) -> Successor:
         world, history = pickle.loads(kept)
         self._inner.restore(world)
         # Its clock begins anew, so that the step is its first.
         observation, reward, terminated, _, info = self._env.unwrapped.step(action)
         gain = float(reward) / self._inner.reward_at(1)
         if terminated:
-            return Reached(gain, None)
+            return Successor(gain, None)
         history.add(action, observation, info)
-        return Reached(gain, self._state(history))
+        return Successor(gain, self._state(history))
 
     @property
     def worth(self) -> Floats:
@@ -411,12 +412,12 @@ class _Retraced:
         self._episode.start(seed)
         return self._state()
 
-    def step(self, seed: int, kept: tuple[str, ...], action: str) -> Reached | None:
+    def step(self, seed: int, kept: tuple[str, ...], action: str) -> Successor | None:
         self._episode.resume(seed, kept)
         outcome = self._episode.step(action)
         if outcome.lost:
             return None
-        return Reached(outcome.reward, None if outcome.ended else self._state())
+        return Successor(outcome.reward, None if outcome.ended else self._state())
 
     def close(self) -> None:
         self._episode.close()
@@ -465,7 +466,7 @@ class _Worlds:
             for seed in own:
                 state = world.begin(seed)
                 graph = Graph(seed, self.reach, world.worth)
-                graph.add(state, 0.0, Way(0, 0, 0))
+                graph.add(state, 0.0, Deviations(0, 0, 0))
                 begun.append((graph, state.prompt))
             return begun
 
@@ -473,10 +474,10 @@ class _Worlds:
         parts = self._threads.map(first, self._worlds, [seeds[k::n] for k in range(n)])
         return [one for part in parts for one in part]
 
-    def step(self, asked: Sequence[tuple[int, Graph, int, int]]) -> list[Reached | None]:
+    def step(self, asked: Sequence[tuple[int, Graph, int, int]]) -> list[Successor | None]:
         """What choices (slot, episode, place, g) lead to, no more of a slot than can be."""
 
-        def one(slot: int, graph: Graph, place: int, g: int) -> Reached | None:
+        def one(slot: int, graph: Graph, place: int, g: int) -> Successor | None:
             world = self._worlds[slot % len(self._worlds)]
             return world.step(graph.seed, graph.kept[place], graph.action(place, g))
 

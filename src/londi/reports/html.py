@@ -21,8 +21,8 @@ from londi.errors import LondiError
 from londi.evaluation.curves import (
     FRONTIER,
     TIMELINES,
+    CurvePoint,
     Frontier,
-    Point,
     read_frontier,
     read_timelines,
 )
@@ -93,14 +93,14 @@ def table(found: Frontier) -> str:
 
 def _rows(found: Frontier) -> Iterator[dict[str, Any]]:
     for result in (found.quick, found.deepthink):
-        yield _row("alone", Point("alone", result, np.nan))
+        yield _row("alone", CurvePoint("alone", result, np.nan))
     for curve in found.curves:
         for kind, points in (("curve", curve.points), ("budget", curve.budgets)):
             for point in points:
                 yield _row(kind, point)
     for point in found.surface:
         yield _row("surface", point)
-    blank = dict.fromkeys(_row("", Point("", found.quick, np.nan)), "")
+    blank = dict.fromkeys(_row("", CurvePoint("", found.quick, np.nan)), "")
     for budget, best in [(None, b) for b in found.limit] + list(enumerate(found.limit_budgets)):
         yield blank | {
             "kind": "limit",
@@ -113,7 +113,7 @@ def _rows(found: Frontier) -> Iterator[dict[str, Any]]:
         }
 
 
-def _row(kind: str, point: Point) -> dict[str, Any]:
+def _row(kind: str, point: CurvePoint) -> dict[str, Any]:
     result = point.result
     low, high = result.return_ci
     return {

@@ -1,7 +1,7 @@
 """The terms that one training can serve: every cost of a range, every budget up to the largest.
 
 What a call costs and how many are left follow from the choices alone, so that a step which was
-played on some terms can be learned from on any (`TermsRange.relabel`). This file knows no
+played on some terms can be learned from on any (`CostBudgetRange.relabel`). This file knows no
 environment, no text and no network.
 """
 
@@ -18,14 +18,14 @@ from londi.config import TrainConfig
 from londi.errors import InvalidConfig
 from londi.learning.replay import Batch
 from londi.switching.budget import Budget
-from londi.types import Terms
+from londi.types import CostBudget
 
 UNCAPPED = 0.3
 """Share of the draws that have no budget."""
 
 
 @dataclass(frozen=True, slots=True)
-class PricedBatch(Batch):
+class RelabelledBatch(Batch):
     """Transitions on terms of their own; their rewards are the task's, with no call charged.
 
     Attributes:
@@ -38,7 +38,7 @@ class PricedBatch(Batch):
 
 
 @dataclass(frozen=True, slots=True)
-class TermsRange:
+class CostBudgetRange:
     """All costs from `low` to `high`, and all budgets up to `most` calls, and none.
 
     Attributes:
@@ -51,7 +51,7 @@ class TermsRange:
     most: int
 
     @classmethod
-    def of(cls, config: TrainConfig) -> TermsRange | None:
+    def of(cls, config: TrainConfig) -> CostBudgetRange | None:
         """What a universal training is for; None for any other.
 
         Raises:
@@ -60,7 +60,7 @@ class TermsRange:
         if not config.universal:
             return None
         made = cls(*config.cost_range, config.most_budget)
-        made.check(Terms(config.cost, Budget.of(config).start))
+        made.check(CostBudget(config.cost, Budget.of(config).start))
         return made
 
     @property
@@ -78,13 +78,13 @@ class TermsRange:
         """A cost in the middle."""
         return (self.low + self.high) / 2
 
-    def of_episode(self, seed: int) -> Terms:
+    def of_episode(self, seed: int) -> CostBudget:
         """The terms on which a training plays the episode of that seed."""
         rng = np.random.default_rng([seed, 0])
         (cost,), (remaining,) = self._costs(1, rng), self._budgets(np.zeros(1), rng)
-        return Terms(float(cost), float(remaining))
+        return CostBudget(float(cost), float(remaining))
 
-    def check(self, terms: Terms) -> None:
+    def check(self, terms: CostBudget) -> None:
         """Refuse what lies outside: there is no extrapolation.
 
         Raises:
@@ -101,7 +101,9 @@ class TermsRange:
                 f" none, got {terms.remaining:g}"
             )
 
-    def relabel(self, batch: Batch, share: int, cost: int, rng: np.random.Generator) -> PricedBatch:
+    def relabel(
+        self, batch: Batch, share: int, cost: int, rng: np.random.Generator
+    ) -> RelabelledBatch:
         """`batch` as if it had been played on other terms, drawn anew for each transition.
 
         Args:
@@ -123,7 +125,7 @@ class TermsRange:
             observation[:, cost] = costs
             seen.append(observation)
             allowed.append(torch.from_numpy(rule.allowed(left)))
-        return PricedBatch(
+        return RelabelledBatch(
             observation=seen[0],
             action=batch.action,
             reward=batch.reward,

@@ -23,15 +23,16 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from londi.config import TrainConfig
-from londi.encoders.registry import COST, EXTRAS, REPEATS, SHARE, STEPS, Encoder, make_encoder
+from londi.encoders.base import Encoder
+from londi.encoders.registry import COST, EXTRAS, REPEATS, SHARE, STEPS, make_encoder
 from londi.envs.episode import TextEpisode
 from londi.envs.prompt import Prompt
 from londi.envs.registry import make_env
 from londi.errors import InvalidConfig
-from londi.learning.privileged import Foresight
+from londi.learning.privileged import PrivilegedInfo
 from londi.models.base import LanguageModel
 from londi.switching.budget import Budget
-from londi.types import Reply, Step, Terms, Usage
+from londi.types import CostBudget, Reply, Step, Usage
 
 Array = npt.NDArray[Any]
 
@@ -51,7 +52,7 @@ class _View:
     """
 
     prompt: Prompt
-    terms: Terms
+    terms: CostBudget
     steps: int
     repeats: int
     features: Array | None = None
@@ -66,7 +67,7 @@ class _Slot:
     episode: TextEpisode
     view: _View | None = None
 
-    def look(self, terms: Terms) -> _View:
+    def look(self, terms: CostBudget) -> _View:
         """The state of the episode now."""
         *before, now = self.episode.observations
         return _View(self.episode.prompt(), terms, len(before), before.count(now))
@@ -89,7 +90,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
     - `final_obs`, `final_action_mask`: those at the end of the step, before a new episode took
       the slot; zeros behind a terminated one, from which nothing is bootstrapped;
     - `live` `[num_envs]`: false once a slot has run out of episodes;
-    - with `foresight`, `foresight` and `final_foresight` `[num_envs, P]`: what `Foresight` says
+    - with `foresight`, `foresight` and `final_privileged` `[num_envs, P]`: what `PrivilegedInfo` says
       of the states that the observation and `final_obs` show.
 
     Args:
@@ -120,7 +121,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         *,
         cost: float = TrainConfig.cost,
         budget: Budget | None = None,
-        terms: Callable[[int], Terms] | None = None,
+        terms: Callable[[int], CostBudget] | None = None,
         encoder: Encoder | None = None,
         num_envs: int = 8,
         foresight: bool = False,
@@ -132,9 +133,9 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         self.quick = quick
         self.deepthink = deepthink
         self.budget = budget or Budget()
-        self._terms = terms or (lambda _: Terms(cost, self.budget.start))
+        self._terms = terms or (lambda _: CostBudget(cost, self.budget.start))
         self.encoder = encoder or make_encoder("quick", quick, deepthink)
-        self.foresight = Foresight(deepthink) if foresight else None
+        self.foresight = PrivilegedInfo(deepthink) if foresight else None
         self.num_envs = num_envs
         name = env
         make = env if callable(env) else lambda: make_env(str(name))
@@ -228,7 +229,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
             "final_action_mask": self.budget.allowed(self._remaining(finals)),
         }
         if self.foresight:
-            info["final_foresight"] = self._foresee(finals)
+            info["final_privileged"] = self._foresee(finals)
         terminated = np.array([step is not None and step.terminated for step in steps])
         truncated = np.array([step is not None and step.truncated for step in steps])
         return self._observe(self._views), reward, terminated, truncated, info
@@ -251,7 +252,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
             if saved is not None:
                 slot.episode.resume(saved["seed"], saved["taken"])
                 slot.view = replace(
-                    slot.look(Terms(**saved["terms"])),
+                    slot.look(CostBudget(**saved["terms"])),
                     features=saved["features"],
                     quick=_reply(saved["quick"]),
                     deepthink=_reply(saved["deepthink"]),

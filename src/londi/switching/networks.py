@@ -11,12 +11,13 @@ from math import log
 import torch
 from torch import Tensor, nn
 
-from londi.encoders.registry import COST, EXTRAS, SHARE, Encoder
+from londi.encoders.base import Encoder
+from londi.encoders.registry import COST, EXTRAS, SHARE
 from londi.learning.sac import Actor
-from londi.switching.cost_budget import TermsRange
+from londi.switching.cost_budget import CostBudgetRange
 
 
-class TermsTrunk(nn.Module):
+class UniversalTrunk(nn.Module):
     """A trunk `[B, encoder.size + EXTRAS + more]` -> `[B, width]` that reads terms of `terms`.
 
     Args:
@@ -26,7 +27,7 @@ class TermsTrunk(nn.Module):
         terms: what c and x may be.
     """
 
-    def __init__(self, encoder: Encoder, more: int, width: int, terms: TermsRange) -> None:
+    def __init__(self, encoder: Encoder, more: int, width: int, terms: CostBudgetRange) -> None:
         super().__init__()
         self._share, self._cost = encoder.size + SHARE, encoder.size + COST
         self._terms = terms
@@ -48,38 +49,40 @@ class TermsTrunk(nn.Module):
         return out
 
 
-class TermsActor(Actor):
+class UniversalActor(Actor):
     """Logits `[B, 2]` on any terms of a range, from `[B, encoder.size + EXTRAS]`."""
 
     SHARPNESS = 3.0
     """How much surer it is of its choices than its loss makes it (`londi.learning.universal`): less, and every
     tenth step goes against what is nearly certain; much more, and no chance is left."""
 
-    def __init__(self, encoder: Encoder, width: int, terms: TermsRange) -> None:
-        super().__init__(TermsTrunk(encoder, 0, width, terms), width)
+    def __init__(self, encoder: Encoder, width: int, terms: CostBudgetRange) -> None:
+        super().__init__(UniversalTrunk(encoder, 0, width, terms), width)
 
     def forward(self, observation: Tensor) -> Tensor:
         return self.SHARPNESS * super().forward(observation)
 
 
-class TermsCritic(nn.Module):
+class UniversalCritic(nn.Module):
     """Return and calls to come, `[B, 2, 2]` for (QUICK, DEEPTHINK) and (return, calls).
 
-    As `ForesightCritic`: where both models would do the same, a call leads where not calling leads,
+    As `PrivilegedCritic`: where both models would do the same, a call leads where not calling leads,
     and only one call of a budget less is left.
 
     Args:
         encoder: of the features that an observation begins with.
-        foresight: numbers behind it, `Foresight.size`; 0 where there is none.
+        foresight: numbers behind it, `PrivilegedInfo.size`; 0 where there is none.
         width: of the hidden layers.
         terms: what c and x may be.
     """
 
-    def __init__(self, encoder: Encoder, foresight: int, width: int, terms: TermsRange) -> None:
+    def __init__(
+        self, encoder: Encoder, foresight: int, width: int, terms: CostBudgetRange
+    ) -> None:
         super().__init__()
         self._share = encoder.size + SHARE
         self._agree = encoder.size + EXTRAS if foresight else None
-        self.trunk = TermsTrunk(encoder, foresight, width, terms)
+        self.trunk = UniversalTrunk(encoder, foresight, width, terms)
         self.head = nn.Linear(width, 6)
 
     def forward(self, observation: Tensor) -> Tensor:

@@ -18,15 +18,16 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from londi.encoders.registry import EXTRAS, SHARE, Encoder, make_encoder
+from londi.encoders.base import Encoder
+from londi.encoders.registry import EXTRAS, SHARE, make_encoder
 from londi.errors import InvalidConfig, LondiError
 from londi.learning.sac import Actor, masked_policy
 from londi.models.base import LanguageModel
 from londi.storage.checkpoint import has_state, load_state
 from londi.switching.budget import Budget
-from londi.switching.cost_budget import TermsRange
-from londi.switching.networks import TermsActor, TermsCritic
-from londi.types import Terms
+from londi.switching.cost_budget import CostBudgetRange
+from londi.switching.networks import UniversalActor, UniversalCritic
+from londi.types import CostBudget
 
 Array = npt.NDArray[Any]
 
@@ -93,7 +94,7 @@ class Switcher(ABC):
     """
 
     encoder: str
-    terms: TermsRange | None = None
+    terms: CostBudgetRange | None = None
 
     @staticmethod
     def load(
@@ -114,7 +115,7 @@ class Switcher(ABC):
         try:
             state = load_state(saved)["switcher"]
             spec, width = state["encoder"], state["width"]
-            terms = TermsRange(**state["terms"]) if "terms" in state else None
+            terms = CostBudgetRange(**state["terms"]) if "terms" in state else None
             punishment = state.get("punishment", 0.0)
         except (KeyError, ValueError, OSError, SafetensorError) as error:
             raise LondiError(
@@ -124,8 +125,8 @@ class Switcher(ABC):
         actor: Actor = PunishedActor(encoder, width, punishment)
         forecast = None
         if terms:
-            actor = TermsActor(encoder, width, terms)
-            forecast = TermsCritic(encoder, 0, width, terms)
+            actor = UniversalActor(encoder, width, terms)
+            forecast = UniversalCritic(encoder, 0, width, terms)
         try:
             actor.load_state_dict(state["actor"])
             if forecast:
@@ -144,7 +145,7 @@ class Switcher(ABC):
         """
         if self.terms is None:
             return budget
-        self.terms.check(Terms(cost, budget.start))
+        self.terms.check(CostBudget(cost, budget.start))
         return replace(budget, scale=self.terms.scale)
 
     @abstractmethod
@@ -206,7 +207,7 @@ class LearnedSwitcher(Switcher):
         actor: Actor,
         encoder: str,
         greedy: bool = False,
-        terms: TermsRange | None = None,
+        terms: CostBudgetRange | None = None,
         forecast: nn.Module | None = None,
     ) -> None:
         self.actor = actor.eval().requires_grad_(False)

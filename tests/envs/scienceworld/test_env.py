@@ -18,7 +18,7 @@ from gymnasium.utils.env_checker import check_env
 
 import londi.envs.scienceworld.simulator
 from londi.cli.main import main
-from londi.encoders.registry import NoEncoder
+from londi.encoders.base import NoEncoder
 from londi.envs.registry import SCIENCEWORLD_TASKS, make_env
 from londi.envs.scienceworld.env import SIMPLIFICATIONS, ScienceWorld, closest
 from londi.envs.scienceworld.simulator import Simulator, SimulatorError, SimulatorLost, java, warm

@@ -33,7 +33,9 @@ from londi.envs.prompt import Prompt
 from londi.errors import ModelError
 from londi.evaluation.evaluate import play
 from londi.imitation.demonstrations import Demonstration
-from londi.imitation.finetune import Examples, finetune, learn_tokenizer
+from londi.imitation.examples import Examples
+from londi.imitation.finetune import finetune
+from londi.imitation.tokenizer import learn_tokenizer
 from londi.learning.trainer import train
 from londi.models.hf.causal import CausalModel
 from londi.models.hf.transformer import IGNORED

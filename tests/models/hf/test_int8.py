@@ -24,7 +24,7 @@ from londi.config import BABYAI_MIX, PairConfig
 from londi.envs.prompt import Prompt
 from londi.errors import InvalidConfig, ModelError
 from londi.imitation.demonstrations import Demonstration, collect_expert
-from londi.imitation.finetune import learn_tokenizer
+from londi.imitation.tokenizer import learn_tokenizer
 from londi.models.base import unwrap
 from londi.models.hf.causal import CausalModel
 from londi.models.hf.int8 import ROWS, Int8Linear, to_int8

@@ -10,40 +10,34 @@ from __future__ import annotations
 
 import pickle
 import string
-from collections import deque
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from minigrid.core.constants import IDX_TO_COLOR, IDX_TO_OBJECT, OBJECT_TO_IDX
-from minigrid.envs.babyai.core.verifier import (
-    AfterInstr,
-    BeforeInstr,
-    GoToInstr,
-    Instr,
-    ObjDesc,
-    OpenInstr,
-    PickupInstr,
-)
 from minigrid.minigrid_env import MiniGridEnv
 from minigrid.utils.baby_ai_bot import (
-    BabyAIBot,
     DisappearedBoxError,
-    DropSubgoal,
-    GoNextToSubgoal,
-    PickupSubgoal,
 )
 
+from londi.envs.babyai.expert import Expert
 from londi.envs.prompt import HISTORY
 from londi.errors import InvalidConfig
 
 ACTIONS = ("turn left", "turn right", "go forward", "pick up", "drop", "toggle")
 """The actions in minigrid's order, so that an index is a minigrid action."""
 
+
 _DONE = 6  # minigrid's action without effect: what an unknown text does
+
+
 _STATES = ("open", "closed", "locked")
+
+
 _UNSEEN, _EMPTY, _WALL, _DOOR = (OBJECT_TO_IDX[n] for n in ("unseen", "empty", "wall", "door"))
+
+
 _CHARSET = string.ascii_letters + string.digits + string.punctuation + " "
 
 
@@ -88,64 +82,6 @@ def describe(image: np.ndarray, carrying: Any = None) -> list[str]:
 
 def _steps(count: int, side: str) -> str:
     return f"{count} step{'s' if count > 1 else ''} {side}"
-
-
-class Expert(BabyAIBot):
-    """minigrid's bot, kept to what a reader of the prompt can know.
-
-    The bot remembers all it has seen of a level, and its advice depends on that: where to look
-    for a thing out of sight, which turn to take back to it. Whoever imitates it from the last
-    few observations finds one answer here and another there, and walks in circles. So this one
-    remembers the last `memory` views alone.
-
-    So it also fetches the key before it has seen a locked door that the mission names by its
-    colour: once out of sight, the door would be forgotten and looked for again.
-
-    The bot drops whatever it has picked up, in case it must carry something else. Nothing
-    that is seen later then tells that the first half of "pick up A, then go to B" is done. So
-    this one goes on carrying what a "go to" leaves it free to carry.
-
-    Args:
-        level: the level, just reset.
-        memory: how many views it remembers; None for all.
-    """
-
-    _SEARCHES = 200  # a plan takes a few; forgetful, the bot may plan in circles without end
-
-    def __init__(self, level: MiniGridEnv, memory: int | None = HISTORY) -> None:
-        self._views: deque[np.ndarray] = deque(maxlen=memory)
-        super().__init__(level)  # type: ignore[no-untyped-call]
-
-    def replan(self, action_taken: int | None = None) -> Any:
-        self.bfs_counter = 0
-        return super().replan(action_taken)  # type: ignore[no-untyped-call]
-
-    def _breadth_first_search(self, *args: Any, **kwargs: Any) -> Any:
-        assert self.bfs_counter < self._SEARCHES, "no end of planning"
-        return super()._breadth_first_search(*args, **kwargs)  # type: ignore[no-untyped-call]
-
-    def _process_obs(self) -> None:
-        self.vis_mask = np.zeros_like(self.vis_mask)
-        super()._process_obs()  # type: ignore[no-untyped-call]
-        self._views.append(self.vis_mask)
-        self.vis_mask = np.logical_or.reduce(self._views)
-
-    def _process_instr(self, instr: Instr) -> None:
-        super()._process_instr(instr)  # type: ignore[no-untyped-call]
-        if isinstance(instr, (BeforeInstr, AfterInstr)):
-            parts = instr.instr_a, instr.instr_b
-            first, second = parts if isinstance(instr, BeforeInstr) else parts[::-1]
-            if isinstance(first, PickupInstr) and isinstance(second, GoToInstr):
-                self.stack = [goal for goal in self.stack if not isinstance(goal, DropSubgoal)]
-        elif isinstance(instr, OpenInstr) and self._locked(instr.desc):
-            key = ObjDesc("key", instr.desc.color)
-            key.find_matching_objs(self.mission)
-            self.stack += [PickupSubgoal(self), GoNextToSubgoal(self, key)]
-
-    @staticmethod
-    def _locked(door: ObjDesc) -> bool:
-        """Whether that is one colour of doors, all of them locked."""
-        return bool(door.color) and all(found.is_locked for found in door.obj_set)
 
 
 class BabyAIText(gym.Env[str, str]):

@@ -1,0 +1,12 @@
+"""Histories by name: what gathers the states of an episode into prompts.
+
+An environment names its history in `metadata["history"]`. This file knows no environment.
+"""
+
+from __future__ import annotations
+
+from londi.envs.prompt import History
+from londi.envs.scienceworld.prompt import ScienceHistory
+
+HISTORIES: dict[str, type[History]] = {"plain": History, "scienceworld": ScienceHistory}
+"""What gathers the states of an environment, by name."""
