@@ -135,7 +135,7 @@ def test_actions_that_scienceworld_does_not_know_are_counted(hub: Path) -> None:
         pair, ConstantSwitcher(0.0), range(1), cost=0.0, budget=Budget(), num_envs=1, seed=0
     )
     (found,) = summary(played)
-    assert found.mapped == found.steps == 2 and not found.lost
+    assert found.substituted_actions == found.steps == 2 and not found.aborted
 
 
 def test_flan_t5_loads_by_hub_name_or_path_in_any_number_format(hub: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -77,8 +79,8 @@ class Step:
         quick: QUICK's work for this step; also where it was only asked for what the Switcher
             sees and DEEPTHINK acted.
         deepthink: DEEPTHINK's work for this step; likewise.
-        mapped: what was done in place of `action`, where the environment does not know that.
-        lost: why the environment broke the episode off, if it did.
+        substituted_action: what was done in place of `action`, where the environment does not know that.
+        aborted: why the environment broke the episode off, if it did.
     """
 
     episode: int
@@ -95,8 +97,8 @@ class Step:
     overspent: bool
     quick: Usage
     deepthink: Usage
-    mapped: str | None = None
-    lost: str | None = None
+    substituted_action: str | None = None
+    aborted: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -119,3 +121,11 @@ class CostBudget:
     def after(self, choice: int) -> CostBudget:
         """What they are after a choice g: x_{t+1} = x_t - g_t."""
         return CostBudget(self.cost, self.remaining - choice)
+
+
+_FORMER = {"mapped": "substituted_actions", "lost": "aborted"}
+
+
+def renamed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of a file as it is named now; files of release 0.1 have other names."""
+    return {_FORMER.get(name, name): value for name, value in row.items()}

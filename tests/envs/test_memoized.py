@@ -15,7 +15,7 @@ from playthings import Corridor, Texts
 
 
 class Slow(Texts):
-    """Tells the way that was taken; a third "b" ends it, and "lost" loses the simulator."""
+    """Tells the way that was taken; a third "b" ends it, and "aborted" loses the simulator."""
 
     metadata = {"waits": True}  # noqa: RUF012
     begun = stepped = 0
@@ -29,8 +29,8 @@ class Slow(Texts):
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         Slow.stepped += 1
-        if action == "lost":
-            return self._way, 0.0, False, True, {"lost": "it died"}
+        if action == "aborted":
+            return self._way, 0.0, False, True, {"aborted": "it died"}
         self._way += action
         found = self._way.count("b")
         return self._way, found / 3, found == 3, len(self._way) == 9, {"found": found}
@@ -80,8 +80,8 @@ def test_what_was_lost_is_tried_again() -> None:
     for begun in (1, 2):
         env.reset(seed=1)
         assert env.step("a")[4] == {"found": 0}
-        *_, truncated, info = env.step("lost")
-        assert truncated and info == {"lost": "it died"}
+        *_, truncated, info = env.step("aborted")
+        assert truncated and info == {"aborted": "it died"}
         assert Slow.begun == begun
 
 

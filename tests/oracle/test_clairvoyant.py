@@ -281,7 +281,7 @@ class Tree(Texts):
     """Each way is a state of its own, with a reward by its letters and the seed."""
 
     metadata = {"waits": True, "returns": (-1.0, 1.0)}  # noqa: RUF012
-    lost = False
+    aborted = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -291,8 +291,8 @@ class Tree(Texts):
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         self._way += action
-        if self.lost and self._way.endswith("aab"):
-            return self._way, 0.0, False, True, self._info() | {"lost": "it died"}
+        if self.aborted and self._way.endswith("aab"):
+            return self._way, 0.0, False, True, self._info() | {"aborted": "it died"}
         luck = Random(self._way)
         total = luck.choice([-1.0, self._total, self._total, max(self._total, luck.random())])
         reward, self._total = total - self._total, total
@@ -364,7 +364,7 @@ def test_a_simulator_that_is_lost_leaves_a_gap_and_no_claim(
     climbers: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = limit(LimitConfig(episodes=7, most_calls=3, states=100), pair=climbers)
-    monkeypatch.setattr(Tree, "lost", True)
+    monkeypatch.setattr(Tree, "aborted", True)
     gaps = limit(LimitConfig(episodes=7, most_calls=3, states=100), pair=climbers)
     assert any(not b.complete for b in gaps.episodes)
     for a, b in zip(gaps.episodes, whole.episodes, strict=True):

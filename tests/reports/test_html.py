@@ -54,8 +54,8 @@ def result(method: str, rate: float, value: float, **more: Any) -> Result:
         joules=0.0,
         cost_saved=1 - rate,
         pgr=(value - 0.5) / 0.35,
-        mapped=0.0,
-        lost=0,
+        substituted_actions=0.0,
+        aborted=0,
     )
     return replace(plain, **more)
 

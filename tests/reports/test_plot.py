@@ -42,8 +42,8 @@ def made(method: str, rate: float, mean: float, seed: tuple[int, ...] = (0,)) ->
         joules=0.0,
         cost_saved=1 - rate,
         pgr=None,
-        mapped=0.0,
-        lost=0,
+        substituted_actions=0.0,
+        aborted=0,
     )
 
 

@@ -290,8 +290,12 @@ def _train_run(config: TrainConfig, folder: Path, resume: bool, overwrite: bool)
                 f"return {p.return_mean:.3f}  success {p.success_rate:.2f}"
                 f"  call rate {p.call_rate:.2f}  {p.step / p.seconds:.0f} steps/s"
                 f"  {p.lm_seconds / p.seconds:.0%} of the time in the models"
-                + (f"  {p.mapped:.0%} of the actions mapped" if p.mapped else "")
-                + (f"  {p.lost} episodes lost" if p.lost else ""),
+                + (
+                    f"  {p.substituted_actions:.0%} of the actions substituted"
+                    if p.substituted_actions
+                    else ""
+                )
+                + (f"  {p.aborted} episodes lost" if p.aborted else ""),
             ),
             on_diagnosis=lambda signature: _warn(f"at {bar.shown} steps, {signature}"),
             should_stop=interrupted,
@@ -629,10 +633,10 @@ def _print_table(title: str, head: str, lines: Sequence[tuple[str, Result]]) -> 
     console.width = max(console.width, 150 if capped else 120)
     console.print(table)
     for name, r in lines:
-        if r.mapped or r.lost:
+        if r.substituted_actions or r.aborted:
             print(
-                f"{name}: {r.mapped:.1%} of the actions were unknown and replaced by the closest"
-                f" valid ones; {r.lost} of {r.episodes * len(r.seed)} episodes lost"
+                f"{name}: {r.substituted_actions:.1%} of the actions were unknown and replaced by the closest"
+                f" valid ones; {r.aborted} of {r.episodes * len(r.seed)} episodes lost"
             )
 
 

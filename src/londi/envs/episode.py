@@ -24,16 +24,16 @@ class Outcome:
         reward: the task's own.
         terminated, truncated: the episode ended here, or was cut off.
         success: it ended well.
-        mapped: what was done in place of an action that the environment does not know.
-        lost: why the environment broke off, if it did.
+        substituted_action: what was done in place of an action that the environment does not know.
+        aborted: why the environment broke off, if it did.
     """
 
     reward: float
     terminated: bool
     truncated: bool
     success: bool
-    mapped: str | None = None
-    lost: str | None = None
+    substituted_action: str | None = None
+    aborted: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -80,8 +80,8 @@ class TextEpisode:
             bool(terminated),
             bool(truncated),
             success,
-            self.info.get("mapped"),
-            self.info.get("lost"),
+            self.info.get("substituted_action"),
+            self.info.get("aborted"),
         )
 
     def resume(self, seed: int, taken: Sequence[str]) -> None:

@@ -66,7 +66,7 @@ class _Memoized(gym.Wrapper[str, str, str, str]):
         place = self._place.after.get(action)
         if place is None:
             place = _kept(self._do(action))
-            if "lost" not in place.told[4]:
+            if "aborted" not in place.told[4]:
                 self._place.after[action] = place
         self._taken.append(action)
         self._place = place
@@ -86,7 +86,7 @@ class _Memoized(gym.Wrapper[str, str, str, str]):
         for following in [*self._taken[len(done) :], action]:
             told: Any = self.env.step(following)
             done.append(following)
-            if "lost" in told[4]:
+            if "aborted" in told[4]:
                 self._at = None
                 break
         result: _Told = told

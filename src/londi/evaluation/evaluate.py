@@ -28,7 +28,7 @@ from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.env import SwitchingVectorEnv
 from londi.switching.switcher import ConstantSwitcher, Switcher, ThresholdSwitcher
-from londi.types import Step
+from londi.types import Step, renamed
 
 METHODS = ("quick", "deepthink", "random", "threshold", "londi")
 ENDS = ("quick", "deepthink")
@@ -247,7 +247,7 @@ def read_played(file: Path) -> list[Episode]:
 
 def episodes_of(rows: Sequence[Mapping[str, Any]]) -> list[Episode]:
     """The episodes that `dataclasses.asdict` made these of."""
-    return [Episode(**row) for row in rows]
+    return [Episode(**renamed(row)) for row in rows]
 
 
 def results(evaluations: Sequence[Evaluation]) -> list[Result]:

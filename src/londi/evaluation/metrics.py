@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from londi.types import Step
+from londi.types import Step, renamed
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,8 +36,8 @@ class Episode:
         lm_flops: their floating-point operations.
         joules: energy of the GPU in them.
         quick_tokens, deepthink_tokens: prompt tokens that each of them read.
-        mapped: actions that the environment did not know and replaced by the closest.
-        lost: whether the environment broke it off.
+        substituted_actions: actions that the environment did not know and replaced by the closest.
+        aborted: whether the environment broke it off.
     """
 
     seed: int
@@ -51,8 +51,8 @@ class Episode:
     joules: float = 0.0
     quick_tokens: int = 0
     deepthink_tokens: int = 0
-    mapped: int = 0
-    lost: bool = False
+    substituted_actions: int = 0
+    aborted: bool = False
 
     @classmethod
     def of(cls, steps: Sequence[Step]) -> Episode:
@@ -70,8 +70,8 @@ class Episode:
             joules=sum(u.joules for u in usage),
             quick_tokens=sum(step.quick.tokens for step in steps),
             deepthink_tokens=sum(step.deepthink.tokens for step in steps),
-            mapped=sum(step.mapped is not None for step in steps),
-            lost=steps[-1].lost is not None,
+            substituted_actions=sum(step.substituted_action is not None for step in steps),
+            aborted=steps[-1].aborted is not None,
         )
 
 
@@ -97,8 +97,8 @@ class Result:
         joules: energy of the GPU in them, per episode; 0 on a CPU.
         cost_saved: 1 - DEEPTHINK calls / those of always-DEEPTHINK, on the same episodes.
         pgr: share of the gap between QUICK and DEEPTHINK recovered; None without a gap.
-        mapped: share of the actions that the environment did not know and replaced by the closest.
-        lost: episodes that the environment broke off.
+        substituted_actions: share of the actions that the environment did not know and replaced by the closest.
+        aborted: episodes that the environment broke off.
     """
 
     method: str
@@ -118,13 +118,15 @@ class Result:
     joules: float
     cost_saved: float
     pgr: float | None
-    mapped: float
-    lost: int
+    substituted_actions: float
+    aborted: int
 
 
 def read_result(row: dict[str, Any]) -> Result:
     """The result that `dataclasses.asdict` made this of, once it has been through JSON."""
-    return Result(**row | {"seed": tuple(row["seed"]), "return_ci": tuple(row["return_ci"])})
+    return Result(
+        **renamed(row) | {"seed": tuple(row["seed"]), "return_ci": tuple(row["return_ci"])}
+    )
 
 
 Played = Sequence[Sequence[Episode]]
@@ -169,8 +171,8 @@ def result(
         joules=_mean(played, "joules"),
         cost_saved=1.0 - _mean(played, "calls") / _mean(deepthink, "calls"),
         pgr=pgr(mean, _mean(quick, "total"), _mean(deepthink, "total")),
-        mapped=_mean(played, "mapped") / _mean(played, "steps"),
-        lost=sum(e.lost for episodes in played for e in episodes),
+        substituted_actions=_mean(played, "substituted_actions") / _mean(played, "steps"),
+        aborted=sum(e.aborted for episodes in played for e in episodes),
     )
 
 

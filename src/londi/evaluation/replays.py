@@ -83,7 +83,7 @@ def _told(
             quick=step.quick_action or "",
             deepthink=step.deepthink_action or "",
             choice=step.choice,
-            done=step.mapped or step.action,
+            done=step.substituted_action or step.action,
             probability=probability,
             gain=gain,
             more_calls=more,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from londi.storage.runs import write_whole
-from londi.types import Step
+from londi.types import Step, renamed
 
 PROGRESS = "progress.jsonl"
 """The file, in the folder of a run, with one `Progress` a line."""
@@ -38,8 +38,8 @@ class Progress:
         call_rate: share of the steps in them at which DEEPTHINK acted.
         overspent: calls beyond the budget in them, per episode.
         funded: share of an episode at which some of the budget is left, their mean; 1 without one.
-        mapped: share of their actions that the environment did not know and replaced.
-        lost: episodes so far that the environment broke off.
+        substituted_actions: share of their actions that the environment did not know and substituted.
+        aborted: episodes so far that the environment broke off.
         call_probability: how likely the actor alone would call, mean of the steps since the last
             report; 0.5 while choices are uniform.
         critic_loss, actor_loss, alpha, entropy, q_mean: of the last update; see `sac.Losses`.
@@ -56,8 +56,8 @@ class Progress:
     call_rate: float
     overspent: float
     funded: float
-    mapped: float
-    lost: int
+    substituted_actions: float
+    aborted: int
     call_probability: float
     critic_loss: float
     actor_loss: float
@@ -76,7 +76,7 @@ class _EpisodeSums:
     calls: int = 0
     overspent: int = 0
     funded: int = 0
-    mapped: int = 0
+    substituted_actions: int = 0
     success: bool = False
 
     def add(self, step: Step) -> None:
@@ -85,7 +85,7 @@ class _EpisodeSums:
         self.calls += step.choice
         self.overspent += step.overspent
         self.funded += step.remaining > 0
-        self.mapped += step.mapped is not None
+        self.substituted_actions += step.substituted_action is not None
         self.success = step.success
 
 
@@ -94,7 +94,7 @@ class EpisodeStatistics:
 
     def __init__(self, slots: int) -> None:
         self.ended = 0
-        self.lost = 0
+        self.aborted = 0
         self._open = [_EpisodeSums() for _ in range(slots)]
         self._kept: deque[_EpisodeSums] = deque(maxlen=RECENT)
 
@@ -106,7 +106,7 @@ class EpisodeStatistics:
                 self._kept.append(self._open[slot])
                 self._open[slot] = _EpisodeSums()
                 self.ended += 1
-                self.lost += step.lost is not None
+                self.aborted += step.aborted is not None
 
     def means(self) -> dict[str, float]:
         """Figures of `Progress`; those of no episode before the first has ended."""
@@ -118,21 +118,21 @@ class EpisodeStatistics:
             "call_rate": sum(tally.calls for tally in kept) / steps,
             "overspent": float(np.mean([tally.overspent for tally in kept])),
             "funded": float(np.mean([tally.funded / tally.steps for tally in kept])),
-            "mapped": sum(tally.mapped for tally in kept) / steps,
+            "substituted_actions": sum(tally.substituted_actions for tally in kept) / steps,
         }
 
     def state(self) -> dict[str, Any]:
         """All that a resumed run needs."""
         return {
             "ended": self.ended,
-            "lost": self.lost,
+            "aborted": self.aborted,
             "open": [asdict(tally) for tally in self._open],
             "kept": [asdict(tally) for tally in self._kept],
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take up what `state` returned."""
-        self.ended, self.lost = state["ended"], state["lost"]
+        self.ended, self.aborted = state["ended"], state["aborted"]
         self._open = [_EpisodeSums(**tally) for tally in state["open"]]
         self._kept = deque((_EpisodeSums(**tally) for tally in state["kept"]), maxlen=RECENT)
 
@@ -149,7 +149,7 @@ def read_progress(folder: Path) -> list[Progress]:
     reports = []
     for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
         try:
-            reports.append(Progress(**json.loads(line)))
+            reports.append(Progress(**renamed(json.loads(line))))
         except json.JSONDecodeError:  # a kill cut the line short
             break
     return reports

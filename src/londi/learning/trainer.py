@@ -131,7 +131,7 @@ class Training:
             steps=self._config.steps,
             **self._seconds(),
             episodes=self._recent.ended,
-            lost=self._recent.lost,
+            aborted=self._recent.aborted,
             **self._recent.means(),
             call_probability=wish,
             critic_loss=losses.critic,

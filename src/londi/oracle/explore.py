@@ -415,7 +415,7 @@ class _Retraced:
     def step(self, seed: int, kept: tuple[str, ...], action: str) -> Successor | None:
         self._episode.resume(seed, kept)
         outcome = self._episode.step(action)
-        if outcome.lost:
+        if outcome.aborted:
             return None
         return Successor(outcome.reward, None if outcome.ended else self._state())
 

@@ -208,8 +208,8 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
                 overspent=bool(overspent[i]),
                 quick=quick.usage if quick else Usage(),
                 deepthink=deepthink.usage if deepthink else Usage(),
-                mapped=outcome.mapped,
-                lost=outcome.lost,
+                substituted_action=outcome.substituted_action,
+                aborted=outcome.aborted,
             )
             if not outcome.terminated:
                 finals[i] = slot.look(slot.view.terms.after(int(choice[i])))

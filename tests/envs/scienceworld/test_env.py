@@ -135,15 +135,15 @@ def test_simplifications_reach_the_simulator() -> None:
 def test_an_unknown_action_becomes_the_closest_valid_one(env: ScienceWorld) -> None:
     start(env, "boil", 0)
     text, *_, info = env.step("go to the kitchen please")
-    assert info["mapped"] == "go to kitchen"
+    assert info["substituted_action"] == "go to kitchen"
     assert text == "You move to the kitchen."
-    assert "mapped" not in env.step("look around")[-1]
+    assert "substituted_action" not in env.step("look around")[-1]
 
 
 def test_an_ambiguous_action_becomes_the_first_thing_that_it_may_mean(env: ScienceWorld) -> None:
     start(env, "boil", 0)
     text, *_, info = env.step("open door")
-    assert info["mapped"].startswith("open door between")
+    assert info["substituted_action"].startswith("open door between")
     assert "already open" in text
     assert env.step("look around")[0].startswith("This room")
 
@@ -153,8 +153,8 @@ def test_any_text_is_taken(env: ScienceWorld, nonsense: str) -> None:
     start(env, "boil", 0)
     *_, truncated, info = env.step(nonsense)
     assert not truncated
-    assert info["mapped"]
-    assert "lost" not in info
+    assert info["substituted_action"]
+    assert "aborted" not in info
 
 
 def test_closest_counts_words_before_letters() -> None:
@@ -206,7 +206,7 @@ def test_a_dead_simulator_truncates_the_episode_and_the_next_one_is_as_ever() ->
     os.kill(pid, signal.SIGKILL)
     text, reward, terminated, truncated, info = env.step("look around")
     assert (text, reward, terminated, truncated) == (first[0], 0.0, False, True)
-    assert "ended by itself" in info["lost"]
+    assert "ended by itself" in info["aborted"]
     assert info["goal"] == first[1]["goal"]
     assert env.reset(seed=3) == first
     os.kill(process(env._simulator).pid, signal.SIGKILL)
@@ -367,7 +367,7 @@ def test_several_simulators_play_side_by_side_and_one_that_dies_ends_its_episode
     os.kill(process(worlds[1]._simulator).pid, signal.SIGKILL)
     totals: dict[int, float] = dict.fromkeys(range(5), 0.0)
     ended: dict[int, bool] = {}
-    lost: dict[int, str | None] = {}
+    aborted: dict[int, str | None] = {}
     live = np.ones(3, bool)
     while live.any():
         *_, info = env.step(np.array([0, 1, 0]))
@@ -376,9 +376,9 @@ def test_several_simulators_play_side_by_side_and_one_that_dies_ends_its_episode
             totals[step.episode] += step.reward
             if step.ended:
                 ended[step.episode] = step.truncated
-                lost[step.episode] = step.lost
+                aborted[step.episode] = step.aborted
     env.close()
     assert ended == {0: False, 1: True, 2: False, 3: False, 4: False}
-    assert "ended by itself" in str(lost.pop(1))
-    assert set(lost.values()) == {None}
+    assert "ended by itself" in str(aborted.pop(1))
+    assert set(aborted.values()) == {None}
     assert totals == pytest.approx({0: 1.0, 1: 0.0, 2: 1.0, 3: 1.0, 4: 1.0})

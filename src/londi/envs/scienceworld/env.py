@@ -73,7 +73,7 @@ class _Episode:
         steps: actions done.
         score: the simulator's, -100 to 100.
         paid: what of it has been given as reward.
-        mapped: what was done in place of the last action, if not that.
+        substituted_action: what was done in place of the last action, if not that.
         info: what was last told.
     """
 
@@ -85,7 +85,7 @@ class _Episode:
     steps: int = 0
     score: int = 0
     paid: int = 0
-    mapped: str | None = None
+    substituted_action: str | None = None
     info: dict[str, Any] = field(default_factory=dict)
 
 
@@ -96,10 +96,10 @@ class ScienceWorld(gym.Env[str, str]):
     score over 100, the first one with what the score was at the start. A solved episode returns
     1; a forbidden step, which the simulator punishes with a score of -100, makes it -1.
     `terminated` is a task solved or failed; `truncated` is the step limit, or a simulator that was
-    lost, then with the reason in `info["lost"]`.
+    lost, then with the reason in `info["aborted"]`.
 
     An action is any text. One that the simulator does not know is replaced by the closest valid
-    one, which `info["mapped"]` tells. `info` holds `goal`, `actions` (the valid ones with
+    one, which `info["substituted_action"]` tells. `info` holds `goal`, `actions` (the valid ones with
     `list_actions`, else none, and any text is an action), `success`, `score`, `task`, `variation`,
     and `look` and `inventory`, which cost no step.
 
@@ -190,7 +190,7 @@ class ScienceWorld(gym.Env[str, str]):
             done = bool(self._simulator.ask("getCompleted"))
             info = self._look()
         except SimulatorLost as error:
-            return now.text, 0.0, False, True, now.info | {"lost": str(error), "expert": None}
+            return now.text, 0.0, False, True, now.info | {"aborted": str(error), "expert": None}
         terminated = done or now.score < 0
         truncated = not terminated and now.steps >= self._limit
         reward, now.paid = (now.score - now.paid) / 100, now.score
@@ -235,16 +235,16 @@ class ScienceWorld(gym.Env[str, str]):
     def _act(self, action: str) -> str:
         """Do it, or what is closest to it; the observation."""
         ask, now = self._simulator.ask, self._episode
-        now.mapped = None
+        now.substituted_action = None
         observation = str(ask("step", action))
         if observation.startswith(_AMBIGUOUS):
             # The simulator lists what may be meant, and takes the number of one.
-            now.mapped = observation.partition("0:\t")[2].partition("\n")[0]
+            now.substituted_action = observation.partition("0:\t")[2].partition("\n")[0]
             observation = str(ask("step", "0"))
         elif observation == _UNKNOWN:
-            now.mapped = closest(action, self.valid_actions())
-            observation = str(ask("step", now.mapped))
-        if now.gold and now.gold.pop() != (now.mapped or action):
+            now.substituted_action = closest(action, self.valid_actions())
+            observation = str(ask("step", now.substituted_action))
+        if now.gold and now.gold.pop() != (now.substituted_action or action):
             now.gold = []
         return observation
 
@@ -262,8 +262,8 @@ class ScienceWorld(gym.Env[str, str]):
             "look": str(ask("freeActionLook")),
             "inventory": str(ask("freeActionInventory")),
         }
-        if now.mapped is not None:
-            now.info["mapped"] = now.mapped
+        if now.substituted_action is not None:
+            now.info["substituted_action"] = now.substituted_action
         if self._expert:
             now.info["expert"] = now.gold[-1] if now.gold else None
         return now.info
