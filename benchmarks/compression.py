@@ -29,7 +29,7 @@ from londi.evaluation.metrics import Episode, call_rate
 from londi.models.base import LanguageModel, unwrap
 from londi.models.hf.transformer import TransformerModel
 from londi.models.meter import MeteredModel
-from londi.models.pair import Pair, load_pair
+from londi.models.pair import ModelPair, load_pair
 from londi.storage.runs import read_run
 from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher
@@ -60,7 +60,7 @@ class Clocks:
         config = replace(config, **formats, cache="none", threads=1)
         loaded = load_pair(config, SETTINGS.seed)
         self.models = Clocked(unwrap(loaded.quick)), Clocked(unwrap(loaded.deepthink))
-        self.pair = Pair(self.models[0], self.models[1], loaded.make)
+        self.pair = ModelPair(self.models[0], self.models[1], loaded.make)
 
     @property
     def seconds(self) -> float:
@@ -125,7 +125,7 @@ def main(episodes: int, turns: int, runs: list[Path]) -> None:
     print(f"\n1.00 is {median(plain):.1f} s, for {episodes} episodes.")
 
 
-def megabytes(pair: Pair, method: str) -> float:
+def megabytes(pair: ModelPair, method: str) -> float:
     """Of the weights of the models that a method needs."""
     needed = {"QUICK": [pair.quick], "DEEPTHINK": [pair.deepthink]}
     models: list[LanguageModel] = needed.get(method, [pair.quick, pair.deepthink])

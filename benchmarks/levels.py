@@ -22,7 +22,7 @@ from londi.config import FrontierConfig, TrainConfig
 from londi.envs.seeds import held_out_seeds
 from londi.evaluation.evaluate import play, read_played, summary, write_played
 from londi.evaluation.metrics import Episode
-from londi.models.pair import Pair, load_pair
+from londi.models.pair import ModelPair, load_pair
 from londi.storage.runs import make_folder, read_run
 from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher, Switcher
@@ -102,7 +102,7 @@ def of_level(
     return played
 
 
-def _play(pair: Pair, who: Switcher, episodes: int, cost: float) -> list[Episode]:
+def _play(pair: ModelPair, who: Switcher, episodes: int, cost: float) -> list[Episode]:
     seeds = held_out_seeds(episodes)
     return summary(play(pair, who, seeds, cost=cost, budget=Budget(), num_envs=64, seed=0))
 

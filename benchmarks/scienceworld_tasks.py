@@ -19,7 +19,7 @@ from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds, validation_seeds
 from londi.evaluation.evaluate import play, summary
 from londi.evaluation.metrics import bootstrap
-from londi.models.pair import Pair
+from londi.models.pair import ModelPair
 from londi.models.registry import load_model
 from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher
@@ -39,7 +39,7 @@ def main(
     print("|---|---|---|---|---|---|")
     every = []
     for task in SHORT_TASKS:
-        pair = Pair(*models, partial(make_env, f"londi/ScienceWorld-{task}-v0", limit=LIMIT))
+        pair = ModelPair(*models, partial(make_env, f"londi/ScienceWorld-{task}-v0", limit=LIMIT))
         returns = np.array(
             [
                 [

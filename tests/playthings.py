@@ -20,8 +20,8 @@ from gymnasium import spaces
 
 from londi.config import TrainConfig
 from londi.envs.prompt import Prompt
-from londi.learning.replay import ReplayBuffer, Transitions
-from londi.models.pair import Pair
+from londi.learning.replay import Experience, ReplayBuffer
+from londi.models.pair import ModelPair
 from londi.oracle.mdp import FiniteSwitching
 from londi.storage.checkpoint import load_state
 from londi.types import Reply, Usage
@@ -137,8 +137,8 @@ def deepthink() -> Scripted:
     return Scripted("deepthink", ["easy", "hard", "the end"])
 
 
-def toy() -> Pair:
-    return Pair(quick(), deepthink(), Corridor)
+def toy() -> ModelPair:
+    return ModelPair(quick(), deepthink(), Corridor)
 
 
 def actor(folder: Path) -> dict[str, torch.Tensor]:
@@ -167,7 +167,7 @@ def record(mdp: FiniteSwitching, budget: int | None, n: int, shown: np.ndarray) 
     reward, after, ended = mdp.step(state, choice, rng)
     left_after = left - choice * (budget is not None)
     buffer = ReplayBuffer(n, shown.shape[1])
-    seen = Transitions(
+    seen = Experience(
         observation=shown[left * size + state],
         choice=choice,
         reward=reward,

@@ -29,7 +29,7 @@ from londi.envs.registry import make_env
 from londi.evaluation.evaluate import play, summary
 from londi.imitation.demonstrations import Demonstration
 from londi.models.hf.seq2seq import Seq2SeqModel
-from londi.models.pair import Pair
+from londi.models.pair import ModelPair
 from londi.models.registry import load_model
 from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher
@@ -130,7 +130,7 @@ def test_a_paper_configuration_trains(hub: Path, name: str) -> None:
 @LONG
 def test_actions_that_scienceworld_does_not_know_are_counted(hub: Path) -> None:
     lm = load_model(SMALL, choose="generate")
-    pair = Pair(lm, lm, partial(make_env, "londi/ScienceWorld-find-plant-v0", limit=2))
+    pair = ModelPair(lm, lm, partial(make_env, "londi/ScienceWorld-find-plant-v0", limit=2))
     played = play(
         pair, ConstantSwitcher(0.0), range(1), cost=0.0, budget=Budget(), num_envs=1, seed=0
     )

@@ -25,15 +25,15 @@ from londi.evaluation.evaluate import (
     write_steps,
 )
 from londi.evaluation.metrics import call_rate
-from londi.models.pair import Pair
+from londi.models.pair import ModelPair
 from londi.switching.switcher import ConstantSwitcher, Switcher, ThresholdSwitcher
 from playthings import LENGTH, Corridor, deepthink, quick
 
 TRAINING = TrainConfig(env="the corridor", cost=0.1, cache="none")
 
 
-def toy() -> Pair:
-    return Pair(quick(), deepthink(), Corridor)
+def toy() -> ModelPair:
+    return ModelPair(quick(), deepthink(), Corridor)
 
 
 def played(switcher: Switcher, episodes: range, budget: Budget, num_envs: int = 4, seed: int = 0):  # type: ignore[no-untyped-def]

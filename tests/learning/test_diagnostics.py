@@ -20,7 +20,7 @@ from londi.learning.diagnostics import WINDOW, Diagnosis, diagnose
 from londi.learning.statistics import Progress, read_progress
 from londi.learning.trainer import train
 from londi.models.hf.seq2seq import Seq2SeqModel
-from londi.models.pair import Pair
+from londi.models.pair import ModelPair
 from playthings import ACTIONS, Corridor, Scripted, deepthink, quick
 
 TOY = replace(playthings.TOY, steps=3_200, report_every=80, checkpoint_every=3_200)
@@ -54,7 +54,7 @@ def trained(
     """The names of the failures told while training, in order, and those at the end."""
     config = replace(TOY, **changes)
     told: list[str] = []
-    pair = Pair(small, deepthink(), make)
+    pair = ModelPair(small, deepthink(), make)
     train(config, folder / "run", pair=pair, on_diagnosis=lambda s: told.append(s.name))
     return told, diagnose(config, read_progress(folder / "run"))
 

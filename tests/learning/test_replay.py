@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from londi.learning.replay import ReplayBuffer, Transitions
+from londi.learning.replay import Experience, ReplayBuffer
 
 
 def rows(first: int, n: int) -> dict[str, Any]:
-    """Transitions numbered from `first`; the number is in every field that can hold it."""
+    """Experience numbered from `first`; the number is in every field that can hold it."""
     number = np.arange(first, first + n)
     return {
         "observation": np.stack([number, -number], 1),
@@ -30,7 +30,7 @@ def rows(first: int, n: int) -> dict[str, Any]:
 
 def filled(n: int, capacity: int = 100) -> ReplayBuffer:
     buffer = ReplayBuffer(capacity, 2)
-    buffer.add(Transitions(**rows(0, n)))
+    buffer.add(Experience(**rows(0, n)))
     return buffer
 
 
@@ -40,7 +40,7 @@ def test_the_newest_transitions_are_kept_whole(capacity: int, sizes: list[int]) 
     buffer = ReplayBuffer(capacity, 2)
     total = 0
     for n in sizes:
-        buffer.add(Transitions(**rows(total, n)))
+        buffer.add(Experience(**rows(total, n)))
         total += n
     assert len(buffer) == min(total, capacity)
 
@@ -94,7 +94,7 @@ def test_a_resumed_buffer_goes_on_as_the_first(n: int) -> None:
     first, second = filled(n, capacity=8), ReplayBuffer(8, 2)
     second.load_state(first.state())
     for buffer in (first, second):
-        buffer.add(Transitions(**rows(n, 4)))
+        buffer.add(Experience(**rows(n, 4)))
     for name, value in first.state().items():
         np.testing.assert_array_equal(second.state()[name], value)
 
@@ -102,7 +102,7 @@ def test_a_resumed_buffer_goes_on_as_the_first(n: int) -> None:
 def test_a_saved_state_is_a_copy() -> None:
     buffer = filled(3, capacity=3)
     state = buffer.state()
-    buffer.add(Transitions(**rows(50, 3)))
+    buffer.add(Experience(**rows(50, 3)))
     assert state["observation"][0, 0] == 0
 
 
@@ -115,6 +115,6 @@ def test_what_does_not_fit_is_refused() -> None:
         filled(8, capacity=4).load_state(filled(8).state())
     for name, wrong in (("reward", np.zeros((3, 1))), ("observation", np.zeros((3, 5)))):
         with pytest.raises(ValueError, match=name):
-            filled(1).add(Transitions(**(rows(0, 3) | {name: wrong})))
+            filled(1).add(Experience(**(rows(0, 3) | {name: wrong})))
     with pytest.raises(ValueError, match="at least one choice"):
-        filled(1).add(Transitions(**rows(0, 3) | {"next_allowed": np.zeros((3, 2), bool)}))
+        filled(1).add(Experience(**rows(0, 3) | {"next_allowed": np.zeros((3, 2), bool)}))

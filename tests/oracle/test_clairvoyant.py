@@ -23,7 +23,7 @@ from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds
 from londi.errors import InvalidConfig
 from londi.evaluation.evaluate import play, summary
-from londi.models.pair import Pair
+from londi.models.pair import ModelPair
 from londi.models.registry import load_model
 from londi.models.scripted import RandomModel
 from londi.oracle.clairvoyant import (
@@ -202,12 +202,12 @@ def test_what_is_not_known_to_be_reached_takes_all_calls_that_may_be_made() -> N
 
 
 @pytest.fixture(scope="module")
-def pair() -> Pair:
+def pair() -> ModelPair:
     models = load_model("builtin:babyai-quick"), load_model("builtin:babyai-deepthink")
-    return Pair(*models, lambda: make_env("londi/BabyAIText-MixedTrainLocal-v0"))
+    return ModelPair(*models, lambda: make_env("londi/BabyAIText-MixedTrainLocal-v0"))
 
 
-def returned(pair: Pair, seed: int, choices: Sequence[int]) -> tuple[float, bool]:
+def returned(pair: ModelPair, seed: int, choices: Sequence[int]) -> tuple[float, bool]:
     """What an episode returns with these choices, and QUICK from there on."""
     episode = TextEpisode(pair.make())
     episode.start(seed)
@@ -222,7 +222,7 @@ def returned(pair: Pair, seed: int, choices: Sequence[int]) -> tuple[float, bool
     raise AssertionError
 
 
-def test_no_play_of_a_real_episode_exceeds_it(pair: Pair) -> None:
+def test_no_play_of_a_real_episode_exceeds_it(pair: ModelPair) -> None:
     config = LimitConfig(episodes=3, most_calls=40, states=1500)
     found = limit(config, pair=pair)
     episodes = held_out_seeds(3)
@@ -247,13 +247,13 @@ def test_no_play_of_a_real_episode_exceeds_it(pair: Pair) -> None:
         assert all(low <= high + 1e-12 for low, high in zip(b.at_least, b.at_most, strict=True))
 
 
-def test_what_is_written_is_read_again(pair: Pair, tmp_path: Path) -> None:
+def test_what_is_written_is_read_again(pair: ModelPair, tmp_path: Path) -> None:
     found = limit(LimitConfig(episodes=2, most_calls=5, states=50), pair=pair)
     write_limit(tmp_path, found)
     assert read_limit(tmp_path) == found
 
 
-def test_states_are_bounded_and_it_says_so(pair: Pair) -> None:
+def test_states_are_bounded_and_it_says_so(pair: ModelPair) -> None:
     few = limit(LimitConfig(episodes=2, most_calls=5, states=10), pair=pair)
     many = limit(LimitConfig(episodes=2, most_calls=5, states=2000), pair=pair)
     assert all(b.states == 10 and not b.complete for b in few.episodes)
@@ -262,14 +262,14 @@ def test_states_are_bounded_and_it_says_so(pair: Pair) -> None:
         assert (np.array(a.at_most) >= np.array(b.at_most) - 1e-12).all()
 
 
-def test_models_that_draw_have_no_limit(pair: Pair) -> None:
+def test_models_that_draw_have_no_limit(pair: ModelPair) -> None:
     with pytest.raises(InvalidConfig, match="expected deterministic models, got 'random'"):
-        limit(LimitConfig(episodes=1), pair=Pair(RandomModel(0), pair.deepthink, pair.make))
+        limit(LimitConfig(episodes=1), pair=ModelPair(RandomModel(0), pair.deepthink, pair.make))
 
 
 def test_an_environment_that_does_not_tell_its_returns_is_refused() -> None:
     with pytest.raises(InvalidConfig, match="expected one that tells its least and greatest"):
-        limit(LimitConfig(episodes=1), pair=Pair(quick(), deepthink(), Corridor))
+        limit(LimitConfig(episodes=1), pair=ModelPair(quick(), deepthink(), Corridor))
 
 
 # Worlds that cannot be rewound.
@@ -316,8 +316,8 @@ class Insists:
 
 
 @pytest.fixture
-def climbers() -> Pair:
-    return Pair(Insists("a"), Insists("b"), Tree)
+def climbers() -> ModelPair:
+    return ModelPair(Insists("a"), Insists("b"), Tree)
 
 
 def climbed(seed: int, choices: Sequence[int]) -> tuple[float, int]:
@@ -335,7 +335,7 @@ def climbed(seed: int, choices: Sequence[int]) -> tuple[float, int]:
 EVERY = list(itertools.product((0, 1), repeat=DEPTH))
 
 
-def test_ways_are_gone_again_where_a_world_cannot_be_rewound(climbers: Pair) -> None:
+def test_ways_are_gone_again_where_a_world_cannot_be_rewound(climbers: ModelPair) -> None:
     found = limit(LimitConfig(episodes=7, most_calls=4, states=100), pair=climbers)
     for b in found.episodes:
         tried = [climbed(b.episode, choices) for choices in EVERY]
@@ -347,7 +347,7 @@ def test_ways_are_gone_again_where_a_world_cannot_be_rewound(climbers: Pair) -> 
 
 @pytest.mark.parametrize("states", [1, 5, 12, 20])
 def test_bounds_hold_wherever_it_stopped_and_the_ends_come_first(
-    climbers: Pair, states: int
+    climbers: ModelPair, states: int
 ) -> None:
     found = limit(LimitConfig(episodes=7, most_calls=6, states=states), pair=climbers)
     for b in found.episodes:
@@ -361,7 +361,7 @@ def test_bounds_hold_wherever_it_stopped_and_the_ends_come_first(
 
 
 def test_a_simulator_that_is_lost_leaves_a_gap_and_no_claim(
-    climbers: Pair, monkeypatch: pytest.MonkeyPatch
+    climbers: ModelPair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = limit(LimitConfig(episodes=7, most_calls=3, states=100), pair=climbers)
     monkeypatch.setattr(Tree, "aborted", True)
@@ -380,11 +380,11 @@ class Forgetful(gym.Wrapper[str, str, str, str]):
         return self
 
 
-def test_states_taken_up_and_ways_gone_again_come_to_the_same(pair: Pair) -> None:
+def test_states_taken_up_and_ways_gone_again_come_to_the_same(pair: ModelPair) -> None:
     episodes = list(held_out_seeds(2))
     kept, gone = (
         Explored(
-            reachable(Pair(pair.quick, pair.deepthink, make), episodes, states=80, minutes=5)
+            reachable(ModelPair(pair.quick, pair.deepthink, make), episodes, states=80, minutes=5)
         ).limit(3)
         for make in (pair.make, lambda: Forgetful(pair.make()))
     )
@@ -396,14 +396,14 @@ def test_states_taken_up_and_ways_gone_again_come_to_the_same(pair: Pair) -> Non
 
 
 @pytest.fixture(scope="module")
-def science() -> Iterator[Pair]:
+def science() -> Iterator[ModelPair]:
     models = load_model("builtin:scienceworld-quick"), load_model("builtin:scienceworld-deepthink")
     options: dict[str, Any] = {"tasks": ["find-plant", "find-animal"], "limit": 8}
     with warm():
-        yield Pair(*models, lambda: make_env("londi/ScienceWorld-v0", **options))
+        yield ModelPair(*models, lambda: make_env("londi/ScienceWorld-v0", **options))
 
 
-def test_no_play_in_the_simulator_exceeds_it(science: Pair) -> None:
+def test_no_play_in_the_simulator_exceeds_it(science: ModelPair) -> None:
     found = limit(LimitConfig(episodes=2, most_calls=8, states=40), pair=science)
     rng = np.random.default_rng(0)
     for b in found.episodes:

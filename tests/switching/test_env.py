@@ -10,7 +10,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers.vector import DictInfoToList, RecordEpisodeStatistics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stable_baselines3 import DQN
@@ -19,13 +20,15 @@ from londi import Budget, SwitchingVectorEnv
 from londi.baselines.sb3 import StableBaselines
 from londi.encoders.base import ConfidenceEncoder, Encoder, NoEncoder
 from londi.encoders.quick import QuickEncoder
-from londi.encoders.registry import EXTRAS
 from londi.envs.prompt import Prompt
 from londi.errors import InvalidConfig, UnknownName
 from londi.models.scripted import RandomModel
 from londi.storage.checkpoint import load_state, save_state
+from londi.switching.observation import ObservationLayout
 from londi.types import Reply, Step, Usage
 from playthings import LENGTH, Corridor, Scripted, deepthink, quick
+
+LAYOUT = ObservationLayout(QuickEncoder(3).size)
 
 
 def make(
@@ -34,7 +37,7 @@ def make(
     num_envs: int = 3,
     encoder: Encoder | None = None,
     limit: int | None = None,
-    foresight: bool = False,
+    privileged: bool = False,
 ) -> SwitchingVectorEnv:
     return SwitchingVectorEnv(
         lambda: Corridor(limit),
@@ -44,7 +47,7 @@ def make(
         budget=budget,
         encoder=encoder or QuickEncoder(3),
         num_envs=num_envs,
-        foresight=foresight,
+        privileged=privileged,
     )
 
 
@@ -76,6 +79,65 @@ def test_it_is_a_gymnasium_vector_environment() -> None:
         assert env.observation_space.contains(observation)
         assert reward.shape == terminated.shape == truncated.shape == (3,)
     env.close()
+
+
+@pytest.mark.parametrize(
+    "actions", [[-1, 0, 1], [0, 1, 2], [0.5, 0, 0], [float("nan"), 0, 0], [0, 1], [[0], [1], [1]]]
+)
+def test_other_actions_are_refused(actions: list[Any]) -> None:
+    env = make(Budget(4))
+    env.reset(seed=0)
+    with pytest.raises(InvalidConfig, match=r"actions: expected 3 of 0 \(QUICK\) or 1"):
+        env.step(np.array(actions))
+    env.close()
+
+
+def test_what_ends_is_told_as_gymnasiums_own_vector_environments_tell_it() -> None:
+    class Plain(gym.Env[np.ndarray, int]):
+        observation_space = gym.spaces.Box(0, 9, (1,), np.float32)
+        action_space = gym.spaces.Discrete(2)
+
+        def reset(self, **_: Any) -> tuple[np.ndarray, dict[str, Any]]:
+            return np.zeros(1, np.float32), {"action_mask": np.ones(2, bool)}
+
+        def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+            return np.ones(1, np.float32), 0.0, False, True, {"action_mask": np.ones(2, bool)}
+
+    theirs = SyncVectorEnv([Plain] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
+    ours = make(num_envs=2, limit=1)
+    theirs.reset(seed=0)
+    ours.reset(seed=0)
+    expected, got = theirs.step(np.zeros(2, int))[4], ours.step(np.ones(2))[4]
+    assert expected.keys() <= got.keys() | {"_action_mask"}
+    for name in ("final_obs", "_final_obs", "_final_info"):
+        assert got[name].dtype == expected[name].dtype
+        assert got[name].shape == expected[name].shape
+    assert got["final_info"]["action_mask"].shape == (2, 2)
+    assert got["final_info"]["_action_mask"].tolist() == [True, True]
+    going_on = make(num_envs=2, limit=9)
+    going_on.reset(seed=0)
+    assert not {"final_obs", "final_info"} & going_on.step(np.ones(2))[4].keys()
+    for env in (theirs, ours, going_on):
+        env.close()
+
+
+def test_gymnasiums_own_wrappers_work() -> None:
+    env = RecordEpisodeStatistics(make(num_envs=3))
+    env.reset(seed=0)
+    lengths: list[int] = []
+    for _ in range(3 * LENGTH):
+        *_, info = env.step(np.ones(3))
+        if "episode" in info:
+            lengths += info["episode"]["l"][info["_episode"]].tolist()
+    assert lengths == [LENGTH] * 9
+    env.close()
+    listed = DictInfoToList(make(num_envs=3))
+    listed.reset(seed=0)
+    for _ in range(LENGTH):
+        *_, told = listed.step(np.ones(3))
+    assert [info["steps"].t for info in told] == [LENGTH - 1] * 3
+    assert all("action_mask" in info["final_info"] for info in told)
+    listed.close()
 
 
 def test_deepthink_acts_where_the_action_is_one_and_quick_elsewhere() -> None:
@@ -137,11 +199,11 @@ def test_always_deepthink_walks_to_the_end() -> None:
 def test_an_observation_shows_features_budget_cost_and_how_the_episode_has_gone() -> None:
     env = make(Budget(4), cost=0.3, encoder=ConfidenceEncoder())
     observation, _ = env.reset(seed=0)
-    assert observation.shape == (3, 5)
+    assert observation.shape == (3, 6)
     assert set(observation[:, 0].round(1)) <= {np.float32(0.9), np.float32(0.6)}
-    np.testing.assert_allclose(observation[:, 1:], [[1.0, 0.3, 0.0, 0.0]] * 3, rtol=1e-6)
+    np.testing.assert_allclose(observation[:, 1:], [[4.0, 1.0, 0.3, 0.0, 0.0]] * 3, rtol=1e-6)
     observation, *_ = env.step(np.ones(3))
-    np.testing.assert_allclose(observation[:, 1:], [[0.75, 0.3, np.log(2), 0.0]] * 3, rtol=1e-6)
+    np.testing.assert_allclose(observation[:, 1:], [[3.0, 1.0, 0.3, np.log(2), 0.0]] * 3, rtol=1e-6)
     env.close()
 
 
@@ -157,8 +219,8 @@ def test_an_observation_shows_how_often_the_same_was_seen_before() -> None:
     env.close()
 
 
-def test_with_foresight_both_models_are_asked_everywhere_and_the_play_is_the_same() -> None:
-    plain, foreseeing = make(num_envs=8), make(num_envs=8, foresight=True)
+def test_for_privileged_information_both_models_are_asked_and_the_play_is_the_same() -> None:
+    plain, foreseeing = make(num_envs=8), make(num_envs=8, privileged=True)
     small, large = foreseeing.quick, foreseeing.deepthink
     assert isinstance(small, Scripted)
     assert isinstance(large, Scripted)
@@ -167,14 +229,12 @@ def test_with_foresight_both_models_are_asked_everywhere_and_the_play_is_the_sam
     for t in range(3 * LENGTH):
         np.testing.assert_array_equal(observation, expected)
         easy = observation[:, 0] == 1  # where QUICK knows what to do, both do the same
-        assert info["foresight"].shape == (8, 4)
-        assert info["foresight"][:, 0].tolist() == easy.tolist()
+        assert info["privileged"].shape == (8, 4)
+        assert info["privileged"][:, 0].tolist() == easy.tolist()
         choice = np.arange(8) % 2 ^ t % 2
         expected, *_, told = plain.step(choice)
         observation, *_, info = foreseeing.step(choice)
         assert [s.action for s in info["steps"]] == [s.action for s in told["steps"]]
-        gone_on = info["final_obs"].any(1)
-        assert info["final_privileged"][~gone_on].sum() == 0
     assert len(small.asked) == len(large.asked) == 3 * LENGTH + 1
     assert small.asked == large.asked
     plain.close()
@@ -187,7 +247,7 @@ def test_an_ended_episode_is_followed_by_the_next_seed_and_a_full_budget() -> No
     steps = play(env, lambda _: np.ones(2), LENGTH - 1)
     assert {step.episode for step in steps} == {7, 8}
     observation, *_ = env.step(np.ones(2))
-    assert observation[:, -EXTRAS].tolist() == [1.0, 1.0]
+    assert LAYOUT.view(observation).budget_left.tolist() == [4.0, 4.0]
     *_, info = env.step(np.zeros(2))
     assert [step.episode for step in info["steps"]] == [9, 10]
     assert [step.t for step in info["steps"]] == [0, 0]
@@ -203,7 +263,7 @@ def test_slots_run_out_of_episodes() -> None:
         played += [step.episode for step in info["steps"] if step is not None]
     assert sorted(played) == sorted([1, 2, 3, 4] * LENGTH)
     observation, reward, terminated, truncated, info = env.step(np.ones(3))
-    assert info["steps"] == (None, None, None)
+    assert info["steps"].tolist() == [None, None, None]
     assert not observation.any()
     assert not reward.any()
     assert not terminated.any()
@@ -217,8 +277,9 @@ def test_the_final_observation_is_that_of_the_old_episode() -> None:
     observation, _, terminated, truncated, info = env.step(np.ones(1))
     assert truncated[0]
     assert not terminated[0]
-    assert info["final_obs"][0, -EXTRAS] == 0.5  # one of two calls is left in the old episode
-    assert observation[0, -EXTRAS] == 1.0
+    final = LAYOUT.view(info["final_obs"][0][None])
+    assert final.budget_left == 1  # one of two calls is left in the old episode
+    assert LAYOUT.view(observation).budget_left == 2
     env.close()
 
 
@@ -228,7 +289,7 @@ def test_nothing_is_looked_at_behind_a_terminated_episode() -> None:
     for _ in range(LENGTH):
         _, _, terminated, _, info = env.step(np.ones(1))
     assert terminated[0]
-    assert not info["final_obs"].any()
+    assert not info["final_obs"][0].any()
     env.close()
 
 
@@ -255,8 +316,12 @@ def test_a_mask_is_never_overspent(n: int, choices: list[list[int]]) -> None:
 @given(n=st.integers(0, 3), choices=st.lists(st.integers(0, 1), max_size=LENGTH))
 @settings(max_examples=50, deadline=None)
 def test_a_penalty_is_paid_for_each_call_beyond_the_budget(n: int, choices: list[int]) -> None:
-    env = make(Budget(n, "penalty", 2.0), cost=0.5, num_envs=1)
-    env.quick = deepthink()  # so that no episode ends early
+    budget = Budget(n, "penalty", 2.0)
+    able = deepthink()  # as QUICK too, so that no episode ends early
+    encoder = QuickEncoder(3)
+    env = SwitchingVectorEnv(
+        Corridor, able, able, cost=0.5, budget=budget, encoder=encoder, num_envs=1
+    )
     env.reset(options={"episodes": [5]})
     spent = 0
     for g in choices:
@@ -300,7 +365,7 @@ def test_a_resumed_environment_goes_on_as_the_first(encoder: Encoder, tmp_path: 
         a, b = first.step(choice), second.step(choice)
         for left, right in zip(a[:4], b[:4], strict=True):
             np.testing.assert_array_equal(left, right)
-        assert a[4]["steps"] == b[4]["steps"]
+        assert a[4]["steps"].tolist() == b[4]["steps"].tolist()
     first.close()
     second.close()
 

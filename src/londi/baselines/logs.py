@@ -15,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from londi.encoders.base import Encoder
-from londi.learning.replay import ReplayBuffer, Transitions
-from londi.models.pair import Pair
+from londi.learning.replay import Experience, ReplayBuffer
+from londi.models.pair import ModelPair
 from londi.storage.checkpoint import has_state, load_state, save_state
+from londi.switching.decision import draw
 from londi.switching.env import SwitchingVectorEnv
+from londi.switching.rollout import rollout
 from londi.types import Step
 
 Array = npt.NDArray[Any]
@@ -34,16 +36,18 @@ class OfflineDataset:
         episode: [T], its seed.
         observation: [T, D], what was seen.
         choice: [T], g.
+        propensity: [T], the probability that the choice had at the draw.
         reward: [T], the task's own.
-        following: [T, D], what was seen next, before another episode began.
+        next_observation: [T, D], what was seen next, before another episode began.
         terminated: [T], whether the task ended here.
     """
 
     episode: Array
     observation: Array
     choice: Array
+    propensity: Array
     reward: Array
-    following: Array
+    next_observation: Array
     terminated: Array
 
     @property
@@ -67,11 +71,11 @@ class OfflineDataset:
         buffer = ReplayBuffer(n, size)
         anything = np.ones((n, 2), bool)
         buffer.add(
-            Transitions(
+            Experience(
                 observation=self.observation,
                 choice=self.choice,
                 reward=self.reward,
-                next_observation=self.following,
+                next_observation=self.next_observation,
                 terminated=self.terminated,
                 allowed=anything,
                 next_allowed=anything,
@@ -82,7 +86,7 @@ class OfflineDataset:
 
 
 def collect(
-    pair: Pair,
+    pair: ModelPair,
     encoder: Encoder,
     episodes: Iterable[int],
     rate: Callable[[np.random.Generator], float],
@@ -106,32 +110,34 @@ def collect(
         pair.make, pair.quick, pair.deepthink, cost=0.0, encoder=encoder, num_envs=num_envs
     )
     rng = np.random.default_rng(seed)
-    rows: dict[int, list[tuple[Step, Array, Array]]] = {}
+    rows: dict[int, list[tuple[Step, float, Array, Array]]] = {}
     ended: list[int] = []
     made = 0
     rates = np.array([rate(rng) for _ in range(num_envs)])
     with closing(env):
-        observation, info = env.reset(options={"episodes": episodes})
-        while info["live"].any() and made < steps:
-            seen = observation
-            observation, _, _, _, info = env.step(rng.random(num_envs) < rates)
-            for i, step in enumerate(info["steps"]):
+        start = env.reset(options={"episodes": episodes})
+        for seen in rollout(env, lambda _, allowed: draw(rates, allowed, rng), *start):
+            for i, step in enumerate(seen.steps):
                 if step is not None:
                     made += 1
-                    row = step, seen[i], info["final_obs"][i]
+                    propensity = float(seen.decision.propensity[i])
+                    row = step, propensity, seen.observation[i], seen.next_observation[i]
                     rows.setdefault(step.episode, []).append(row)
                     if step.ended:
                         ended.append(step.episode)
                         rates[i] = rate(rng)
+            if made >= steps:
+                break
     pair.commit()
     flat = [row for episode in ended for row in rows[episode]]
     return OfflineDataset(
-        episode=np.array([step.episode for step, _, _ in flat]),
-        observation=np.stack([seen for _, seen, _ in flat]),
-        choice=np.array([step.choice for step, _, _ in flat]),
-        reward=np.array([step.reward for step, _, _ in flat], np.float32),
-        following=np.stack([after for _, _, after in flat]),
-        terminated=np.array([step.terminated for step, _, _ in flat]),
+        episode=np.array([step.episode for step, *_ in flat]),
+        observation=np.stack([seen for _, _, seen, _ in flat]),
+        propensity=np.array([propensity for _, propensity, *_ in flat]),
+        choice=np.array([step.choice for step, *_ in flat]),
+        reward=np.array([step.reward for step, *_ in flat], np.float32),
+        next_observation=np.stack([after for *_, after in flat]),
+        terminated=np.array([step.terminated for step, *_ in flat]),
     )
 
 

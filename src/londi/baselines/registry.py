@@ -23,13 +23,13 @@ from londi.baselines.logs import OfflineDataset, cached_dataset, collect
 from londi.baselines.routers import (
     EpisodeSwitcher,
     Margin,
-    Scorer,
-    UniversalScorer,
     greedy,
     learn_cql,
     learn_episode_router,
     learn_step_router,
     margins,
+    score_network,
+    universal_score_network,
     win_probability,
 )
 from londi.baselines.rules import EverySwitcher, FirstSwitcher, StuckSwitcher
@@ -37,7 +37,7 @@ from londi.config import TrainConfig
 from londi.encoders.base import Encoder
 from londi.encoders.registry import make_encoder
 from londi.envs.seeds import switching_seeds
-from londi.models.pair import Pair
+from londi.models.pair import ModelPair
 from londi.storage.checkpoint import has_state, load_state, save_state
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.env import SwitchingVectorEnv
@@ -83,7 +83,12 @@ class BaselineContext:
     """
 
     def __init__(
-        self, folder: Path, training: TrainConfig, switcher: Switcher, pair: Pair, log_steps: int
+        self,
+        folder: Path,
+        training: TrainConfig,
+        switcher: Switcher,
+        pair: ModelPair,
+        log_steps: int,
     ) -> None:
         terms = CostBudgetRange.of(training)
         assert terms
@@ -165,43 +170,45 @@ class Baseline:
     candidates: Callable[[BaselineContext], list[OperatingPoint]]
 
 
-def _universal(bench: BaselineContext) -> list[OperatingPoint]:
-    costs = np.geomspace(bench.terms.low, bench.terms.high, COSTS)
+def _universal(context: BaselineContext) -> list[OperatingPoint]:
+    costs = np.geomspace(context.terms.low, context.terms.high, COSTS)
     # Rounded for the eye, and never out of the range.
-    rounded = [float(np.clip(float(f"{c:.3g}"), bench.terms.low, bench.terms.high)) for c in costs]
-    return [OperatingPoint(f"c = {c:g}", bench.switcher, c) for c in rounded]
+    rounded = [
+        float(np.clip(float(f"{c:.3g}"), context.terms.low, context.terms.high)) for c in costs
+    ]
+    return [OperatingPoint(f"c = {c:g}", context.switcher, c) for c in rounded]
 
 
-def _at(bench: BaselineContext, settings: dict[str, Switcher]) -> list[OperatingPoint]:
-    return [OperatingPoint(name, who, bench.training.cost) for name, who in settings.items()]
+def _at(context: BaselineContext, settings: dict[str, Switcher]) -> list[OperatingPoint]:
+    return [OperatingPoint(name, who, context.training.cost) for name, who in settings.items()]
 
 
-def _random(bench: BaselineContext) -> list[OperatingPoint]:
+def _random(context: BaselineContext) -> list[OperatingPoint]:
     shares = np.linspace(0, 1, GRID + 1)[1:-1]
-    return _at(bench, {f"p = {p:.3f}": ConstantSwitcher(float(p)) for p in shares})
+    return _at(context, {f"p = {p:.3f}": ConstantSwitcher(float(p)) for p in shares})
 
 
-def _first(bench: BaselineContext) -> list[OperatingPoint]:
+def _first(context: BaselineContext) -> list[OperatingPoint]:
     numbers = sorted({round(k) for k in np.geomspace(1, 40, GRID)})
-    return _at(bench, {f"first {k} steps": FirstSwitcher(k) for k in numbers})
+    return _at(context, {f"first {k} steps": FirstSwitcher(k) for k in numbers})
 
 
-def _every(bench: BaselineContext) -> list[OperatingPoint]:
+def _every(context: BaselineContext) -> list[OperatingPoint]:
     shares = {f"every {k} steps": 1 / k for k in (12, 8, 6, 5, 4, 3, 2)}
     shares |= {f"all but every {k}th step": 1 - 1 / k for k in (3, 4, 6, 12)}
-    return _at(bench, {name: EverySwitcher(share) for name, share in shares.items()})
+    return _at(context, {name: EverySwitcher(share) for name, share in shares.items()})
 
 
-def _confidence(bench: BaselineContext) -> list[OperatingPoint]:
+def _confidence(context: BaselineContext) -> list[OperatingPoint]:
     # Log-odds: a good model's confidences crowd together near 1.
     odds = np.linspace(-2, 12, 2 * GRID)
     levels = 1 / (1 + np.exp(-odds))
-    return _at(bench, {f"below {p:.6f}": ThresholdSwitcher(float(p)) for p in levels})
+    return _at(context, {f"below {p:.6f}": ThresholdSwitcher(float(p)) for p in levels})
 
 
-def _stuck(bench: BaselineContext) -> list[OperatingPoint]:
+def _stuck(context: BaselineContext) -> list[OperatingPoint]:
     return _at(
-        bench,
+        context,
         {
             f"{patience} steps without {'news' if novelty else 'gain'}, then {hold}": StuckSwitcher(
                 patience, hold, novelty
@@ -213,83 +220,86 @@ def _stuck(bench: BaselineContext) -> list[OperatingPoint]:
     )
 
 
-def _episode_router(bench: BaselineContext) -> list[OperatingPoint]:
-    encoder, quick = bench.encoder, bench.alone(0.0)
+def _episode_router(context: BaselineContext) -> list[OperatingPoint]:
+    encoder, quick = context.encoder, context.alone(0.0)
 
     def learn(scorer: nn.Module) -> None:
-        learn_episode_router(scorer, quick, bench.alone(1.0), bench.training.seed)
+        learn_episode_router(scorer, quick, context.alone(1.0), context.training.seed)
 
-    scorer = bench.network("episode-router", lambda: Scorer(encoder, bench.training.width), learn)
+    scorer = context.network(
+        "episode-router", lambda: score_network(encoder, context.training.width), learn
+    )
     wins = win_probability(scorer, quick.observation[quick.begins])
     levels = np.quantile(wins, np.linspace(0, 1, GRID + 1)[1:-1])
     return _at(
-        bench,
+        context,
         {
             f"share {k} of {GRID}": EpisodeSwitcher(
-                scorer, bench.training.encoder, encoder.size, float(level)
+                scorer, context.training.encoder, encoder.size, float(level)
             )
             for k, level in enumerate(levels[::-1], start=1)
         },
     )
 
 
-def _step_router(bench: BaselineContext) -> list[OperatingPoint]:
-    scorer = bench.network(
+def _step_router(context: BaselineContext) -> list[OperatingPoint]:
+    scorer = context.network(
         "step-router",
-        lambda: Scorer(bench.encoder, bench.training.width),
-        lambda network: learn_step_router(network, bench.even, bench.training.seed),
+        lambda: score_network(context.encoder, context.training.width),
+        lambda network: learn_step_router(network, context.even, context.training.seed),
     )
     return _at(
-        bench,
+        context,
         {
-            f"share {k} of {GRID}": greedy(Margin(scorer, margin), bench.training.encoder)
-            for k, margin in enumerate(margins(scorer, bench.even, GRID - 1)[::-1], start=1)
+            f"share {k} of {GRID}": greedy(Margin(scorer, margin), context.training.encoder)
+            for k, margin in enumerate(margins(scorer, context.even, GRID - 1)[::-1], start=1)
         },
     )
 
 
-def _cql(bench: BaselineContext) -> list[OperatingPoint]:
-    return [at for weight in WEIGHTS for at in _conservative(bench, weight)]
+def _cql(context: BaselineContext) -> list[OperatingPoint]:
+    return [at for weight in WEIGHTS for at in _conservative(context, weight)]
 
 
-def _conservative(bench: BaselineContext, weight: float) -> list[OperatingPoint]:
-    training = bench.training
+def _conservative(context: BaselineContext, weight: float) -> list[OperatingPoint]:
+    training = context.training
 
     def learn(scorer: nn.Module) -> None:
         learn_cql(
             scorer,
-            bench.varied,
-            bench.terms,
-            bench.encoder.size,
+            context.varied,
+            context.terms,
+            context.encoder.size,
             weight=weight,
-            steps=bench.log_steps // 4,
+            steps=context.log_steps // 4,
             gamma=training.gamma,
             seed=training.seed,
         )
 
-    scorer = bench.network(
+    scorer = context.network(
         f"cql-{weight:g}",
-        lambda: UniversalScorer(bench.encoder, training.width, bench.terms),
+        lambda: universal_score_network(context.encoder, training.width, context.terms),
         learn,
     )
-    who = greedy(scorer, training.encoder, bench.terms)
+    who = greedy(scorer, training.encoder, context.terms)
     return [
-        OperatingPoint(f"{at.setting}, weight {weight:g}", who, at.cost) for at in _universal(bench)
+        OperatingPoint(f"{at.setting}, weight {weight:g}", who, at.cost)
+        for at in _universal(context)
     ]
 
 
 def _library(algorithm: str) -> Callable[[BaselineContext], list[OperatingPoint]]:
-    def candidates(bench: BaselineContext) -> list[OperatingPoint]:
-        from londi.baselines.sb3 import learn, sequential
+    def candidates(context: BaselineContext) -> list[OperatingPoint]:
+        from londi.baselines.sb3 import learn, network
 
-        training, encoder = bench.training, bench.encoder
+        training, encoder = context.training, context.encoder
 
         def taught(cost: float) -> LearnedSwitcher:
-            def learning(network: nn.Module) -> None:
+            def learning(untrained: nn.Module) -> None:
                 env = SwitchingVectorEnv(
-                    bench.pair.make,
-                    bench.pair.quick,
-                    bench.pair.deepthink,
+                    context.pair.make,
+                    context.pair.quick,
+                    context.pair.deepthink,
                     cost=cost,
                     encoder=encoder,
                     num_envs=training.num_envs,
@@ -301,19 +311,20 @@ def _library(algorithm: str) -> Callable[[BaselineContext], list[OperatingPoint]
                         encoder,
                         switching_seeds(training.seed),
                         width=training.width,
-                        steps=bench.log_steps,
+                        cost=cost,
+                        steps=context.log_steps,
                         gamma=training.gamma,
                         seed=training.seed,
                     )
-                bench.pair.commit()
-                network.load_state_dict(learned.state_dict())
+                context.pair.commit()
+                untrained.load_state_dict(learned.state_dict())
 
-            network = bench.network(
-                f"{algorithm}-{cost:g}", lambda: sequential(encoder, training.width), learning
+            learned = context.network(
+                f"{algorithm}-{cost:g}", lambda: network(encoder, training.width, cost), learning
             )
-            return LearnedSwitcher(network, training.encoder, greedy=algorithm == "dqn")
+            return LearnedSwitcher(learned, training.encoder, greedy=algorithm == "dqn")
 
-        low, high = bench.terms.low, bench.terms.high
+        low, high = context.terms.low, context.terms.high
         costs = [float(f"{c:.2g}") for c in np.geomspace(2 * low, high / 2, TRAINED)]
         return [OperatingPoint(f"c = {c:g}", taught(c), c) for c in costs]
 

@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from londi.baselines.logs import OfflineDataset
-from londi.baselines.rules import Memory, steps_made
+from londi.baselines.rules import Memory
 from londi.encoders.base import Encoder
-from londi.encoders.registry import COST, EXTRAS, SHARE
-from londi.learning.sac import Actor
+from londi.learning.universal import relabel
 from londi.switching.cost_budget import CostBudgetRange
-from londi.switching.networks import UniversalTrunk
+from londi.switching.networks import Network, UncappedInputs, UniversalInputs
+from londi.switching.observation import ObservationLayout, steps_made
 from londi.switching.switcher import LearnedSwitcher, Switcher
 
 Array = npt.NDArray[Any]
@@ -38,39 +38,18 @@ BATCH = 256
 RATE = 1e-3
 
 
-class UncappedTrunk(nn.Module):
-    """A trunk that sees every state as one without a cap on calls, at a cost of `cost`.
+def score_network(encoder: Encoder, width: int) -> Network:
+    """A network of the worth of either choice, `[B, 2]`, whatever the cost and the budget.
 
-    A network that has learned without budgets has never seen a share of the budget other than 1.
-    The weights of that input are as they were drawn: were a budget shown to them in play, they
-    would add noise to the decision as it empties.
-
-    Args:
-        encoder: of the features that an observation begins with.
-        width: of the hidden layers.
-        cost: c as it was in learning; None to read it from the observation.
+    The logs that it learns from hold neither.
     """
-
-    def __init__(self, encoder: Encoder, width: int, cost: float | None = None) -> None:
-        super().__init__()
-        self._size, self._cost_seen = encoder.size, cost
-        self.inner = encoder.trunk(EXTRAS, width)
-
-    def forward(self, observation: Tensor) -> Tensor:
-        """`[B, encoder.size + EXTRAS]` -> `[B, width]`."""
-        observation = observation.clone()
-        observation[:, self._size + SHARE] = 1.0
-        if self._cost_seen is not None:
-            observation[:, self._size + COST] = self._cost_seen
-        out: Tensor = self.inner(observation)
-        return out
+    return Network.reading(encoder, UncappedInputs(ObservationLayout(encoder.size)), width)
 
 
-class Scorer(Actor):
-    """What either choice is worth, `[B, 2]` from observations `[B, D]`, whatever the budget."""
-
-    def __init__(self, encoder: Encoder, width: int) -> None:
-        super().__init__(UncappedTrunk(encoder, width, cost=0.0), width)
+def universal_score_network(encoder: Encoder, width: int, terms: CostBudgetRange) -> Network:
+    """A network of the worth of either choice at any cost and budget of a range, `[B, 2]`."""
+    inputs = UniversalInputs(ObservationLayout(encoder.size), terms)
+    return Network.reading(encoder, inputs, width)
 
 
 class Margin(nn.Module):
@@ -101,11 +80,11 @@ class EpisodeSwitcher(Switcher):
     def __init__(self, scorer: nn.Module, encoder: str, size: int, threshold: float) -> None:
         self.encoder = encoder
         self.threshold = threshold
-        self._scorer, self._size = scorer, size
+        self._scorer, self._layout = scorer, ObservationLayout(size)
         self._routed = Memory()
 
     def call_probability(self, observation: Array, allowed: Array) -> Array:
-        begins = steps_made(observation, self._size) == 0
+        begins = steps_made(self._layout.view(observation)) == 0
         now = win_probability(self._scorer, observation) > self.threshold
         routed = np.where(begins, now, self._routed.at(begins))
         self._routed.keep(routed)
@@ -168,13 +147,6 @@ def margins(scorer: nn.Module, log: OfflineDataset, points: int) -> list[float]:
     return [float(q) for q in np.quantile(gains, np.linspace(0, 1, points + 2)[1:-1])]
 
 
-class UniversalScorer(Actor):
-    """What either choice is worth on any terms of a range, `[B, 2]`."""
-
-    def __init__(self, encoder: Encoder, width: int, terms: CostBudgetRange) -> None:
-        super().__init__(UniversalTrunk(encoder, 0, width, terms), width)
-
-
 def learn_cql(
     scorer: nn.Module,
     log: OfflineDataset,
@@ -191,7 +163,7 @@ def learn_cql(
     Double Q-learning with a slow copy, and the penalty log sum exp Q - Q(s, g) of CQL(H).
 
     Args:
-        scorer: `UniversalScorer`.
+        scorer: as `universal_score_network` makes it.
         log: what to learn from.
         terms: the costs and budgets that transitions are told again with.
         size: features of the encoder, behind which the terms stand.
@@ -205,7 +177,7 @@ def learn_cql(
     slow = deepcopy(scorer)
     optimizer = torch.optim.Adam(scorer.parameters(), RATE, fused=True)
     for _ in range(steps):
-        batch = terms.relabel(buffer.sample(BATCH, 0.0, 0.0, rng), size + SHARE, size + COST, rng)
+        batch = relabel(buffer.sample(BATCH, 0.0, 0.0, rng), terms, size, rng)
         with torch.no_grad():
             ahead = scorer(batch.next_observation).masked_fill(~batch.next_allowed, -torch.inf)
             best = ahead.argmax(1, keepdim=True)
@@ -227,8 +199,7 @@ def learn_cql(
 
 def greedy(scorer: nn.Module, encoder: str, terms: CostBudgetRange | None = None) -> Switcher:
     """A Switcher that takes the choice with the greater score."""
-    actor: Any = scorer
-    return LearnedSwitcher(actor, encoder, greedy=True, terms=terms)
+    return LearnedSwitcher(scorer, encoder, greedy=True, supported=terms)
 
 
 def _outcomes(log: OfflineDataset) -> Iterator[tuple[int, float]]:

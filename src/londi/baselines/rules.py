@@ -11,17 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from londi.encoders.registry import REPEATS, STEPS
 from londi.errors import InvalidConfig
+from londi.switching.observation import ObservationLayout, steps_made
 from londi.switching.switcher import Switcher
 
 Array = npt.NDArray[Any]
 
 
-def steps_made(observation: Array, size: int) -> Array:
-    """Steps before each of these observations `[B, D]`, whose features are `size`."""
-    made: Array = np.rint(np.expm1(observation[:, size + STEPS]))
-    return made
+BLIND, PROGRESS = ObservationLayout(0), ObservationLayout(1)
+"""Layouts of observations without features, and with the last gain of score alone."""
 
 
 class FirstSwitcher(Switcher):
@@ -33,7 +31,7 @@ class FirstSwitcher(Switcher):
         self.k = k
 
     def call_probability(self, observation: Array, allowed: Array) -> Array:
-        return np.where(allowed[:, 1] & (steps_made(observation, 0) < self.k), 1.0, 0.0)
+        return np.where(allowed[:, 1] & (steps_made(BLIND.view(observation)) < self.k), 1.0, 0.0)
 
 
 class EverySwitcher(Switcher):
@@ -54,7 +52,7 @@ class EverySwitcher(Switcher):
         self.share = share
 
     def call_probability(self, observation: Array, allowed: Array) -> Array:
-        t = steps_made(observation, 0)
+        t = steps_made(BLIND.view(observation))
         # A tiny bit more, so that 3 * (1 / 3) counts as one.
         due = np.floor((t + 1) * self.share + 1e-9) > np.floor(t * self.share + 1e-9)
         return np.where(allowed[:, 1] & due, 1.0, 0.0)
@@ -102,10 +100,11 @@ class StuckSwitcher(Switcher):
         self._idle, self._due = Memory(), Memory()
 
     def call_probability(self, observation: Array, allowed: Array) -> Array:
-        begins = steps_made(observation, 1) == 0
-        progress = begins | (observation[:, 0] > 0)
+        view = PROGRESS.view(observation)
+        begins = steps_made(view) == 0
+        progress = begins | (view.features[:, 0] > 0)
         if self.novelty:
-            progress |= observation[:, 1 + REPEATS] == 0
+            progress |= view.repeats == 0
         idle = np.where(progress, 0, self._idle.at(begins) + 1)
         due = self._due.at(begins)
         due = np.where((due == 0) & (idle >= self.patience), self.hold, due)

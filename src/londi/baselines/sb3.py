@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from londi.baselines.routers import UncappedTrunk
 from londi.encoders.base import Encoder
 from londi.errors import MissingExtra
 from londi.switching.env import SwitchingVectorEnv
+from londi.switching.networks import Network, UncappedInputs
+from londi.switching.observation import ObservationLayout
 
 try:
     from stable_baselines3 import DQN, PPO
@@ -46,14 +47,17 @@ class StableBaselines(VecEnv):
 
     def step_wait(self) -> Any:
         observation, reward, terminated, truncated, info = self.env.step(self.actions)
-        infos = [
+        ended = terminated | truncated
+        infos: list[dict[str, Any]] = [
             {
                 "terminal_observation": info["final_obs"][i],
                 "TimeLimit.truncated": bool(truncated[i] and not terminated[i]),
             }
+            if ended[i]
+            else {}
             for i in range(self.num_envs)
         ]
-        return observation, reward, terminated | truncated, infos
+        return observation, reward, ended, infos
 
     def close(self) -> None:
         self.env.close()
@@ -74,13 +78,19 @@ class StableBaselines(VecEnv):
 class Trunk(BaseFeaturesExtractor):
     """The network that our own Switchers read an observation with."""
 
-    def __init__(self, space: Any, encoder: Encoder, width: int) -> None:
+    def __init__(self, space: Any, encoder: Encoder, width: int, cost: float) -> None:
         super().__init__(space, width)
-        self.trunk = UncappedTrunk(encoder, width)
+        self.inputs = inputs(encoder, cost)
+        self.trunk = encoder.trunk(self.inputs.extras, width)
 
     def forward(self, observation: Tensor) -> Tensor:
-        out: Tensor = self.trunk(observation)
+        out: Tensor = self.trunk(self.inputs(observation))
         return out
+
+
+def inputs(encoder: Encoder, cost: float) -> UncappedInputs:
+    """What these networks read: they learn without a budget, at one cost."""
+    return UncappedInputs(ObservationLayout(encoder.size), cost)
 
 
 def learn(
@@ -90,10 +100,11 @@ def learn(
     episodes: Any,
     *,
     width: int,
+    cost: float,
     steps: int,
     gamma: float,
     seed: int,
-) -> nn.Sequential:
+) -> Network:
     """Train, and return the part of the network that decides.
 
     Its two numbers are Q-values of ``"dqn"``, to take the greater of, and logits of ``"ppo"``. Both
@@ -103,7 +114,7 @@ def learn(
     threads = torch.get_num_threads()
     policy = {
         "features_extractor_class": Trunk,
-        "features_extractor_kwargs": {"encoder": encoder, "width": width},
+        "features_extractor_kwargs": {"encoder": encoder, "width": width, "cost": cost},
         "net_arch": [],
     }
     common: dict[str, Any] = {"gamma": gamma, "seed": seed, "device": "cpu"}
@@ -144,9 +155,11 @@ def learn(
     model.learn(steps)
     torch.set_num_threads(threads)
     head = decides[0] if isinstance(decides, nn.Sequential) else decides
-    return nn.Sequential(trunk.trunk, head)
+    learned = Network(inputs(encoder, cost), trunk.trunk, width)
+    learned.head.load_state_dict(head.state_dict())
+    return learned
 
 
-def sequential(encoder: Encoder, width: int) -> nn.Sequential:
+def network(encoder: Encoder, width: int, cost: float) -> Network:
     """A network of the shape that `learn` returns."""
-    return nn.Sequential(UncappedTrunk(encoder, width), nn.Linear(width, 2))
+    return Network.reading(encoder, inputs(encoder, cost), width)

@@ -33,7 +33,7 @@ from londi.errors import InvalidConfig, LondiError, OutputExists, UnknownName
 if TYPE_CHECKING:
     from londi.evaluation.curves import Estimate, Frontier
     from londi.evaluation.metrics import Result
-    from londi.models.pair import Pair
+    from londi.models.pair import ModelPair
     from londi.switching.switcher import Switcher
 
 INTERRUPTED = 130
@@ -476,7 +476,7 @@ def _estimate(figure: Estimate | None) -> str:
     return "-" if figure is None else f"{figure.value:.3f} ({figure.low:.3f} .. {figure.high:.3f})"
 
 
-def _load_switcher(folder: Path, greedy: bool, pair: Pair) -> Switcher:
+def _load_switcher(folder: Path, greedy: bool, pair: ModelPair) -> Switcher:
     from londi.switching.switcher import Switcher
 
     return Switcher.load(folder, pair.quick, pair.deepthink, greedy)

@@ -23,6 +23,9 @@ class TrainConfig(PairConfig):
     universal: bool = False
     """Train one Switcher for every cost of `cost_range` and every budget up to `most_budget`, and
     none. It can be operated anywhere in there; unless told otherwise, at `cost` and `budget`."""
+    algorithm: str = ""
+    """Training algorithm: `sac` (one cost and budget), `universal`, or `module:name` of your own;
+    by default `universal` decides."""
     cost_range: tuple[float, float] = (0.001, 0.04)
     """The least and the greatest cost of a universal Switcher."""
     most_budget: int = 20

@@ -14,15 +14,6 @@ from londi.encoders.tokens import TokenEncoder
 from londi.errors import InvalidConfig, UnknownName
 from londi.models.base import LanguageModel, unwrap
 
-SHARE, COST, STEPS, REPEATS = range(4)
-"""Places, behind the features of an observation, of the share of the budget left, of c, and of how
-long and how often round the episode has gone (`SwitchingVectorEnv`)."""
-
-
-EXTRAS = 4
-"""How many numbers that are."""
-
-
 ENCODERS = ("quick", "quick-words", "transformer", "model:<name>", "sentence:<model>")
 """What a learned Switcher's encoder may be called."""
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import count
 from math import exp
 from pathlib import Path
@@ -22,11 +23,12 @@ from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds, validation_seeds
 from londi.errors import InvalidConfig
 from londi.evaluation.metrics import Episode, Played, Result, call_rate, read_result, result
-from londi.models.pair import Pair, load_pair
+from londi.models.pair import ModelPair, load_pair
 from londi.storage.runs import write_whole
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.env import SwitchingVectorEnv
+from londi.switching.rollout import rollout
 from londi.switching.switcher import ConstantSwitcher, Switcher, ThresholdSwitcher
 from londi.types import Step, renamed
 
@@ -57,7 +59,7 @@ class Record:
 
 
 def play(
-    pair: Pair,
+    pair: ModelPair,
     switcher: Switcher,
     episodes: Sequence[int],
     *,
@@ -85,25 +87,24 @@ def play(
     Raises:
         InvalidConfig: if the Switcher was trained for a range that these terms are not in.
     """
+    switcher.check_supported(cost, budget)
     env = SwitchingVectorEnv(
         pair.make,
         pair.quick,
         pair.deepthink,
         cost=cost,
-        budget=switcher.operated(cost, budget),
+        budget=budget,
         encoder=make_encoder(switcher.encoder, pair.quick, pair.deepthink),
         num_envs=min(num_envs, len(episodes)),
     )
     rng = np.random.default_rng(seed)
     played: dict[int, list[Record]] = {episode: [] for episode in episodes}
+    decide = partial(switcher.decide, rng=rng)
     with closing(env):
-        observation, info = env.reset(options={"episodes": episodes})
-        while info["live"].any():
-            choice, propensity = switcher.decide(observation, info["action_mask"], rng)
-            observation, _, _, _, info = env.step(choice)
-            for step, chance in zip(info["steps"], propensity, strict=True):
+        for seen in rollout(env, decide, *env.reset(options={"episodes": episodes})):
+            for step, propensity in zip(seen.steps, seen.decision.propensity, strict=True):
                 if step is not None:
-                    played[step.episode].append(Record(step, float(chance)))
+                    played[step.episode].append(Record(step, float(propensity)))
                     if step.ended:
                         on_episode()
     return list(played.values())
@@ -178,10 +179,10 @@ class Evaluation:
 
 def evaluate(
     training: TrainConfig,
-    switcher: Callable[[Pair], Switcher],
+    switcher: Callable[[ModelPair], Switcher],
     config: EvaluateConfig,
     *,
-    pair: Pair | None = None,
+    pair: ModelPair | None = None,
     on_episode: Callable[[int, str], None] = lambda done, method: None,
 ) -> Evaluation:
     """Play held-out episodes with every method.

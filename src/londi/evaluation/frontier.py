@@ -34,8 +34,8 @@ from londi.evaluation.curves import (
 )
 from londi.evaluation.evaluate import play, read_played, summary, write_played
 from londi.evaluation.metrics import Episode, apgr, call_rate, cpt, iqm, result
-from londi.evaluation.replays import watch
-from londi.models.pair import Pair, load_pair
+from londi.evaluation.replays import replay
+from londi.models.pair import ModelPair, load_pair
 from londi.oracle import clairvoyant
 from londi.oracle.explore import reachable
 from londi.storage.checkpoint import has_state
@@ -130,7 +130,7 @@ class Comparison:
         self,
         folder: Path,
         config: FrontierConfig,
-        pair: Pair | None,
+        pair: ModelPair | None,
         on_played: Callable[[int, str], None],
     ) -> None:
         runs = [Path(run) for run in config.runs]
@@ -257,7 +257,7 @@ def frontier(
     *,
     resume: bool = False,
     overwrite: bool = False,
-    pair: Pair | None = None,
+    pair: ModelPair | None = None,
     on_played: Callable[[int, str], None] = lambda done, text: None,
 ) -> Frontier:
     """Play everything, and leave the figures in `folder`.
@@ -419,7 +419,7 @@ def _timelines(comparison: Comparison, ends: tuple[list[Episode], list[Episode]]
         return []
     told: list[Replay] = []
     for at in UNIVERSAL.candidates(bench)[::TOLD]:
-        told += watch(
+        told += replay(
             comparison.pair,
             bench.switcher,
             episodes,

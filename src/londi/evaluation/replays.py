@@ -1,27 +1,30 @@
-"""Episodes told step by step: what was seen, what either model would do, and what was expected.
+"""Replays: episodes step by step, with what both models would do and what the Switcher expected.
 
-This file knows how an episode is watched, and nothing of who is any good.
+This file knows how an episode is played, and nothing of how methods compare.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from londi.encoders.registry import make_encoder
 from londi.envs.episode import TextEpisode
 from londi.evaluation.curves import Replay, ReplayStep
-from londi.models.pair import Pair
+from londi.models.pair import ModelPair
 from londi.switching.budget import Budget
 from londi.switching.env import SwitchingVectorEnv
+from londi.switching.rollout import rollout
 from londi.switching.switcher import LearnedSwitcher
 from londi.types import Step
 
 
-def watch(
-    pair: Pair,
+def replay(
+    pair: ModelPair,
     switcher: LearnedSwitcher,
     episodes: Sequence[int],
     *,
@@ -39,58 +42,62 @@ def watch(
         budget: n; None for no cap.
         seed: seed of random choices.
     """
+    switcher.check_supported(cost, Budget(budget))
     env = SwitchingVectorEnv(
         pair.make,
         pair.quick,
         pair.deepthink,
         cost=cost,
-        budget=switcher.operated(cost, Budget(budget)),
+        budget=Budget(budget),
         encoder=make_encoder(switcher.encoder, pair.quick, pair.deepthink),
         num_envs=len(episodes),
-        foresight=True,
+        privileged=True,
     )
     rng = np.random.default_rng(seed)
-    seen: dict[int, list[tuple[Step, float, float, float]]] = {e: [] for e in episodes}
+    recorded: dict[int, list[_Recorded]] = {episode: [] for episode in episodes}
     with closing(env):
-        observation, info = env.reset(options={"episodes": episodes})
-        while info["live"].any():
-            call = switcher.call_probability(observation, info["action_mask"])
-            expected = switcher.expect(observation)
-            choice = rng.random(len(call)) < call
-            observation, _, _, _, info = env.step(choice)
-            said = zip(info["steps"], call, expected.gain, expected.more_calls, strict=True)
-            for step, *numbers in said:
+        start = env.reset(options={"episodes": episodes})
+        decide = partial(switcher.decide, rng=rng)
+        for seen in rollout(env, decide, *start):
+            expected = switcher.expect(seen.observation)
+            numbers = (seen.decision.call_probability, expected.gain, expected.more_calls)
+            for step, *row in zip(seen.steps, *numbers, strict=True):
                 if step is not None:
-                    seen[step.episode].append((step, *map(float, numbers)))
+                    recorded[step.episode].append(_Recorded(step, *map(float, row)))
     texts = TextEpisode(pair.make())
-    told = [_told(texts, seen[e], cost, budget) for e in episodes]
-    texts.close()
-    return told
+    with closing(texts):
+        return [_replay(texts, recorded[episode], cost, budget) for episode in episodes]
 
 
-def _told(
-    texts: TextEpisode,
-    seen: Sequence[tuple[Step, float, float, float]],
-    cost: float,
-    budget: int | None,
+class _Recorded(NamedTuple):
+    """A step, and what the Switcher said before it."""
+
+    step: Step
+    probability: float
+    gain: float
+    more_calls: float
+
+
+def _replay(
+    texts: TextEpisode, recorded: Sequence[_Recorded], cost: float, budget: int | None
 ) -> Replay:
     """One episode, done again to see its texts."""
-    steps = [step for step, *_ in seen]
+    steps = [row.step for row in recorded]
     texts.resume(steps[0].episode, [step.action for step in steps])
-    moments = [
+    shown = [
         ReplayStep(
             text=text,
-            quick=step.quick_action or "",
-            deepthink=step.deepthink_action or "",
-            choice=step.choice,
-            done=step.substituted_action or step.action,
-            probability=probability,
-            gain=gain,
-            more_calls=more,
-            reward=step.reward,
+            quick=row.step.quick_action or "",
+            deepthink=row.step.deepthink_action or "",
+            choice=row.step.choice,
+            done=row.step.substituted_action or row.step.action,
+            probability=row.probability,
+            gain=row.gain,
+            more_calls=row.more_calls,
+            reward=row.step.reward,
             clairvoyant=None,
         )
-        for text, (step, probability, gain, more) in zip(texts.observations, seen, strict=False)
+        for text, row in zip(texts.observations, recorded, strict=False)
     ]
     return Replay(
         episode=steps[0].episode,
@@ -99,5 +106,5 @@ def _told(
         budget=budget,
         total=sum(step.reward for step in steps),
         success=steps[-1].success,
-        steps=moments,
+        steps=shown,
     )

@@ -24,7 +24,7 @@ from londi.errors import InvalidConfig, LondiError
 from londi.evaluation import metrics
 from londi.evaluation.evaluate import play, summary
 from londi.evaluation.metrics import Episode
-from londi.models.pair import Pair, load_pair
+from londi.models.pair import ModelPair, load_pair
 from londi.storage.runs import write_whole
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
@@ -155,7 +155,7 @@ def tune(
     folder: Path,
     config: TuneConfig,
     *,
-    pair: Pair | None = None,
+    pair: ModelPair | None = None,
     on_point: Callable[[int, str], None] = lambda done, text: None,
 ) -> TunedPoint:
     """Find where the Switcher in `folder` does what `config` asks for, and leave that beside it.

@@ -38,7 +38,7 @@ from londi.imitation.tokenizer import learn_tokenizer, new_model
 from londi.models.base import LanguageModel
 from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.models.hf.transformer import TransformerModel
-from londi.models.pair import Pair
+from londi.models.pair import ModelPair
 from londi.models.registry import load_model, load_transformer
 from londi.storage.checkpoint import has_state, load_state, save_state
 from londi.storage.runs import create_run, read_run
@@ -298,7 +298,7 @@ def _figures(lm: LanguageModel, config: FinetuneConfig) -> dict[str, Any]:
     """What the model reaches by itself on held-out episodes."""
     played = summary(
         play(
-            Pair(lm, lm, partial(make_env, config.env, **config.env_options)),
+            ModelPair(lm, lm, partial(make_env, config.env, **config.env_options)),
             ConstantSwitcher(0.0),
             held_out_seeds(config.evaluation_episodes),
             cost=0.0,

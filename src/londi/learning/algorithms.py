@@ -1,149 +1,250 @@
-"""What a training is for: one cost and one budget, as in the paper, or all of a range.
+"""Training algorithms: SAC for one fixed cost and budget, or an actor-critic conditioned on both.
 
-A course says on what terms episodes are played, what is learned from them, and by whom. This file
-knows no environment and no language model.
+An algorithm says at which cost and budget episodes are played, and makes the learner. A learner
+takes in transitions and turns them into a policy. Both are protocols, so that another algorithm
+(`--algorithm module:name`) is a file of its own. This file knows no environment and no language
+model.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
 from math import inf, log
-from typing import Any
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from londi.config import TrainConfig
 from londi.encoders.base import Encoder
-from londi.encoders.registry import COST, EXTRAS, SHARE
+from londi.errors import UnknownName
 from londi.learning.privileged import PrivilegedCritic
-from londi.learning.replay import Batch, ReplayBuffer
-from londi.learning.sac import SAC, AutoAlpha, FixedAlpha, Temperature, average
-from londi.learning.universal import UniversalLearner
+from londi.learning.replay import Batch, Experience, ReplayBuffer
+from londi.learning.sac import (
+    SAC,
+    AutoAlpha,
+    FixedAlpha,
+    Losses,
+    Rates,
+    Temperature,
+    average,
+)
+from londi.learning.universal import UniversalLearner, relabel
+from londi.storage.names import is_spec, resolve
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
-from londi.switching.networks import UniversalActor, UniversalCritic
-from londi.switching.switcher import PunishedActor
+from londi.switching.networks import (
+    FixedInputs,
+    Network,
+    PenaltyActor,
+    UniversalActor,
+    UniversalValue,
+)
+from londi.switching.observation import ObservationLayout
+from londi.switching.rollout import Transitions
 from londi.types import CostBudget
 
 Returns = tuple[float, float]
 """The least and the greatest return of an episode."""
 
 
-def make_algorithm(config: TrainConfig, encoder: Encoder) -> Algorithm:
-    """The course that `config` asks for.
+class Learner(Protocol):
+    """Turns transitions into a policy.
 
-    Args:
-        config: the settings of the training.
-        encoder: what the Switcher reads.
-
-    Raises:
-        InvalidConfig: if a universal Switcher is to be operated outside of its range.
+    `draw` is called in the main thread, and `update` in another one while the language models
+    answer; both are joined before `add`, so that a run is the same to the bit.
     """
-    if terms := CostBudgetRange.of(config):
-        return UniversalAlgorithm(config, encoder, terms)
-    return SACAlgorithm(config, encoder)
+
+    def policy(self, observation: Tensor, allowed: Tensor) -> Tensor:
+        """Probabilities `[B, 2]` at observations `[B, D]`; 0 where not `allowed` `[B, 2]`."""
+
+    def add(self, transitions: Transitions) -> None:
+        """Take in one step of every slot."""
+
+    def draw(self, updates: int, rng: np.random.Generator) -> list[Any]:
+        """Batches to learn from during the next step, about `updates` of them."""
+
+    def update(self, batch: Any) -> Losses:
+        """Learn from one of these batches."""
+
+    def switcher(self) -> dict[str, Any]:
+        """A checkpoint of the Switcher; the algorithm's `switcher` makes it again."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a resumed run needs."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` returned."""
 
 
-class Algorithm(ABC):
-    """What a training is for.
+class Algorithm(Protocol):
+    """A way to train a Switcher; made of a configuration and the encoder.
 
     Attributes:
         budget: the rule of the calls in its episodes.
     """
 
-    budget: Budget
+    @property
+    def budget(self) -> Budget: ...
 
-    def __init__(self, config: TrainConfig, encoder: Encoder) -> None:
-        self._config = config
-        self._encoder = encoder
+    def cost_budget(self, episode: int) -> CostBudget:
+        """The cost and budget at which the episode of that seed is played."""
 
-    @abstractmethod
-    def terms(self, episode: int) -> CostBudget:
-        """The terms on which the episode of that seed is played."""
-
-    @abstractmethod
-    def learner(self, foresight: int = 0, returns: Returns | None = None) -> SAC:
-        """Who learns; its weights are drawn from torch's global generator.
+    def learner(self, privileged: int, returns: Returns | None) -> Learner:
+        """A new learner; its weights are drawn from torch's global generator.
 
         Args:
-            foresight: numbers behind an observation that the critics alone see.
+            privileged: numbers behind an observation that critics alone see, P.
             returns: the least and the greatest return of an episode, where they are known.
         """
 
-    @abstractmethod
-    def sample(self, buffer: ReplayBuffer, rng: np.random.Generator) -> Batch:
-        """A batch to learn from."""
 
-    @abstractmethod
-    def kept(self, learner: Any) -> dict[str, Any]:
-        """What `Switcher.load` needs of a checkpoint."""
-
-    def _settings(self) -> dict[str, Any]:
-        """Those of any learner."""
-        config, encoder = self._config, self._encoder
-        return {
-            "make_trunk": lambda: encoder.trunk(EXTRAS, config.width),
-            "width": config.width,
-            "gamma": config.gamma,
-            "tau": config.tau,
-            "actor_tau": config.actor_tau,
-            "actor_lr": config.learning_rate,
-            "critic_lr": config.learning_rate,
-            "combine": average if config.critics == "mean" else torch.minimum,
-            "observed": encoder.size + EXTRAS,
-        }
-
-    def _kept(self, learner: SAC) -> dict[str, Any]:
-        """What is needed of any."""
-        return {
-            "encoder": self._config.encoder,
-            "width": self._config.width,
-            "actor": learner.mean_actor.module.state_dict(),
-        }
+ALGORITHMS: dict[str, Callable[[TrainConfig, Encoder], Algorithm]] = {}
+"""The built-in algorithms by name; filled at the end of this file."""
 
 
-class SACAlgorithm(Algorithm):
-    """One cost and one budget: LONDI, or LONDI-B."""
+def make_algorithm(config: TrainConfig, encoder: Encoder) -> Algorithm:
+    """The algorithm that `config` names.
+
+    Args:
+        config: the settings of the training.
+        encoder: features that the Switcher reads.
+
+    Raises:
+        UnknownName: if there is no algorithm of that name.
+        InvalidConfig: if a universal Switcher is to be operated outside of its range, or a module
+            cannot be imported.
+    """
+    name = config.algorithm or ("universal" if config.universal else "sac")
+    if is_spec(name):
+        brought = cast(Callable[[TrainConfig, Encoder], Algorithm], resolve(name, "algorithm"))
+        return brought(config, encoder)
+    if name not in ALGORITHMS:
+        raise UnknownName("algorithm", name, ALGORITHMS)
+    return ALGORITHMS[name](config, encoder)
+
+
+class ReplayLearner:
+    """A learner that replays stored transitions.
+
+    Args:
+        inner: makes the updates.
+        buffer: the transitions.
+        sample: draws a batch.
+        switcher: what of the learner is the Switcher.
+    """
+
+    def __init__(
+        self,
+        inner: SAC | UniversalLearner,
+        buffer: ReplayBuffer,
+        sample: Callable[[ReplayBuffer, np.random.Generator], Batch],
+        switcher: Callable[[], dict[str, Any]],
+    ) -> None:
+        self._update = cast(Callable[[Batch], Losses], inner.update)
+        self.inner, self.buffer = inner, buffer
+        self._sample, self.switcher = sample, switcher
+
+    def policy(self, observation: Tensor, allowed: Tensor) -> Tensor:
+        return self.inner.policy(observation, allowed)
+
+    def add(self, transitions: Transitions) -> None:
+        self.buffer.add(experience(transitions))
+
+    def draw(self, updates: int, rng: np.random.Generator) -> list[Batch]:
+        count = updates if len(self.buffer) else 0
+        return [self._sample(self.buffer, rng) for _ in range(count)]
+
+    def update(self, batch: Batch) -> Losses:
+        return self._update(batch)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"learner": self.inner.state_dict(), "buffer": self.buffer.state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.inner.load_state_dict(state["learner"])
+        self.buffer.load_state(state["buffer"])
+
+
+def experience(seen: Transitions) -> Experience:
+    """What a replay buffer holds of a step: the privileged information behind the observation."""
+    return Experience(
+        observation=np.concatenate([seen.observation, seen.privileged], 1),
+        choice=seen.decision.choice,
+        reward=seen.reward,
+        next_observation=np.concatenate([seen.next_observation, seen.next_privileged], 1),
+        terminated=seen.terminated,
+        allowed=seen.allowed,
+        next_allowed=seen.next_allowed,
+        overspent=seen.overspent,
+    )
+
+
+def _rates(config: TrainConfig) -> Rates:
+    rate = config.learning_rate
+    return Rates(config.gamma, config.tau, config.actor_tau, actor_lr=rate, critic_lr=rate)
+
+
+class SACAlgorithm:
+    """Soft actor-critic at one cost and one budget: LONDI, or LONDI-B."""
 
     def __init__(self, config: TrainConfig, encoder: Encoder) -> None:
-        super().__init__(config, encoder)
+        self._config, self._encoder = config, encoder
         self.budget = Budget.of(config)
-        if config.alpha == "auto":
-            entropy = config.target_entropy * log(2)
-            self._alpha: Temperature = AutoAlpha(entropy, lr=config.learning_rate, initial=0.01)
-        else:
-            self._alpha = FixedAlpha(config.alpha)
-        self._punishment = self.budget.punishment(self._alpha.value)
 
-    def terms(self, episode: int) -> CostBudget:
+    def cost_budget(self, episode: int) -> CostBudget:
         return CostBudget(self._config.cost, self.budget.start)
 
-    def learner(self, foresight: int = 0, returns: Returns | None = None) -> SAC:
-        encoder, width, budget = self._encoder, self._config.width, self.budget
-        make_critic = partial(PrivilegedCritic, encoder, foresight, width, budget)
-        return SAC(
-            **self._settings(),
-            alpha=self._alpha,
-            make_actor=lambda: PunishedActor(encoder, width, self._punishment),
-            make_critic=make_critic if foresight else None,
-            worth=self._worth(returns) if returns else (-inf, inf),
+    def learner(self, privileged: int, returns: Returns | None) -> ReplayLearner:
+        config, encoder, width = self._config, self._encoder, self._config.width
+        alpha, budget = self._temperature(), self.budget
+        punishment, most = budget.punishment(alpha.value), budget.calls or 1
+        layout = ObservationLayout(encoder.size, privileged)
+
+        def critic() -> nn.Module:
+            if privileged:
+                return PrivilegedCritic(encoder, privileged, width, budget)
+            return Network.reading(encoder, FixedInputs(layout, most), width)
+
+        sac = SAC(
+            PenaltyActor(encoder, width, most, punishment),
+            (critic(), critic()),
+            alpha,
+            _rates(config),
+            combine=average if config.critics == "mean" else torch.minimum,
+            observed=layout.observed,
+            target_bounds=self._target_bounds(returns) if returns else (-inf, inf),
         )
 
-    def sample(self, buffer: ReplayBuffer, rng: np.random.Generator) -> Batch:
+        def sample(buffer: ReplayBuffer, rng: np.random.Generator) -> Batch:
+            return buffer.sample(config.batch_size, config.cost, budget.penalty, rng)
+
+        def switcher() -> dict[str, Any]:
+            return {
+                "algorithm": "sac",
+                "encoder": config.encoder,
+                "width": width,
+                "budget": most,
+                "punishment": punishment,
+                "actor": sac.networks.mean_actor.module.state_dict(),
+            }
+
+        return ReplayLearner(sac, ReplayBuffer(config.capacity, layout.size), sample, switcher)
+
+    def _temperature(self) -> Temperature:
         config = self._config
-        return buffer.sample(config.batch_size, config.cost, self.budget.penalty, rng)
+        if config.alpha == "auto":
+            entropy = config.target_entropy * log(2)
+            return AutoAlpha(entropy, lr=config.learning_rate, initial=0.01)
+        return FixedAlpha(config.alpha)
 
-    def kept(self, learner: Any) -> dict[str, Any]:
-        return self._kept(learner) | {"punishment": self._punishment}
-
-    def _worth(self, returns: Returns) -> tuple[float, float]:
+    def _target_bounds(self, returns: Returns) -> tuple[float, float]:
         """Bounds of what can follow on a state.
 
-        Of reward as much as lies between the least and the greatest return, and at worst a call,
-        with its punishment, at every step. Of the reward twice that: critics that merely err are
+        Reward: as much as lies between the least and the greatest return, and at worst a call,
+        with its punishment, at every step. Twice that reward, so that critics that merely err are
         left alone.
         """
         gamma, most = self._config.gamma, 2 * (returns[1] - returns[0])
@@ -151,37 +252,54 @@ class SACAlgorithm(Algorithm):
         return -most - (dear / (1.0 - gamma) if gamma < 1 else inf), most
 
 
-class UniversalAlgorithm(Algorithm):
-    """Every cost and every budget of a range, drawn anew for each episode and each transition."""
+class UniversalAlgorithm:
+    """Every cost and budget of a range, drawn anew for each episode and each transition."""
 
-    def __init__(self, config: TrainConfig, encoder: Encoder, terms: CostBudgetRange) -> None:
-        super().__init__(config, encoder)
-        self.budget = terms.budget
-        self._terms = terms
+    budget = Budget()
 
-    def terms(self, episode: int) -> CostBudget:
+    def __init__(self, config: TrainConfig, encoder: Encoder) -> None:
+        self._config, self._encoder = config, encoder
+        self._terms = CostBudgetRange(*config.cost_range, config.most_budget)
+        CostBudgetRange.of(config)  # refuses to be operated outside of its range
+
+    def cost_budget(self, episode: int) -> CostBudget:
         return self._terms.of_episode(episode)
 
-    def learner(self, foresight: int = 0, returns: Returns | None = None) -> SAC:
-        encoder, width, terms = self._encoder, self._config.width, self._terms
+    def learner(self, privileged: int, returns: Returns | None) -> ReplayLearner:
+        config, encoder, terms = self._config, self._encoder, self._terms
+        width = config.width
         most = 2 * (returns[1] - returns[0]) if returns else inf  # as `SACAlgorithm` has it
-        return UniversalLearner(
-            **self._settings(),
+        layout = ObservationLayout(encoder.size, privileged)
+
+        def critic() -> nn.Module:
+            return UniversalValue(encoder, width, terms, privileged)
+
+        learner = UniversalLearner(
+            UniversalActor(encoder, width, terms),
+            (critic(), critic()),
+            UniversalValue(encoder, width, terms),
+            _rates(config),
             price=terms.typical,
             sharpness=UniversalActor.SHARPNESS,
-            make_actor=lambda: UniversalActor(encoder, width, terms),
-            make_critic=lambda: UniversalCritic(encoder, foresight, width, terms),
-            make_forecast=lambda: UniversalCritic(encoder, 0, width, terms),
-            worth=(-most, most),
+            observed=layout.observed,
+            target_bounds=(-most, most),
         )
 
-    def sample(self, buffer: ReplayBuffer, rng: np.random.Generator) -> Batch:
-        size = self._encoder.size
-        batch = buffer.sample(self._config.batch_size, 0.0, 0.0, rng)
-        return self._terms.relabel(batch, size + SHARE, size + COST, rng)
+        def sample(buffer: ReplayBuffer, rng: np.random.Generator) -> Batch:
+            batch = buffer.sample(config.batch_size, 0.0, 0.0, rng)
+            return relabel(batch, terms, encoder.size, rng)
 
-    def kept(self, learner: Any) -> dict[str, Any]:
-        return self._kept(learner) | {
-            "terms": asdict(self._terms),
-            "forecast": learner.mean_forecast.module.state_dict(),
-        }
+        def switcher() -> dict[str, Any]:
+            return {
+                "algorithm": "universal",
+                "encoder": config.encoder,
+                "width": width,
+                "cost_budget": asdict(terms),
+                "actor": learner.networks.mean_actor.module.state_dict(),
+                "value_head": learner.mean_value_head.module.state_dict(),
+            }
+
+        return ReplayLearner(learner, ReplayBuffer(config.capacity, layout.size), sample, switcher)
+
+
+ALGORITHMS.update(sac=SACAlgorithm, universal=UniversalAlgorithm)

@@ -1,45 +1,19 @@
-"""What critics may know in a training that no Switcher knows when it decides.
+"""A critic that knows what both models would do, and so where the choice changes nothing.
 
-Asking both models in every state of a training shows where the choice between them changes
-nothing. The critics are told, so that the actor learns the average of what they know
-(asymmetric actor-critic, arXiv 1710.06542). This file knows no environment and no learner.
+Asking both models in every state of a training shows where they agree. The critics are told, so
+that the actor learns the average of what they know (asymmetric actor-critic, arXiv 1710.06542).
+This file knows no environment and no learner.
 """
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from londi.encoders.base import Encoder
-from londi.encoders.registry import COST, EXTRAS, SHARE
-from londi.models.base import LanguageModel, unwrap
 from londi.switching.budget import Budget
-from londi.types import Reply
-
-
-class PrivilegedInfo:
-    """What DEEPTHINK would do in a state.
-
-    Whether it is what QUICK would do, then DEEPTHINK's own embedding, where it gives one,
-    standardised.
-
-    Attributes:
-        size: numbers for a state.
-    """
-
-    def __init__(self, deepthink: LanguageModel) -> None:
-        self._width = int(getattr(unwrap(deepthink), "embedding_size", 0))
-        self.size = 1 + self._width
-
-    def encode(self, quick: Reply, deepthink: Reply) -> np.ndarray:
-        """float32 `[size]`, of what both models reply in one state."""
-        row = np.zeros(self.size, np.float32)
-        row[0] = quick.action == deepthink.action
-        if deepthink.embedding is not None:
-            states = deepthink.embedding
-            row[1:] = (states - states.mean()) / (states.std() + 1e-6)
-        return row
+from londi.switching.networks import FixedInputs
+from londi.switching.observation import ObservationLayout
 
 
 class PrivilegedCritic(nn.Module):
@@ -57,24 +31,25 @@ class PrivilegedCritic(nn.Module):
 
     Args:
         encoder: of the features that an observation begins with.
-        foresight: numbers behind it, `PrivilegedInfo.size`.
+        privileged: numbers behind an observation, P (`PrivilegedInfo.size`).
         width: of the hidden layers.
         budget: the cap on calls.
     """
 
-    def __init__(self, encoder: Encoder, foresight: int, width: int, budget: Budget) -> None:
+    def __init__(self, encoder: Encoder, privileged: int, width: int, budget: Budget) -> None:
         super().__init__()
-        self._share, self._cost = encoder.size + SHARE, encoder.size + COST
-        self._agree = encoder.size + EXTRAS
+        self._layout = ObservationLayout(encoder.size, privileged)
+        self._inputs = FixedInputs(self._layout, budget.calls or 1)
         self._budgeted = budget.calls is not None
         self._penalty = budget.penalty
-        self.trunk = encoder.trunk(EXTRAS + foresight, width)
+        self.trunk = encoder.trunk(self._inputs.extras, width)
         self.head = nn.Linear(width, 3)
 
     def forward(self, observation: Tensor) -> Tensor:
-        """`[B, encoder.size + EXTRAS + foresight]` -> `[B, 2]`."""
-        quick, better, spent = self.head(self.trunk(observation)).unbind(1)
-        agree = observation[:, self._agree] == 1
+        """`[B, D]` -> `[B, 2]`."""
+        view = self._layout.view(observation)
+        quick, better, spent = self.head(self.trunk(self._inputs(observation))).unbind(1)
+        agree = view.privileged[:, 0] == 1
         gain = torch.where(agree, spent if self._budgeted else 0.0, better)
-        punished = self._penalty * (observation[:, self._share] <= 0)
-        return torch.stack([quick, quick - observation[:, self._cost] - punished + gain], 1)
+        punished = self._penalty * ((view.capped > 0) & (view.budget_left <= 0))
+        return torch.stack([quick, quick - view.cost - punished + gain], 1)

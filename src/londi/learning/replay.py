@@ -44,7 +44,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Transitions:
+class Experience:
     """One transition from each of n environments, as arrays; observations of D numbers.
 
     Attributes:
@@ -103,7 +103,7 @@ class ReplayBuffer:
         """Transitions held."""
         return min(self._added, self.capacity)
 
-    def add(self, seen: Transitions) -> None:
+    def add(self, seen: Experience) -> None:
         """Store `seen`.
 
         Raises:

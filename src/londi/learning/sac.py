@@ -1,7 +1,7 @@
 """Soft actor-critic for two actions (discrete SAC, arXiv 1910.07207).
 
-Numbers in, numbers out: this file knows no text, no environment and no cost. What an
-observation means, and that action 1 is expensive, is decided where batches are made.
+Numbers in, numbers out: this file knows no text, no environment and no cost. The meaning of an
+observation, and that action 1 is expensive, is decided where batches are made.
 
 Shapes in the comments: B transitions, D numbers an observation, A = 2 actions.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from math import inf, log
 from typing import Any, Protocol
 
@@ -21,61 +20,11 @@ from torch.nn.functional import mse_loss
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from londi.learning.replay import Batch
+from londi.switching.networks import Policy, masked_policy
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
-MakeTrunk = Callable[[], nn.Module]
 Combine = Callable[[Tensor, Tensor], Tensor]
-"""What is believed of two critics' values [B, A]."""
-
-
-def mlp(sizes: list[int]) -> nn.Sequential:
-    """A trunk of linear layers, each followed by a ReLU; `sizes` runs from input to width."""
-    layers: list[nn.Module] = []
-    for size_in, size_out in pairwise(sizes):
-        layers += [nn.Linear(size_in, size_out), nn.ReLU()]
-    return nn.Sequential(*layers)
-
-
-class _Network(nn.Module):
-    def __init__(self, trunk: nn.Module, width: int) -> None:
-        super().__init__()
-        self.trunk = trunk
-        self.head = nn.Linear(width, 2)
-
-    def forward(self, observation: Tensor) -> Tensor:
-        """[B, D] -> [B, A]."""
-        out: Tensor = self.head(self.trunk(observation))
-        return out
-
-
-class Actor(_Network):
-    """Logits [B, 2] of the two actions. `trunk` maps [B, D] to [B, width]."""
-
-
-class Critic(_Network):
-    """Soft action values [B, 2], in units of reward. `trunk` maps [B, D] to [B, width]."""
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """Action probabilities and their logarithms, both [B, 2].
-
-    A forbidden action has probability 0, and 0 also in `log_probability`, so that the
-    product of the two is its limit, 0, and never NaN.
-    """
-
-    probability: Tensor
-    log_probability: Tensor
-
-    def entropy(self) -> Tensor:
-        """[B], in nats; at most log 2 = 0.693."""
-        return -(self.probability * self.log_probability).sum(-1)
-
-
-def masked_policy(logits: Tensor, allowed: Tensor) -> Policy:
-    """Softmax of `logits` [B, 2] over the `allowed` [B, 2] actions, at least one in each row."""
-    log_p = logits.masked_fill(~allowed, -torch.inf).log_softmax(-1)
-    return Policy(log_p.exp(), log_p.masked_fill(~allowed, 0.0))
+"""One value [B, A] from those of two critics."""
 
 
 def average(q1: Tensor, q2: Tensor) -> Tensor:
@@ -218,6 +167,7 @@ class Losses:
         alpha: the temperature's loss; 0.0 if it is fixed.
         entropy: mean policy entropy in nats where both actions were allowed, else 0.0.
         q_mean: mean of the first critic over the batch and both actions.
+        temperature: alpha after the update, in units of reward a nat; 0.0 without one.
     """
 
     critic: float
@@ -225,114 +175,159 @@ class Losses:
     alpha: float
     entropy: float
     q_mean: float
+    temperature: float = 0.0
 
 
-class SAC:
-    """The learner: an actor, two critics and their slow copies, and the mean of the last actors.
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How fast an actor-critic learns.
 
-    `mean_actor` is what to keep in the end: a single actor sways by calls an episode from one
-    hundred updates to the next.
-
-    Weights are drawn from torch's global generator; call `torch.manual_seed` before.
-
-    Args:
-        make_trunk: makes a fresh trunk [B, D] -> [B, width] for the actor and, unless
-            `make_critic` makes them, for each of the two critics, so that none shares weights.
-        width: numbers that a trunk gives.
-        alpha: `FixedAlpha` or `AutoAlpha`; it belongs to this learner alone.
+    Attributes:
         gamma: discount of a step, in [0, 1].
         tau: share of the critics that moves into their slow copies at each update, in (0, 1].
-        actor_tau: share of the newest actor in `mean_actor`, in (0, 1].
+        actor_tau: share of the newest actor in the running mean of actors, in (0, 1].
         actor_lr: Adam's learning rate for the actor.
         critic_lr: Adam's learning rate for the critics.
-        combine: `torch.minimum`, as published, or `average`.
-        make_critic: makes a fresh critic [B, D] -> [B, 2]; a `Critic` by default.
-        observed: how many numbers of an observation, from the first, the actor sees; all by
-            default. What stands behind them is for the critics alone, which only the training
-            needs (asymmetric actor-critic, arXiv 1710.06542).
-        worth: least and greatest discounted sum of rewards that can follow on a state. Targets are
-            kept between the two (the entropy to come added to the latter), so that critics that
-            learn from each other's errors cannot run away together.
+    """
+
+    gamma: float = 0.99
+    tau: float = 0.005
+    actor_tau: float = 0.002
+    actor_lr: float = 3e-4
+    critic_lr: float = 3e-4
+
+
+class ActorCritic:
+    """Two critics with their slow copies, an actor with the running mean of its weights.
+
+    The running mean is the actor to keep: within 100 updates one actor's call count drifts by
+    several calls an episode.
+
+    Args:
+        actor: logits [B, 2] from the first `observed` numbers of an observation.
+        critics: two networks from [B, D] that share no weights.
+        rates: how fast they learn.
+        observed: how many numbers of an observation, from the first, the actor sees; None for all.
+            The rest is for the critics alone (asymmetric actor-critic, arXiv 1710.06542).
     """
 
     def __init__(
         self,
-        make_trunk: MakeTrunk,
-        width: int,
-        alpha: Temperature,
-        *,
-        gamma: float = 0.99,
-        tau: float = 0.005,
-        actor_tau: float = 0.002,
-        actor_lr: float = 3e-4,
-        critic_lr: float = 3e-4,
-        combine: Combine = torch.minimum,
-        make_actor: Callable[[], nn.Module] | None = None,
-        make_critic: Callable[[], nn.Module] | None = None,
+        actor: nn.Module,
+        critics: tuple[nn.Module, nn.Module],
+        rates: Rates,
         observed: int | None = None,
-        worth: tuple[float, float] = (-inf, inf),
     ) -> None:
-        self._combine = combine
-        self._worth = worth
-        self._observed = observed
-        self.actor = make_actor() if make_actor else Actor(make_trunk(), width)
-        make_critic = make_critic or (lambda: Critic(make_trunk(), width))
-        self.critics = nn.ModuleList(make_critic() for _ in range(2))
+        self.actor = actor
+        self.critics = nn.ModuleList(critics)
         self.targets = copy.deepcopy(self.critics).requires_grad_(False)
-        self.mean_actor = AveragedModel(self.actor, multi_avg_fn=running_mean(actor_tau))
-        self.alpha = alpha
-        self.gamma = gamma
+        self.mean_actor = AveragedModel(actor, multi_avg_fn=running_mean(rates.actor_tau))
         # Fused: one kernel for all weights, the quickest of torch's three loops on a CPU.
-        self.actor_optimizer = torch.optim.Adam(self.actor.parameters(), actor_lr, fused=True)
-        self.critic_optimizer = torch.optim.Adam(self.critics.parameters(), critic_lr, fused=True)
-        self._average = get_ema_multi_avg_fn(1.0 - tau)  # type: ignore[no-untyped-call]
+        self.actor_optimizer = torch.optim.Adam(actor.parameters(), rates.actor_lr, fused=True)
+        self.critic_optimizer = torch.optim.Adam(
+            self.critics.parameters(), rates.critic_lr, fused=True
+        )
+        self._observed = observed
+        self._average = get_ema_multi_avg_fn(1.0 - rates.tau)  # type: ignore[no-untyped-call]
+
+    def seen(self, observation: Tensor) -> Tensor:
+        """The part of observations [B, D] that the actor sees."""
+        return observation[:, : self._observed]
+
+    def policy(self, observation: Tensor, allowed: Tensor) -> Policy:
+        """The actor's policy at observations [B, D], over the `allowed` [B, 2] actions."""
+        return masked_policy(self.actor(self.seen(observation)), allowed)
+
+    @torch.no_grad()
+    def probabilities(self, observation: Tensor, allowed: Tensor) -> Tensor:
+        """Action probabilities [B, 2] at what the actor sees; 0 where not `allowed` [B, 2]."""
+        return masked_policy(self.actor(observation), allowed).probability
+
+    def follow(self) -> None:
+        """Move the slow critics and the mean actor towards the newest ones."""
+        self._average(list(self.targets.parameters()), list(self.critics.parameters()), None)
+        self.mean_actor.update_parameters(self.actor)
+
+    def parts(self) -> dict[str, Any]:
+        """All that a resumed run needs, by name."""
+        return {
+            "actor": self.actor,
+            "mean_actor": self.mean_actor,
+            "critics": self.critics,
+            "targets": self.targets,
+            "actor_optimizer": self.actor_optimizer,
+            "critic_optimizer": self.critic_optimizer,
+        }
+
+
+class SAC:
+    """The learner: soft actor-critic on batches of transitions.
+
+    Args:
+        actor: logits [B, 2] from what the actor sees.
+        critics: two networks [B, D] -> [B, 2].
+        alpha: `FixedAlpha` or `AutoAlpha`; it belongs to this learner alone.
+        rates: how fast it learns.
+        combine: `torch.minimum`, as published, or `average`.
+        observed: how many numbers of an observation the actor sees; None for all.
+        target_bounds: least and greatest discounted sum of rewards that can follow on a state.
+            Targets are kept between the two (the entropy to come added to the latter), so that
+            critics that learn from each other's errors cannot run away together.
+    """
+
+    def __init__(
+        self,
+        actor: nn.Module,
+        critics: tuple[nn.Module, nn.Module],
+        alpha: Temperature,
+        rates: Rates | None = None,
+        *,
+        combine: Combine = torch.minimum,
+        observed: int | None = None,
+        target_bounds: tuple[float, float] = (-inf, inf),
+    ) -> None:
+        rates = rates or Rates()
+        self.networks = ActorCritic(actor, critics, rates, observed)
+        self.alpha = alpha
+        self.gamma = rates.gamma
+        self._combine = combine
+        self._target_bounds = target_bounds
 
     def update(self, batch: Batch) -> Losses:
         """One step of gradient for each network, all from the weights as they are before it."""
-        alpha = self.alpha.value
+        alpha, nets = self.alpha.value, self.networks
 
         # Critics, towards the reward and the soft value of what follows.
         with torch.no_grad():
-            next_seen = batch.next_observation[:, : self._observed]
-            next_policy = masked_policy(self.actor(next_seen), batch.next_allowed)
-            next_q1, next_q2 = (q(batch.next_observation) for q in self.targets)  # [B, A] each
+            next_policy = nets.policy(batch.next_observation, batch.next_allowed)
+            next_q1, next_q2 = (q(batch.next_observation) for q in nets.targets)  # [B, A] each
             next_value = soft_value(next_policy, next_q1, next_q2, alpha, self._combine)  # [B]
             target = critic_target(batch, next_value, self.gamma)  # [B]
-            least, most = self._worth
+            least, most = self._target_bounds
             target = target.clamp(least, most + self._entropy_to_come(alpha))
-        q1, q2 = (q(batch.observation) for q in self.critics)  # [B, A] each
+        q1, q2 = (q(batch.observation) for q in nets.critics)  # [B, A] each
         loss_q = critic_loss(q1, q2, batch.action, target)
-        descend(self.critic_optimizer, loss_q)
+        descend(nets.critic_optimizer, loss_q)
 
         # Actor, towards the actions that the critics value most.
-        policy = masked_policy(self.actor(batch.observation[:, : self._observed]), batch.allowed)
+        policy = nets.policy(batch.observation, batch.allowed)
         loss_pi = actor_loss(policy, q1.detach(), q2.detach(), alpha, self._combine)
-        descend(self.actor_optimizer, loss_pi)
+        descend(nets.actor_optimizer, loss_pi)
 
-        return self.settle(batch, policy, loss_q, loss_pi, q1)
-
-    def settle(
-        self, batch: Batch, policy: Policy, loss_q: Tensor, loss_pi: Tensor, q: Tensor
-    ) -> Losses:
-        """What follows on the gradient steps: the temperature, the slow copies, and the report."""
-        # A state with one action left has no entropy whatever the policy, so counting it would
-        # drive alpha up for nothing.
+        # The temperature. A state with one action left has no entropy whatever the policy, so
+        # counting it would drive alpha up for nothing.
         entropy = policy.entropy().detach()[batch.allowed.all(-1)]  # [N <= B]
         loss_alpha = self.alpha.update(entropy)
-        self._average(list(self.targets.parameters()), list(self.critics.parameters()), None)
-        self.mean_actor.update_parameters(self.actor)
-        mean_entropy = entropy.mean().item() if len(entropy) else 0.0
-        q_mean = q.detach().mean().item()
-        return Losses(loss_q.item(), loss_pi.item(), loss_alpha, mean_entropy, q_mean)
+        nets.follow()
+        return losses(loss_q, loss_pi, loss_alpha, entropy, q1, self.alpha.value)
 
-    @torch.no_grad()
     def policy(self, observation: Tensor, allowed: Tensor) -> Tensor:
         """Probabilities [B, 2] at what the actor sees; exactly 0 where not `allowed` [B, 2]."""
-        return masked_policy(self.actor(observation), allowed).probability
+        return self.networks.probabilities(observation, allowed)
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed run needs; nested dicts of tensors and plain values."""
-        return {name: part.state_dict() for name, part in self._parts().items()}
+        return state_of(self._parts())
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what `state_dict` returned; training goes on bit for bit as it would have.
@@ -341,23 +336,39 @@ class SAC:
             KeyError: if a part is missing.
             RuntimeError: if the weights do not fit these networks.
         """
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
+        load_parts(self._parts(), state)
 
     def _entropy_to_come(self, alpha: float) -> float:
         """At most, in units of reward."""
         return alpha * log(2) / (1.0 - self.gamma) if self.gamma < 1 else inf
 
     def _parts(self) -> dict[str, Any]:
-        return {
-            "actor": self.actor,
-            "mean_actor": self.mean_actor,
-            "critics": self.critics,
-            "targets": self.targets,
-            "actor_optimizer": self.actor_optimizer,
-            "critic_optimizer": self.critic_optimizer,
-            "alpha": self.alpha,
-        }
+        return self.networks.parts() | {"alpha": self.alpha}
+
+
+def losses(
+    critic: Tensor,
+    actor: Tensor,
+    alpha: float,
+    entropy: Tensor,
+    q: Tensor,
+    temperature: float = 0.0,
+) -> Losses:
+    """The report of one update; `entropy` [N] where both actions were allowed, `q` any shape."""
+    mean_entropy = entropy.mean().item() if len(entropy) else 0.0
+    q_mean = q.detach().mean().item()
+    return Losses(critic.item(), actor.item(), alpha, mean_entropy, q_mean, temperature)
+
+
+def state_of(parts: dict[str, Any]) -> dict[str, Any]:
+    """The states of these parts, by name."""
+    return {name: part.state_dict() for name, part in parts.items()}
+
+
+def load_parts(parts: dict[str, Any], state: dict[str, Any]) -> None:
+    """Take up what `state_of` returned."""
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
 
 
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:

@@ -98,9 +98,11 @@ class EpisodeStatistics:
         self._open = [_EpisodeSums() for _ in range(slots)]
         self._kept: deque[_EpisodeSums] = deque(maxlen=RECENT)
 
-    def add(self, steps: Sequence[Step]) -> None:
+    def add(self, steps: Sequence[Step | None]) -> None:
         """Take in one step of every slot."""
         for slot, step in enumerate(steps):
+            if step is None:
+                continue
             self._open[slot].add(step)
             if step.ended:
                 self._kept.append(self._open[slot])

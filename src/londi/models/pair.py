@@ -23,7 +23,7 @@ from londi.models.registry import load_model
 from londi.models.scripted import ExpertModel, RandomModel
 
 
-class Pair:
+class ModelPair:
     """The two models of a run, and the environment that they play.
 
     Args:
@@ -87,7 +87,7 @@ class Pair:
                 meter.inner.rng.bit_generator.state = saved
 
 
-def load_pair(config: PairConfig, seed: int) -> Pair:
+def load_pair(config: PairConfig, seed: int) -> ModelPair:
     """Load the two models that `config` names, and find its environment.
 
     Args:
@@ -125,7 +125,9 @@ def load_pair(config: PairConfig, seed: int) -> Pair:
     # Its advice is asked for only where somebody heeds it: it takes time.
     advice = isinstance(quick, ExpertModel) or isinstance(deepthink, ExpertModel)
     options = config.env_options | ({"expert": True} if advice else {})
-    return Pair(quick, deepthink, partial(make_env, config.env, **options), _store(config.cache))
+    return ModelPair(
+        quick, deepthink, partial(make_env, config.env, **options), _store(config.cache)
+    )
 
 
 def _store(cache: str) -> AnswerStore | None:

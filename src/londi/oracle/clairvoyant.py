@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from londi.config import LimitConfig
 from londi.envs.seeds import held_out_seeds
-from londi.models.pair import Pair, load_pair
+from londi.models.pair import ModelPair, load_pair
 from londi.oracle.explore import ENDED, Graph, reachable
 from londi.storage.runs import write_whole
 
@@ -98,7 +98,7 @@ class Limit:
 def limit(
     config: LimitConfig,
     *,
-    pair: Pair | None = None,
+    pair: ModelPair | None = None,
     on_states: Callable[[int, str], None] = lambda done, text: None,
 ) -> Limit:
     """The limit of the held-out episodes that `config` names.

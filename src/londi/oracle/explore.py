@@ -28,7 +28,7 @@ from londi.envs.histories import HISTORIES
 from londi.envs.memoized import remembered
 from londi.envs.prompt import History, Prompt
 from londi.errors import InvalidConfig
-from londi.models.pair import Pair
+from londi.models.pair import ModelPair
 
 ENDED, UNKNOWN, CUT = -1, -2, -3
 """Where a choice leads that leads to no state: to the end, or where nobody has looked, yet or for
@@ -257,7 +257,7 @@ class Graph:
 
 
 def reachable(
-    pair: Pair,
+    pair: ModelPair,
     episodes: Sequence[int],
     *,
     states: int,
@@ -442,7 +442,7 @@ class _Worlds:
         InvalidConfig: if the environment does not tell its returns.
     """
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: ModelPair) -> None:
         make = remembered(pair.make)
         env = make()
         metadata = env.unwrapped.metadata

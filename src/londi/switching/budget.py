@@ -1,7 +1,7 @@
-"""Budgets: how many DEEPTHINK calls an episode may make, and what happens at the end of them.
+"""Budgets: how many DEEPTHINK calls an episode may make, and what happens beyond.
 
-LONDI-B's state is (s, x) with x_0 = n and x_{t+1} = x_t - g_t (arXiv 2402.12061). An
-unlimited budget is a budget like any other, so that nobody else has to ask.
+LONDI-B's state is (s, x) with x_0 = n and x_{t+1} = x_t - g_t (arXiv 2402.12061). No cap is a
+budget like any other, so that nobody else has to ask.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ class Budget:
         mode: ``"mask"`` makes g = 1 impossible at x = 0; ``"penalty"`` (the paper's) allows
             it, so that the agent can explore, and punishes every call beyond n.
         penalty: the punishment of one such call, in units of reward.
-        scale: the calls that the Switcher sees as a full budget; n by default.
     """
 
     calls: int | None = None
     mode: BudgetMode = "mask"
     penalty: float = 1.0
-    scale: int | None = None
 
     def __post_init__(self) -> None:
         if self.calls is not None and (
-            isinstance(self.calls, bool) or not isinstance(self.calls, int) or self.calls < 0
+            isinstance(self.calls, bool)
+            or not isinstance(self.calls, (int, np.integer))
+            or self.calls < 0
         ):
             raise InvalidConfig(f"budget: expected a whole number >= 0 or none, got {self.calls!r}")
         if self.mode not in ("mask", "penalty"):
@@ -55,7 +55,7 @@ class Budget:
 
     @property
     def punishes(self) -> bool:
-        """Whether there is a call that is made all the same, and punished."""
+        """Whether a call beyond the budget is possible, and punished."""
         return self.calls is not None and self.mode == "penalty"
 
     @property
@@ -64,7 +64,7 @@ class Budget:
         return math.inf if self.calls is None else float(self.calls)
 
     def allowed(self, remaining: np.ndarray) -> np.ndarray:
-        """Which choices are possible, bool `[..., 2]` for (QUICK, DEEPTHINK)."""
+        """Possible choices, bool `[..., 2]` for (QUICK, DEEPTHINK)."""
         allowed = np.ones((*remaining.shape, 2), dtype=bool)
         if self.mode == "mask":
             allowed[..., 1] = remaining > 0
@@ -82,8 +82,3 @@ class Budget:
         """Whether `choice` `[...]` calls DEEPTHINK beyond the budget, bool `[...]`."""
         over: np.ndarray = (choice == 1) & (remaining <= 0)
         return over
-
-    def feature(self, remaining: np.ndarray) -> np.ndarray:
-        """What the Switcher sees of x: the share left, float32 `[...]` in [-1, 1]; 1 uncapped."""
-        share = remaining / max(1, self.scale or self.calls or 1)
-        return np.clip(share, -1.0, 1.0).astype(np.float32)

@@ -1,63 +1,39 @@
-"""Who decides whether DEEPTHINK is called: the learned Switcher and the baselines, one interface.
+"""Policies that decide whether DEEPTHINK is called: the learned Switcher and simple baselines.
 
-A Switcher sees an observation (the features of a prompt, the share of the budget left, the
-cost c) and says with what probability it would call. This file knows no environment, no
-language model and no training.
+A Switcher sees an observation and says with what probability it would call. This file knows no
+environment and no training.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError
-from torch import Tensor, nn
+from torch import nn
 
+from londi.config import TrainConfig
 from londi.encoders.base import Encoder
-from londi.encoders.registry import EXTRAS, SHARE, make_encoder
+from londi.encoders.registry import make_encoder
 from londi.errors import InvalidConfig, LondiError
-from londi.learning.sac import Actor, masked_policy
 from londi.models.base import LanguageModel
 from londi.storage.checkpoint import has_state, load_state
+from londi.storage.names import resolve
+from londi.storage.runs import read_run
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
-from londi.switching.networks import UniversalActor, UniversalCritic
+from londi.switching.decision import Decision, draw
+from londi.switching.networks import PenaltyActor, UniversalActor, UniversalValue, masked_policy
 from londi.types import CostBudget
 
 Array = npt.NDArray[Any]
 
 CHECKPOINT = "checkpoint"
 """The folder, in that of a run, where its state is."""
-
-
-class PunishedActor(Actor):
-    """An actor that knows what a call beyond the budget is punished by, whatever it has learned.
-
-    The exact soft policy has -punishment / alpha in the logit of such a call, a thousand or so: too
-    steep to be learned beside what calls are worth while there is a budget, and what is learned of
-    it runs over into those states, until no call is made anywhere.
-
-    Args:
-        encoder: of the features that an observation begins with.
-        width: of the hidden layers.
-        punishment: what such a call's logit is lowered by (`Budget.punishment`).
-    """
-
-    def __init__(self, encoder: Encoder, width: int, punishment: float) -> None:
-        super().__init__(encoder.trunk(EXTRAS, width), width)
-        self._share = encoder.size + SHARE
-        self.punishment = punishment
-
-    def forward(self, observation: Tensor) -> Tensor:
-        """`[B, encoder.size + EXTRAS]` -> `[B, 2]`."""
-        quick, deepthink = super().forward(observation).unbind(1)
-        beyond = observation[:, self._share] <= 0
-        return torch.stack([quick, deepthink - self.punishment * beyond], 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,76 +65,70 @@ class Switcher(ABC):
     """A policy g(s) in {0, 1}.
 
     Attributes:
-        encoder: the spec of the encoder whose features it reads (`londi.encoders.registry.make_encoder`).
-        terms: the costs and budgets that it knows, where it was trained for all of a range.
+        encoder: the name of the encoder whose features it reads (`make_encoder`).
+        supported: the costs and budgets that it was trained for, where that is a range.
     """
 
     encoder: str
-    terms: CostBudgetRange | None = None
+    supported: CostBudgetRange | None = None
 
     @staticmethod
     def load(
         folder: Path | str, quick: LanguageModel, deepthink: LanguageModel, greedy: bool = False
-    ) -> LearnedSwitcher:
+    ) -> Switcher:
         """The Switcher that a run of `londi train` left in `folder`, for these two models.
 
         It draws its choices, as in training and as `londi evaluate` does by default; a `greedy`
         one takes the likelier.
 
         Raises:
-            LondiError: if there is no checkpoint in `folder`, or its weights do not fit the
-                encoder that these models give.
+            LondiError: if there is no checkpoint in `folder`, it is damaged, or its weights do not
+                fit the encoder that these models give.
         """
         saved = Path(folder) / CHECKPOINT
         if not has_state(saved):
             raise LondiError(f"no checkpoint in {str(folder)!r}; expected the folder of a run")
+        damaged = LondiError(f"the checkpoint in {str(folder)!r} is damaged or of no Switcher")
         try:
-            state = load_state(saved)["switcher"]
-            spec, width = state["encoder"], state["width"]
-            terms = CostBudgetRange(**state["terms"]) if "terms" in state else None
-            punishment = state.get("punishment", 0.0)
-        except (KeyError, ValueError, OSError, SafetensorError) as error:
-            raise LondiError(
-                f"the checkpoint in {str(folder)!r} is damaged or of no Switcher"
-            ) from error
-        encoder = make_encoder(spec, quick, deepthink)
-        actor: Actor = PunishedActor(encoder, width, punishment)
-        forecast = None
-        if terms:
-            actor = UniversalActor(encoder, width, terms)
-            forecast = UniversalCritic(encoder, 0, width, terms)
+            state: dict[str, Any] = load_state(saved)["switcher"]
+            kind = _kind(state, Path(folder))
+            make = _MAKERS.get(kind) or cast(SavedSwitcher, resolve(kind, "algorithm")).switcher
+            encoder = make_encoder(str(state["encoder"]), quick, deepthink)
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise error if isinstance(error, LondiError) else damaged from error
         try:
-            actor.load_state_dict(state["actor"])
-            if forecast:
-                forecast.load_state_dict(state["forecast"])
-        except (RuntimeError, KeyError) as error:
+            return make(state, encoder, greedy)
+        except (KeyError, TypeError, AttributeError, OverflowError, ValueError) as error:
+            raise error if isinstance(error, LondiError) else damaged from error
+        except RuntimeError as error:
             raise LondiError(
                 f"the Switcher in {str(folder)!r} was trained in front of other models"
             ) from error
-        return LearnedSwitcher(actor, spec, greedy, terms, forecast)
 
-    def operated(self, cost: float, budget: Budget) -> Budget:
-        """`budget` as this Switcher has learned to see it, where a call costs `cost`.
+    def check_supported(self, cost: float, budget: Budget) -> None:
+        """Refuse a cost or budget that this Switcher was not trained for.
 
         Raises:
-            InvalidConfig: if it was trained for a range that these terms are not in.
+            InvalidConfig: for such a cost or budget.
         """
-        if self.terms is None:
-            return budget
-        self.terms.check(CostBudget(cost, budget.start))
-        return replace(budget, scale=self.terms.scale)
+        if self.supported is not None:
+            self.supported.check(CostBudget(cost, budget.start))
 
     @abstractmethod
     def call_probability(self, observation: Array, allowed: Array) -> Array:
         """P(g = 1) `[B]`, at observations `[B, D]`; 0 where `allowed` `[B, 2]` forbids it."""
 
-    def decide(
-        self, observation: Array, allowed: Array, rng: np.random.Generator
-    ) -> tuple[Array, Array]:
-        """The choices g `[B]`, and the probability `[B]` that each one had."""
-        call = self.call_probability(observation, allowed)
-        choice = (rng.random(len(call)) < call).astype(np.int64)
-        return choice, np.where(choice == 1, call, 1.0 - call)
+    def decide(self, observation: Array, allowed: Array, rng: np.random.Generator) -> Decision:
+        """Choices at observations `[B, D]`, among those `allowed` `[B, 2]`."""
+        return draw(self.call_probability(observation, allowed), allowed, rng)
+
+
+class SavedSwitcher(Protocol):
+    """An algorithm that can make its Switcher again from a checkpoint."""
+
+    @staticmethod
+    def switcher(state: dict[str, Any], encoder: Encoder, greedy: bool) -> Switcher:
+        """The Switcher of `state`, which the algorithm's learner has left."""
 
 
 class ConstantSwitcher(Switcher):
@@ -197,24 +167,24 @@ class LearnedSwitcher(Switcher):
         actor: logits `[B, 2]` from observations `[B, D]`.
         encoder: the spec of the encoder it was trained with.
         greedy: take the likelier choice; otherwise sample, as in training.
-        terms: the costs and budgets that the actor reads, where it is told them.
-        forecast: return and calls to come `[B, 2, 2]` from the same observations, where there is
-            one: that of a universal Switcher.
+        supported: the costs and budgets that the actor reads, where it was trained for a range.
+        value_head: return and calls to come `[B, 2, 2]` from the same observations; a universal
+            Switcher has one.
     """
 
     def __init__(
         self,
-        actor: Actor,
+        actor: nn.Module,
         encoder: str,
         greedy: bool = False,
-        terms: CostBudgetRange | None = None,
-        forecast: nn.Module | None = None,
+        supported: CostBudgetRange | None = None,
+        value_head: nn.Module | None = None,
     ) -> None:
         self.actor = actor.eval().requires_grad_(False)
         self.encoder = encoder
         self.greedy = greedy
-        self.terms = terms
-        self._forecast = forecast
+        self.supported = supported
+        self._value_head = value_head
 
     def call_probability(self, observation: Array, allowed: Array) -> Array:
         with torch.inference_mode():
@@ -229,8 +199,56 @@ class LearnedSwitcher(Switcher):
         Raises:
             LondiError: if it is not a universal one, whose critics tell return and calls apart.
         """
-        if self._forecast is None:
+        if self._value_head is None:
             raise LondiError("only a universal Switcher says what it expects")
         with torch.inference_mode():
-            said = self._forecast(torch.from_numpy(observation)).numpy()
+            said = self._value_head(torch.from_numpy(observation)).numpy()
         return Expectation(said[..., 0], said[..., 1])
+
+
+def _fixed(state: dict[str, Any], encoder: Encoder, greedy: bool) -> Switcher:
+    actor = PenaltyActor(encoder, _width(state), state["budget"], state["punishment"])
+    actor.load_state_dict(state["actor"])
+    return LearnedSwitcher(actor, encoder.spec, greedy)
+
+
+def _universal(state: dict[str, Any], encoder: Encoder, greedy: bool) -> Switcher:
+    terms, width = CostBudgetRange(**state["cost_budget"]), _width(state)
+    actor = UniversalActor(encoder, width, terms)
+    actor.load_state_dict(state["actor"])
+    value_head = UniversalValue(encoder, width, terms)
+    value_head.load_state_dict(state["value_head"])
+    return LearnedSwitcher(actor, encoder.spec, greedy, terms, value_head)
+
+
+_MAKERS = {"sac": _fixed, "universal": _universal}
+"""Makers of the built-in algorithms' Switchers."""
+
+
+def _width(state: dict[str, Any]) -> int:
+    """Width of the hidden layers, which is that of the last one's weights."""
+    width, weights = state["width"], state["actor"]["head.weight"]
+    if type(width) is not int or width != weights.shape[1]:
+        raise ValueError(f"width: expected {weights.shape[1]}, got {width!r}")
+    return width
+
+
+def _kind(state: dict[str, Any], folder: Path) -> str:
+    """The algorithm that a saved Switcher is of; one of release 0.1 is brought to today's form."""
+    if "algorithm" not in state:
+        if "terms" in state:
+            state["algorithm"], state["cost_budget"] = "universal", state.pop("terms")
+            state["value_head"] = _without_inner(state.pop("forecast"))
+            state["actor"] = _without_inner(state["actor"])
+        else:
+            calls = Budget.of(read_run(folder, TrainConfig)).calls
+            state["algorithm"], state["budget"] = "sac", calls or 1
+            state.setdefault("punishment", 0.0)
+    kind = state["algorithm"]
+    if not isinstance(kind, str):
+        raise ValueError(f"algorithm: expected a name, got {kind!r}")
+    return kind
+
+
+def _without_inner(weights: dict[str, Any]) -> dict[str, Any]:
+    return {name.replace("trunk.inner.", "trunk."): value for name, value in weights.items()}

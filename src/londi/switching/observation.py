@@ -1,0 +1,232 @@
+"""What the Switcher sees of a state, made in one place.
+
+An observation is a row of float32 numbers: the encoder's features of the prompt, then the calls
+left and the cost as they are, then how the episode has gone. Networks normalise these numbers
+(`networks.py`). In training there is privileged information beside it, for critics alone. The
+vector environment uses this file, and so can anything that has no environment. It knows no
+environment, no network and no learner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, log1p
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from londi.encoders.base import Encoder
+from londi.envs.prompt import Prompt
+from londi.models.base import LanguageModel, unwrap
+from londi.types import CostBudget, Reply
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = npt.NDArray[Any]
+Rows = TypeVar("Rows", Array, "Tensor")
+
+BUDGET_LEFT, CAPPED, COST, STEPS, REPEATS = range(5)
+"""Columns behind the features."""
+CONTEXT = 5
+"""How many they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationLayout:
+    """The columns of an observation.
+
+    Attributes:
+        features: numbers of the encoder, which stand first.
+        privileged: numbers for critics alone, which stand last; 0 in all that a Switcher sees.
+    """
+
+    features: int
+    privileged: int = 0
+
+    @property
+    def observed(self) -> int:
+        """Numbers that the Switcher sees."""
+        return self.features + CONTEXT
+
+    @property
+    def size(self) -> int:
+        """Numbers in all, D."""
+        return self.observed + self.privileged
+
+    def view(self, rows: Rows) -> ObservationView[Rows]:
+        """Observations `[B, D]` by the names of their columns."""
+        return ObservationView(rows, self.features)
+
+    def write(self, row: Array, features: Array, state: State) -> None:
+        """Fill one observation `[observed]` in place."""
+        x = state.cost_budget.remaining
+        row[: self.features] = features
+        context = row[self.features : self.observed]
+        context[BUDGET_LEFT], context[CAPPED] = (x, 1.0) if x < inf else (0.0, 0.0)
+        context[COST] = state.cost_budget.cost
+        context[STEPS], context[REPEATS] = log1p(state.steps), log1p(state.repeats)
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationView(Generic[Rows]):
+    """Observations `[B, D]` by name: NumPy arrays or tensors, without a copy.
+
+    Attributes:
+        rows: the observations.
+        size: F, numbers of the encoder.
+    """
+
+    rows: Rows
+    size: int
+
+    @property
+    def features(self) -> Rows:
+        """[B, F], the encoder's features of the prompt."""
+        return self.rows[:, : self.size]
+
+    @property
+    def budget_left(self) -> Rows:
+        """[B], x: calls left; 0 where there is no cap, below 0 where it is overspent."""
+        return self.rows[:, self.size + BUDGET_LEFT]
+
+    @property
+    def capped(self) -> Rows:
+        """[B], 1 where there is a cap on calls, else 0."""
+        return self.rows[:, self.size + CAPPED]
+
+    @property
+    def cost(self) -> Rows:
+        """[B], c: the price of a call, in units of reward."""
+        return self.rows[:, self.size + COST]
+
+    @property
+    def steps(self) -> Rows:
+        """[B], log(1 + steps made before this state in its episode)."""
+        return self.rows[:, self.size + STEPS]
+
+    @property
+    def repeats(self) -> Rows:
+        """[B], log(1 + how often the same text was observed before in its episode)."""
+        return self.rows[:, self.size + REPEATS]
+
+    @property
+    def progress(self) -> Rows:
+        """[B, 2], `steps` and `repeats`."""
+        return self.rows[:, self.size + STEPS : self.size + CONTEXT]
+
+    @property
+    def privileged(self) -> Rows:
+        """[B, P], what critics alone see; P may be 0."""
+        return self.rows[:, self.size + CONTEXT :]
+
+
+def steps_made(view: ObservationView[Array]) -> Array:
+    """[B], the steps made before each state, as whole numbers."""
+    made: Array = np.rint(np.expm1(view.steps))
+    return made
+
+
+@dataclass(slots=True)
+class State:
+    """A state of an episode, and what has been asked about it.
+
+    Attributes:
+        prompt: the text.
+        cost_budget: what a call costs, and how many are left.
+        steps: steps made before it in its episode.
+        repeats: how often the same was observed before in its episode.
+        features: the encoder's numbers `[F]`; None before they are made.
+        quick: what QUICK would do, where it has been asked.
+        deepthink: what DEEPTHINK would do, where it has been asked.
+    """
+
+    prompt: Prompt
+    cost_budget: CostBudget
+    steps: int
+    repeats: int
+    features: Array | None = None
+    quick: Reply | None = None
+    deepthink: Reply | None = None
+
+
+class PrivilegedInfo:
+    """What critics may know of a state that no Switcher knows when it decides.
+
+    Whether both models would do the same, then DEEPTHINK's own embedding, standardised, where it
+    gives one (asymmetric actor-critic, arXiv 1710.06542).
+
+    Attributes:
+        size: numbers of a state, P.
+    """
+
+    def __init__(self, deepthink: LanguageModel) -> None:
+        self._width = int(getattr(unwrap(deepthink), "embedding_size", 0))
+        self.size = 1 + self._width
+
+    def encode(self, quick: Reply, deepthink: Reply) -> Array:
+        """float32 `[P]`, from what both models reply in one state."""
+        row = np.zeros(self.size, np.float32)
+        row[0] = quick.action == deepthink.action
+        if deepthink.embedding is not None:
+            states = deepthink.embedding
+            row[1:] = (states - states.mean()) / (states.std() + 1e-6)
+        return row
+
+
+class Observer:
+    """Makes observations of states, and asks the models whose replies are part of them.
+
+    Args:
+        encoder: of the prompt.
+        quick: asked in every state where the encoder reads its replies.
+        deepthink: asked in every state for privileged information.
+        privileged: whether there is such information, for the critics of a training.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        quick: LanguageModel,
+        deepthink: LanguageModel,
+        privileged: bool = False,
+    ) -> None:
+        self.encoder = encoder
+        self.layout = ObservationLayout(encoder.size)
+        self.privileged = PrivilegedInfo(deepthink) if privileged else None
+        self._quick, self._deepthink = quick, deepthink
+
+    def look(self, states: Sequence[State | None]) -> None:
+        """Make the features of these states, each model asked once for all of them."""
+        seen = [state for state in states if state is not None]
+        if not seen:
+            return
+        prompts = [state.prompt for state in seen]
+        if self.encoder.reads_quick or self.privileged:
+            for state, reply in zip(seen, self._quick.act(prompts), strict=True):
+                state.quick = reply
+        if self.privileged:
+            for state, reply in zip(seen, self._deepthink.act(prompts), strict=True):
+                state.deepthink = reply
+        read = [state.quick for state in seen if state.quick] if self.encoder.reads_quick else []
+        for state, row in zip(seen, self.encoder.encode(prompts, read), strict=True):
+            state.features = row
+
+    def observe(self, states: Sequence[State | None]) -> Array:
+        """Observations `[n, D]` of states that were looked at; zeros where there is none."""
+        rows = np.zeros((len(states), self.layout.size), np.float32)
+        for row, state in zip(rows, states, strict=True):
+            if state is not None:
+                assert state.features is not None
+                self.layout.write(row, state.features, state)
+        return rows
+
+    def foresee(self, states: Sequence[State | None]) -> Array:
+        """Privileged information `[n, P]` of states that were looked at; P is 0 without any."""
+        rows = np.zeros((len(states), self.privileged.size if self.privileged else 0), np.float32)
+        for row, state in zip(rows, states, strict=True):
+            if self.privileged and state and state.quick and state.deepthink:
+                row[:] = self.privileged.encode(state.quick, state.deepthink)
+        return rows
