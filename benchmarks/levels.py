@@ -21,7 +21,7 @@ from horizon import draw, figures
 from londi.config import FrontierConfig, TrainConfig
 from londi.envs.seeds import held_out_seeds
 from londi.evaluation.evaluate import play, read_played, summary, write_played
-from londi.evaluation.metrics import Episode
+from londi.evaluation.metrics import Episode, bootstrap_difference, call_rate
 from londi.models.pair import ModelPair, load_pair
 from londi.storage.runs import make_folder, read_run
 from londi.switching.budget import Budget
@@ -55,8 +55,11 @@ def main(folder: Path, episodes: int) -> None:
     runs = [Path(run) for run in config.runs]
     training = read_run(runs[0], TrainConfig)
     print(f"{episodes} held-out episodes of each level, londi at c = {training.cost:g}\n")
-    print("| level | | steps | QUICK | DEEPTHINK | LONDI | 95% interval | call rate |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "| level | | steps | QUICK | DEEPTHINK | LONDI | 95% interval | call rate |"
+        " coin at that rate | LONDI less the coin |"
+    )
+    print("|---" * 10 + "|")
     names: list[str] = []
     rows: dict[str, list[tuple[float, float, float, float]]] = {}
     for kind in LEVELS:
@@ -65,11 +68,14 @@ def main(folder: Path, episodes: int) -> None:
             names.append(told)
             for name, part in played.items():
                 rows.setdefault(name, []).append(figures(part))
-            quick, deepthink, (mean, low, high, rate) = (of[-1] for of in rows.values())
+            quick, deepthink, (mean, low, high, rate), coin = (of[-1] for of in rows.values())
+            difference = bootstrap_difference(totals(played["londi"]), totals(played["coin"]))
             steps = np.mean([e.steps for e in played["deepthink"][0]])
             print(
                 f"| {level.removesuffix('-v0')} | {told} | {steps:.0f} | {quick[0]:.3f} |"
-                f" {deepthink[0]:.3f} | {mean:.3f} | {low:.3f} .. {high:.3f} | {rate:.3f} |",
+                f" {deepthink[0]:.3f} | {mean:.3f} | {low:.3f} .. {high:.3f} | {rate:.3f} |"
+                f" {coin[0]:.3f} | {mean - coin[0]:+.3f} ({difference[0]:+.3f} .."
+                f" {difference[1]:+.3f}) |",
                 flush=True,
             )
         names.append("")
@@ -98,8 +104,17 @@ def of_level(
         "deepthink": [by("deepthink", ConstantSwitcher(1.0))],
         "londi": [by(f"londi-{k}", who) for k, who in enumerate(learned)],
     }
+    # The coin stands beside each Switcher, at that Switcher's own call rate on these episodes.
+    played["coin"] = [
+        by(f"coin-{k}", ConstantSwitcher(call_rate([own]))) for k, own in enumerate(played["londi"])
+    ]
     pair.close()
     return played
+
+
+def totals(played: Sequence[Sequence[Episode]]) -> np.ndarray:
+    """Returns `[seeds, episodes]`."""
+    return np.array([[e.total for e in run] for run in played])
 
 
 def _play(pair: ModelPair, who: Switcher, episodes: int, cost: float) -> list[Episode]:

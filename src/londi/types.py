@@ -75,11 +75,12 @@ class Step:
         truncated: the episode was cut off here.
         success: it ended well.
         remaining: x, DEEPTHINK calls left before this step; inf without a cap.
+        cost: c, at which the step was played.
         overspent: this call was beyond the budget.
         quick: QUICK's work for this step; also where it was only asked for what the Switcher
             sees and DEEPTHINK acted.
         deepthink: DEEPTHINK's work for this step; likewise.
-        substituted_action: what was done in place of `action`, where the environment does not know that.
+        substituted_action: done in place of `action`, where the environment does not know that.
         aborted: why the environment broke the episode off, if it did.
     """
 
@@ -97,6 +98,7 @@ class Step:
     overspent: bool
     quick: Usage
     deepthink: Usage
+    cost: float = 0.0
     substituted_action: str | None = None
     aborted: str | None = None
 

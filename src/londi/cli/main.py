@@ -330,7 +330,7 @@ def _evaluate_runs(
         write_results,
         write_steps,
     )
-    from londi.evaluation.tune import load_operating_point
+    from londi.evaluation.operating_point import load_operating_point
     from londi.reports.plot import PLOT, plot
     from londi.storage.checkpoint import has_state
     from londi.storage.runs import make_folder, read_run

@@ -53,6 +53,8 @@ class MethodCurve:
         points: those that make the curve, with a budget or without.
         budgets: the best setting for each budget, by validation episodes; the least budget first.
         apgr: the area under the gap recovered over the call rate.
+        apgr_routellm: the same area as RouteLLM has it, without hull and ends; None in files of
+            release 0.1.
         of_limit: what share that is of the clairvoyant's; None where that is not known.
         ahead: by how much the area of the universal Switcher is more, episode for episode; None for
             that Switcher itself.
@@ -69,6 +71,7 @@ class MethodCurve:
     ahead: Estimate | None
     cpt: tuple[float, float, float]
     saved: Estimate
+    apgr_routellm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from londi.evaluation.curves import (
     write_frontier,
 )
 from londi.evaluation.evaluate import play, read_played, summary, write_played
-from londi.evaluation.metrics import Episode, apgr, call_rate, cpt, iqm, result
+from londi.evaluation.metrics import Episode, apgr, apgr_routellm, call_rate, cpt, iqm, result
 from londi.evaluation.replays import replay
 from londi.models.pair import ModelPair, load_pair
 from londi.oracle import clairvoyant
@@ -313,6 +313,7 @@ def _compare(comparison: Comparison) -> tuple[Frontier, list[Replay]]:
             ahead=None if k == 0 else sums.ahead(k),
             cpt=_cpts(points, ends),
             saved=sums.saved(k),
+            apgr_routellm=_routellm(points, ends),
         )
         for k, (method, points, budgets) in enumerate(shown)
     ]
@@ -492,6 +493,14 @@ class _Sums:
         value = figure(self._all)
         low, high = np.percentile([value, *map(figure, self._drawn)], [2.5, 97.5])
         return Estimate(value, float(low), float(high))
+
+
+def _routellm(
+    points: Sequence[CurvePoint], ends: tuple[Sequence[Episode], Sequence[Episode]]
+) -> float:
+    quick, deepthink = (float(np.mean([e.total for e in end])) for end in ends)
+    at = [(p.result.call_rate, p.result.return_mean) for p in points]
+    return apgr_routellm(at, quick, deepthink)
 
 
 def _cpts(

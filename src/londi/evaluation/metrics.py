@@ -1,8 +1,9 @@
 """The figures of an evaluation, and their intervals. It knows arrays and no player.
 
-Definitions are those of RouteLLM (arXiv 2406.18665), with the call rate as the price:
 PGR = (r - r_quick) / (r_deepthink - r_quick), the share of the gap between QUICK and DEEPTHINK
-that a method recovers.
+that a method recovers, is RouteLLM's (arXiv 2406.18665), with the call rate as the price. Our APGR
+is the area under its non-decreasing hull with both models as end points; `apgr_routellm` is theirs,
+without hull and ends. The two are equal on non-decreasing curves that have both ends.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ class Result:
         joules: energy of the GPU in them, per episode; 0 on a CPU.
         cost_saved: 1 - DEEPTHINK calls / those of always-DEEPTHINK, on the same episodes.
         pgr: share of the gap between QUICK and DEEPTHINK recovered; None without a gap.
-        substituted_actions: share of the actions that the environment did not know and replaced by the closest.
+        substituted_actions: share of the actions that the environment did not know and replaced.
         aborted: episodes that the environment broke off.
     """
 
@@ -201,6 +202,23 @@ def apgr(points: Sequence[tuple[float, float]], quick: float, deepthink: float) 
     """
     rates, shares = _hull(points, quick, deepthink)
     return float(np.trapezoid(shares, rates))
+
+
+def apgr_routellm(points: Sequence[tuple[float, float]], quick: float, deepthink: float) -> float:
+    """RouteLLM's area under the gap recovered, over the call rates of the points, by trapezoids.
+
+    Args:
+        points: (call rate, mean return) of a method.
+        quick: the mean return of QUICK alone.
+        deepthink: that of DEEPTHINK alone.
+
+    Raises:
+        ValueError: if there is no gap.
+    """
+    if quick == deepthink:
+        raise ValueError("there is no gap between QUICK and DEEPTHINK to be recovered")
+    rates, returns = np.array(sorted(points)).T
+    return float(np.trapezoid((returns - quick) / (deepthink - quick), rates))
 
 
 def cpt(

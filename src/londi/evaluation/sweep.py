@@ -159,7 +159,7 @@ class _Alone:
     def do(self, should_stop: Callable[[], bool]) -> str:
         ends = {"quick": ConstantSwitcher(0.0), "deepthink": ConstantSwitcher(1.0)}
         played = {
-            method: play_held_out(self.config, end, self.evaluation, Budget(), should_stop)
+            method: play_held_out(self.config, end, self.evaluation, should_stop)
             for method, end in ends.items()
         }
         self.file.parent.mkdir(exist_ok=True)
@@ -191,8 +191,7 @@ class _Trained:
         begun = (self.folder / CONFIG).is_file()
         if not train(self.config, self.folder, resume=begun, should_stop=should_stop):
             raise _LeftOff
-        budget = Budget.of(self.config)
-        played = play_held_out(self.config, self.folder, self.evaluation, budget, should_stop)
+        played = play_held_out(self.config, self.folder, self.evaluation, should_stop)
         write_played(self.folder / PLAYED, played)
         return _short(played)
 
@@ -301,7 +300,6 @@ def play_held_out(
     config: TrainConfig,
     who: Switcher | Path,
     evaluation: EvaluateConfig,
-    budget: Budget,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[Episode]:
     """The held-out episodes as `who`, a Switcher or the folder of one, plays them."""
@@ -310,14 +308,18 @@ def play_held_out(
         if should_stop():
             raise _LeftOff
 
-    with closing(load_pair(played_there(config, evaluation), evaluation.seed)) as pair:
+    there = played_there(config, evaluation)
+    with closing(load_pair(there, evaluation.seed)) as pair:
         if isinstance(who, Path):
             who = Switcher.load(who, pair.quick, pair.deepthink, evaluation.greedy)
+            budget = Budget.of(there)
+        else:
+            budget = Budget()  # the models alone are the ends of the scale
         played = play(
             pair,
             who,
             held_out_seeds(evaluation.episodes),
-            cost=config.cost,
+            cost=there.cost,
             budget=budget,
             num_envs=evaluation.num_envs,
             seed=evaluation.seed,

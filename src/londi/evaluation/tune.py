@@ -8,11 +8,9 @@ Switcher decides.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,45 +22,16 @@ from londi.errors import InvalidConfig, LondiError
 from londi.evaluation import metrics
 from londi.evaluation.evaluate import play, summary
 from londi.evaluation.metrics import Episode
+from londi.evaluation.operating_point import TunedPoint, save_operating_point
 from londi.models.pair import ModelPair, load_pair
-from londi.storage.runs import write_whole
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
-from londi.switching.switcher import CHECKPOINT, ConstantSwitcher, Switcher
+from londi.switching.switcher import ConstantSwitcher, Switcher
 
 Floats = npt.NDArray[np.float64]
 
-OPERATING = "operating.json"
-"""In the folder of the checkpoint."""
 RESAMPLES = 1000
 TOKENS = 1_000_000  # that a price is for
-
-
-@dataclass(frozen=True, slots=True)
-class TunedPoint:
-    """Where a Switcher is load_operating_point, and what it did there on validation episodes.
-
-    Attributes:
-        cost: c.
-        cost_interval: its 95% interval, bootstrapped over the episodes.
-        budget: n.
-        wanted: what was asked for.
-        episodes: validation episodes played.
-        return_mean: their mean return.
-        call_rate: DEEPTHINK steps over steps.
-        calls: DEEPTHINK calls an episode.
-        money: price of an episode's tokens; None without prices.
-    """
-
-    cost: float
-    cost_interval: tuple[float, float]
-    budget: int | Literal["none"]
-    wanted: str
-    episodes: int
-    return_mean: float
-    call_rate: float
-    calls: float
-    money: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,18 +191,8 @@ def tune(
         calls=float(np.mean([e.calls for e in there])),
         money=float(_money(there, config.prices).mean()) if config.price else None,
     )
-    text = json.dumps(asdict(operating), indent=1) + "\n"
-    write_whole(folder / CHECKPOINT / OPERATING, [text])
+    save_operating_point(folder, operating)
     return operating
-
-
-def load_operating_point(training: TrainConfig, folder: Path) -> TrainConfig:
-    """The configuration of a run with the cost and budget that `tune` has left there, if it did."""
-    file = folder / CHECKPOINT / OPERATING
-    if not file.is_file():
-        return training
-    found = json.loads(file.read_text(encoding="utf-8"))
-    return replace(training, cost=found["cost"], budget=found["budget"])
 
 
 class _Curves:

@@ -38,7 +38,7 @@ class Progress:
         call_rate: share of the steps in them at which DEEPTHINK acted.
         overspent: calls beyond the budget in them, per episode.
         funded: share of an episode at which some of the budget is left, their mean; 1 without one.
-        substituted_actions: share of their actions that the environment did not know and substituted.
+        substituted_actions: share of their actions that the environment substituted.
         aborted: episodes so far that the environment broke off.
         call_probability: how likely the actor alone would call, mean of the steps since the last
             report; 0.5 while choices are uniform.

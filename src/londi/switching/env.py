@@ -298,7 +298,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         info = self._info(finals)
         del info["live"]
         return {
-            "final_obs": _objects([row if end else None for row, end in zip(observation, ended)]),
+            "final_obs": _objects([row if ended[i] else None for i, row in enumerate(observation)]),
             "_final_obs": ended,
             "final_info": info | {f"_{name}": ended for name in info},
             "_final_info": ended,
@@ -348,6 +348,7 @@ def _step(
         overspent=bool(overspent),
         quick=quick.usage if quick else Usage(),
         deepthink=deepthink.usage if deepthink else Usage(),
+        cost=state.cost_budget.cost,
         substituted_action=outcome.substituted_action,
         aborted=outcome.aborted,
     )

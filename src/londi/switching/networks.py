@@ -203,7 +203,7 @@ class UniversalActor(Network):
 
     SHARPNESS = 3.0
     """How much surer it is of its choices than its loss makes it (`londi.learning.universal`): with
-    less, every tenth step goes against what is nearly certain; with much more, no chance is left."""
+    less, every tenth step goes against what is nearly certain; with more, no chance is left."""
 
     def __init__(self, encoder: Encoder, width: int, terms: CostBudgetRange) -> None:
         inputs = UniversalInputs(ObservationLayout(encoder.size), terms)

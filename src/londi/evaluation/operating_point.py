@@ -1,0 +1,74 @@
+"""The operating point of a tuned Switcher: its cost and budget, in a file beside its weights.
+
+This file knows where that is kept, and not how it was found.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from londi.config import TrainConfig
+from londi.errors import InvalidConfig, LondiError
+from londi.storage.runs import write_whole
+from londi.switching.cost_budget import CostBudgetRange
+from londi.switching.switcher import CHECKPOINT
+
+OPERATING = "operating.json"
+"""In the folder of the checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class TunedPoint:
+    """Where a Switcher is load_operating_point, and what it did there on validation episodes.
+
+    Attributes:
+        cost: c.
+        cost_interval: its 95% interval, bootstrapped over the episodes.
+        budget: n.
+        wanted: what was asked for.
+        episodes: validation episodes played.
+        return_mean: their mean return.
+        call_rate: DEEPTHINK steps over steps.
+        calls: DEEPTHINK calls an episode.
+        money: price of an episode's tokens; None without prices.
+    """
+
+    cost: float
+    cost_interval: tuple[float, float]
+    budget: int | Literal["none"]
+    wanted: str
+    episodes: int
+    return_mean: float
+    call_rate: float
+    calls: float
+    money: float | None
+
+
+def save_operating_point(folder: Path, point: TunedPoint) -> None:
+    """Leave `point` in the folder of a run, for `londi evaluate` to play there."""
+    write_whole(folder / CHECKPOINT / OPERATING, [json.dumps(asdict(point), indent=1) + "\n"])
+
+
+def load_operating_point(training: TrainConfig, folder: Path) -> TrainConfig:
+    """The configuration of a run with the cost and budget that `tune` has left there, if it did.
+
+    Raises:
+        LondiError: if the file is damaged.
+    """
+    file = folder / CHECKPOINT / OPERATING
+    if not file.is_file():
+        return training
+    wanted = "expected a cost and a budget as `londi tune` writes them"
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        cost, budget = found["cost"], found["budget"]
+        if type(cost) not in (int, float) or not (budget == "none" or type(budget) is int):
+            raise TypeError(f"got cost {cost!r} and budget {budget!r}")
+        tuned = replace(training, cost=cost, budget=budget)
+        CostBudgetRange.of(tuned)
+    except (ValueError, TypeError, KeyError, InvalidConfig) as error:
+        raise LondiError(f"{str(file)!r} is damaged: {wanted}; {error}") from error
+    return tuned
