@@ -31,7 +31,12 @@ from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher
 
 BINS = 5
-STYLES = {"quick": ("#555555", "s"), "deepthink": ("#000000", "D"), "londi": ("#D55E00", "o")}
+STYLES = {
+    "quick": ("#555555", "s"),
+    "deepthink": ("#000000", "D"),
+    "londi": ("#D55E00", "o"),
+    "coin": ("#E69F00", "v"),
+}
 
 
 def main(folder: Path) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from londi.config import EvaluateConfig, TrainConfig
     from londi.envs.registry import make_env
     from londi.errors import LondiError
+    from londi.evaluation.evaluate import evaluate
     from londi.learning.trainer import train
     from londi.models.registry import load_model
     from londi.switching.budget import Budget
@@ -24,6 +25,7 @@ _HOMES = {
     "Switcher": "switching.switcher",
     "SwitchingVectorEnv": "switching.env",
     "TrainConfig": "config",
+    "evaluate": "evaluation.evaluate",
     "load_model": "models.registry",
     "make_env": "envs.registry",
     "train": "learning.trainer",
@@ -37,6 +39,7 @@ __all__ = [
     "Switcher",
     "SwitchingVectorEnv",
     "TrainConfig",
+    "evaluate",
     "load_model",
     "make_env",
     "train",

@@ -37,8 +37,10 @@ from londi.config import TrainConfig
 from londi.encoders.base import Encoder
 from londi.encoders.registry import make_encoder
 from londi.envs.seeds import switching_seeds
+from londi.errors import InvalidConfig, UnknownName
 from londi.models.pair import ModelPair
 from londi.storage.checkpoint import has_state, load_state, save_state
+from londi.storage.names import is_spec, resolve
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.env import SwitchingVectorEnv
 from londi.switching.switcher import ConstantSwitcher, LearnedSwitcher, Switcher, ThresholdSwitcher
@@ -349,3 +351,22 @@ BASELINES = {
     )
 }
 """The names are those of `londi.config.METHODS`."""
+
+
+def find_baseline(name: str) -> Baseline:
+    """The baseline of that name, or `module:name`: a `Baseline` that a user brings.
+
+    Raises:
+        UnknownName: if there is none of that name.
+        InvalidConfig: if a module cannot be imported, or holds no baseline under that name.
+    """
+    if is_spec(name):
+        brought = resolve(name, "method")
+        if not isinstance(brought, Baseline):
+            raise InvalidConfig(
+                f"method: expected a Baseline in {name!r}, got {type(brought).__name__}"
+            )
+        return brought
+    if name not in BASELINES:
+        raise UnknownName("method", name, BASELINES)
+    return BASELINES[name]

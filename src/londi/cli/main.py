@@ -12,7 +12,6 @@ import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +32,6 @@ from londi.errors import InvalidConfig, LondiError, OutputExists, UnknownName
 if TYPE_CHECKING:
     from londi.evaluation.curves import Estimate, Frontier
     from londi.evaluation.metrics import Result
-    from londi.models.pair import ModelPair
-    from londi.switching.switcher import Switcher
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -358,10 +355,9 @@ def _evaluate_runs(
             raise LondiError(f"no checkpoint in {str(folder)!r}; train it first")
     make_folder(together)
     evaluations = []
-    for folder, training in zip(folders, trainings, strict=True):
-        load = partial(_load_switcher, folder, config.greedy)
+    for folder in folders:
         with _Bar("evaluating", len(METHODS) * config.episodes) as bar:
-            evaluation = evaluate(training, load, config, on_episode=bar.show)
+            evaluation = evaluate(folder, config, on_episode=bar.show)
         write_steps(folder, evaluation)
         if folder != together:
             write_results(folder, results([evaluation]))
@@ -474,12 +470,6 @@ def _print_curves(found: Frontier) -> None:
 
 def _estimate(figure: Estimate | None) -> str:
     return "-" if figure is None else f"{figure.value:.3f} ({figure.low:.3f} .. {figure.high:.3f})"
-
-
-def _load_switcher(folder: Path, greedy: bool, pair: ModelPair) -> Switcher:
-    from londi.switching.switcher import Switcher
-
-    return Switcher.load(folder, pair.quick, pair.deepthink, greedy)
 
 
 def _sweep(given: Namespace) -> int:

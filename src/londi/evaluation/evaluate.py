@@ -23,8 +23,10 @@ from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds, validation_seeds
 from londi.errors import InvalidConfig
 from londi.evaluation.metrics import Episode, Played, Result, call_rate, read_result, result
+from londi.evaluation.operating_point import load_operating_point
 from londi.models.pair import ModelPair, load_pair
-from londi.storage.runs import write_whole
+from londi.models.provenance import check_provenance
+from londi.storage.runs import read_run, write_whole
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.env import SwitchingVectorEnv
@@ -178,11 +180,41 @@ class Evaluation:
 
 
 def evaluate(
-    training: TrainConfig,
-    switcher: Callable[[ModelPair], Switcher],
-    config: EvaluateConfig,
+    folder: Path | str,
+    config: EvaluateConfig | None = None,
     *,
     pair: ModelPair | None = None,
+    on_episode: Callable[[int, str], None] = lambda done, method: None,
+) -> Evaluation:
+    """Play held-out episodes with the Switcher of a run, its two models and the baselines.
+
+    A tuned Switcher plays at its operating point, unless `config` says otherwise.
+
+    Args:
+        folder: the folder of the run.
+        config: the settings of the evaluation.
+        pair: models and environment in place of those that the run names.
+        on_episode: told of each held-out episode: how many are done, and the method.
+
+    Raises:
+        LondiError: if there is no trained Switcher in `folder`, or its models cannot be found or
+            are not those that it was trained with.
+    """
+    folder, config = Path(folder), config or EvaluateConfig()
+    training = load_operating_point(read_run(folder, TrainConfig), folder)
+    there = played_there(training, config)
+    with closing(pair or load_pair(there, config.seed)) as pair:
+        check_provenance(folder, pair)
+        learned = Switcher.load(folder, pair.quick, pair.deepthink, config.greedy)
+        return play_methods(there, learned, config, pair, on_episode=on_episode)
+
+
+def play_methods(
+    training: TrainConfig,
+    learned: Switcher,
+    config: EvaluateConfig,
+    pair: ModelPair,
+    *,
     on_episode: Callable[[int, str], None] = lambda done, method: None,
 ) -> Evaluation:
     """Play held-out episodes with every method.
@@ -192,14 +224,12 @@ def evaluate(
     is spent; the threshold on QUICK's confidence is set to that rate on validation episodes.
 
     Args:
-        training: the configuration that the Switcher was trained with.
-        switcher: makes the trained Switcher, given the loaded models.
+        training: the configuration of its training, with the environment, cost and budget to play.
+        learned: the trained Switcher.
         config: the settings of the evaluation.
-        pair: models and environment in place of those that `training` names.
+        pair: the models and their environment.
         on_episode: told of each held-out episode: how many are done, and the method.
     """
-    training = played_there(training, config)
-    pair = pair or load_pair(training, config.seed)
     budget = Budget.of(training)
     held_out = held_out_seeds(config.episodes)
     done = count(1)
@@ -221,7 +251,6 @@ def evaluate(
         played = run("threshold", ThresholdSwitcher(value), budget, episodes)
         return call_rate([summary(played)])
 
-    learned = switcher(pair)
     with warm():
         played = {
             "quick": run("quick", ConstantSwitcher(0.0), Budget(), held_out),
@@ -232,7 +261,6 @@ def evaluate(
         played["random"] = run("random", ConstantSwitcher(aim), budget, held_out)
         threshold = ThresholdSwitcher(calibrate(threshold_rate, aim))
         played["threshold"] = run("threshold", threshold, budget, held_out)
-    pair.close()
     return Evaluation(training, {method: played[method] for method in METHODS})
 
 

@@ -17,7 +17,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from londi.baselines.registry import BASELINES, UNIVERSAL, Baseline, BaselineContext, OperatingPoint
+from londi.baselines.registry import (
+    UNIVERSAL,
+    Baseline,
+    BaselineContext,
+    OperatingPoint,
+    find_baseline,
+)
 from londi.config import FrontierConfig, TrainConfig
 from londi.envs.memoized import remembered
 from londi.envs.scienceworld.simulator import warm
@@ -36,6 +42,7 @@ from londi.evaluation.evaluate import play, read_played, summary, write_played
 from londi.evaluation.metrics import Episode, apgr, apgr_routellm, call_rate, cpt, iqm, result
 from londi.evaluation.replays import replay
 from londi.models.pair import ModelPair, load_pair
+from londi.models.provenance import check_provenance
 from londi.oracle import clairvoyant
 from londi.oracle.explore import reachable
 from londi.storage.checkpoint import has_state
@@ -139,6 +146,8 @@ class Comparison:
         self.folder, self.config, self.trainings = folder, config, trainings
         self._on_played, self.done = on_played, 0
         self.pair = pair or load_pair(trainings[0], config.seed)
+        for run in runs:
+            check_provenance(run, self.pair)
         # The settings of a method mostly take the same ways through an episode.
         self.pair.make = remembered(self.pair.make)
         self.benches = [
@@ -293,7 +302,7 @@ def _compare(comparison: Comparison) -> tuple[Frontier, list[Replay]]:
         raise InvalidConfig("QUICK and DEEPTHINK have the same return: there is nothing to compare")
     best = _limit(comparison) if config.states else None
     limit_track = _limit_track(best) if best else None
-    methods = [UNIVERSAL, *(BASELINES[name] for name in config.methods)]
+    methods = [UNIVERSAL, *map(find_baseline, config.methods)]
     shown: list[tuple[Baseline, list[CurvePoint], list[CurvePoint]]] = []
     tracks: list[Track] = []
     for method in methods:

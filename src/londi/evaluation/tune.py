@@ -24,6 +24,7 @@ from londi.evaluation.evaluate import play, summary
 from londi.evaluation.metrics import Episode
 from londi.evaluation.operating_point import TunedPoint, save_operating_point
 from londi.models.pair import ModelPair, load_pair
+from londi.models.provenance import check_provenance
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.switcher import ConstantSwitcher, Switcher
@@ -149,6 +150,7 @@ def tune(
     calls = None if config.budget == "none" else config.budget
     target, wanted = make_target(config)
     pair = pair or load_pair(training, config.seed)
+    check_provenance(folder, pair)
     who = Switcher.load(folder, pair.quick, pair.deepthink)
     costs = np.geomspace(terms.low, terms.high, config.points).clip(terms.low, terms.high)
     done = 0

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from londi.config import TrainConfig
+from londi.encoders.base import Encoder
 from londi.encoders.registry import make_encoder
 from londi.envs.seeds import switching_seeds
 from londi.errors import LondiError
@@ -32,6 +33,7 @@ from londi.learning.statistics import (
     keep_progress,
 )
 from londi.models.pair import ModelPair, load_pair
+from londi.models.provenance import write_provenance
 from londi.storage.checkpoint import has_state, load_state, save_state
 from londi.storage.runs import create_run, is_free
 from londi.switching.decision import Decision, draw
@@ -55,6 +57,7 @@ class Training:
     Args:
         config: the settings.
         pair: the models and the environment.
+        encoder: of the Switcher; that of `config` by default.
 
     Attributes:
         step: environment steps done.
@@ -63,8 +66,10 @@ class Training:
         LondiError: if the encoder does not fit the models.
     """
 
-    def __init__(self, config: TrainConfig, pair: ModelPair) -> None:
-        encoder = make_encoder(config.encoder, pair.quick, pair.deepthink)
+    def __init__(
+        self, config: TrainConfig, pair: ModelPair, encoder: Encoder | None = None
+    ) -> None:
+        encoder = encoder or make_encoder(config.encoder, pair.quick, pair.deepthink)
         algorithm = make_algorithm(config, encoder)
         self._config = config
         self._pair = pair
@@ -91,6 +96,16 @@ class Training:
         self._start = time.perf_counter()
         self._transitions: Iterator[Transitions] = iter(())
         self.step = 0
+
+    def named(self, config: TrainConfig) -> TrainConfig:
+        """`config` with the names of the models, the environment and the encoder that play."""
+        return replace(
+            config,
+            quick=self._pair.quick.name,
+            deepthink=self._pair.deepthink.name,
+            env=self._env.name,
+            encoder=self._env.observer.encoder.spec,
+        )
 
     def begin(self) -> None:
         """Start every slot of the environment."""
@@ -208,6 +223,7 @@ def train(
     folder: Path,
     *,
     pair: ModelPair | None = None,
+    encoder: Encoder | None = None,
     resume: bool = False,
     overwrite: bool = False,
     on_progress: Callable[[Progress], None] = lambda _: None,
@@ -219,7 +235,9 @@ def train(
     Args:
         config: the settings.
         folder: the folder of the run.
-        pair: models and environment in place of those that `config` names.
+        pair: models and environment in place of those that `config` names. Their names are written
+            down in the folder, and a later command that cannot find them refuses.
+        encoder: of the Switcher, in place of the one that `config` names; likewise.
         resume: go on from the last checkpoint of an interrupted run with this configuration; a
             run that has ended is left as it is.
         overwrite: replace an earlier run.
@@ -237,13 +255,14 @@ def train(
     if not resume:
         is_free(folder, TrainConfig, overwrite)  # before the models are waited for
     with ExitStack() as stack:  # closed, and answers committed, on every way out
-        pair = pair or load_pair(config, config.seed)
+        brought, pair = pair, pair or load_pair(config, config.seed)
         stack.callback(pair.close)
-        run = Training(config, pair)
+        run = Training(config, pair, encoder)
         stack.callback(run.close)
         saved = folder / CHECKPOINT
         if not resume:
-            create_run(folder, config, overwrite)
+            create_run(folder, run.named(config) if brought or encoder else config, overwrite)
+            write_provenance(folder, pair)
         if has_state(saved):
             state = load_state(saved)
             if state["step"] >= config.steps:

@@ -251,6 +251,11 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
             self._threads.shutdown()
 
     @property
+    def name(self) -> str:
+        """The name of the text environment."""
+        return self._slots[0].episode.name
+
+    @property
     def _states(self) -> list[State | None]:
         return [slot.state for slot in self._slots]
 
