@@ -23,8 +23,8 @@ from matplotlib.figure import Figure
 from londi.baselines.registry import UNIVERSAL, Baseline, OperatingPoint
 from londi.config import FrontierConfig
 from londi.envs.scienceworld.simulator import warm
+from londi.evaluation.comparison import Comparison
 from londi.evaluation.curves import read_frontier
-from londi.evaluation.frontier import Comparison
 from londi.storage.runs import read_run
 from londi.switching.switcher import ConstantSwitcher
 

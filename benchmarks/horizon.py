@@ -21,9 +21,9 @@ from matplotlib.figure import Figure
 from londi.config import FrontierConfig, TrainConfig
 from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds
+from londi.evaluation.comparison import played_file
 from londi.evaluation.curves import read_frontier
 from londi.evaluation.evaluate import play, read_played, summary
-from londi.evaluation.frontier import played_file
 from londi.evaluation.metrics import Episode, bootstrap, call_rate
 from londi.models.pair import load_pair
 from londi.storage.runs import read_run

@@ -23,7 +23,6 @@ from londi.evaluation.evaluate import read_played, write_played
 from londi.evaluation.metrics import Episode, bootstrap_difference, call_rate
 from londi.evaluation.sweep import PLAYED, RUNS, play_held_out
 from londi.storage.runs import read_run
-from londi.switching.budget import Budget
 
 
 def main(sweep: Path) -> None:
@@ -62,7 +61,7 @@ def there(run: Path, point: TrainConfig, evaluation: EvaluateConfig) -> list[Epi
     file = run / f"played-c={point.cost:g}-n={point.budget}.json"
     if not file.is_file():
         config = replace(read_run(run, TrainConfig), cost=point.cost, budget=point.budget)
-        write_played(file, play_held_out(config, run, evaluation, Budget.of(config)))
+        write_played(file, play_held_out(config, run, evaluation))
     return read_played(file)
 
 

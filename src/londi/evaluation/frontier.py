@@ -8,256 +8,49 @@ summed up; not how anybody decides.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from londi.baselines.registry import (
     UNIVERSAL,
     Baseline,
-    BaselineContext,
-    OperatingPoint,
     find_baseline,
 )
-from londi.config import FrontierConfig, TrainConfig
-from londi.envs.memoized import remembered
+from londi.config import FrontierConfig
 from londi.envs.scienceworld.simulator import warm
-from londi.envs.seeds import held_out_seeds, validation_seeds
-from londi.errors import InvalidConfig, LondiError
+from londi.envs.seeds import held_out_seeds
+from londi.errors import InvalidConfig
+from londi.evaluation.comparison import ALONE, Comparison, Spot
 from londi.evaluation.curves import (
     CurvePoint,
-    Estimate,
     Frontier,
     LimitPoint,
     MethodCurve,
     Replay,
     write_frontier,
 )
-from londi.evaluation.evaluate import play, read_played, summary, write_played
-from londi.evaluation.metrics import Episode, apgr, apgr_routellm, call_rate, cpt, iqm, result
+from londi.evaluation.metrics import Episode, apgr, apgr_routellm, call_rate, cpt
 from londi.evaluation.replays import replay
-from londi.models.pair import ModelPair, load_pair
-from londi.models.provenance import check_provenance
+from londi.evaluation.tracks import CurveSums, Floats, Track, numbers
+from londi.models.pair import ModelPair
 from londi.oracle import clairvoyant
 from londi.oracle.explore import reachable
-from londi.storage.checkpoint import has_state
-from londi.storage.runs import create_run, is_free, make_folder, read_run
-from londi.switching.budget import Budget
-from londi.switching.switcher import CHECKPOINT, ConstantSwitcher, LearnedSwitcher, Switcher
+from londi.storage.runs import create_run, is_free
+from londi.switching.switcher import LearnedSwitcher
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
-RESAMPLES = 2000
 PRICES = 60
 """Prices of a call that the limit's curve is drawn at, at most."""
+
+
 TOLD = 2
 """Of the universal Switcher's settings every other one has its timelines."""
+
+
 SHARES = (0.5, 0.8, 0.95)
-ALONE = {
-    "quick": OperatingPoint("alone", ConstantSwitcher(0.0), 0.0),
-    "deepthink": OperatingPoint("alone", ConstantSwitcher(1.0), 0.0),
-}
-Spot = tuple[int, int | None]
-"""Where a method is played: at which of its candidates, and with what budget."""
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """P settings of a method on E episodes, each played by S seeds.
-
-    Attributes:
-        totals: [P, S, E], returns.
-        calls: [P, S, E].
-        steps: [P, S, E].
-    """
-
-    totals: Floats
-    calls: Floats
-    steps: Floats
-
-    @classmethod
-    def of(cls, played: Sequence[Sequence[Sequence[Episode]]]) -> Track:
-        """From `[P][S][E]` episodes."""
-        return cls(*(_numbers(played, name) for name in ("total", "calls", "steps")))
-
-    def means(self, seeds: Ints, episodes: Ints) -> tuple[Floats, Floats, Floats]:
-        """Returns, calls and steps `[P]` over these seeds and episodes, which may repeat."""
-        drawn = (x[:, seeds][:, :, episodes].mean((1, 2)) for x in self._arrays)
-        returns, calls, steps = drawn
-        return returns, calls, steps
-
-    @property
-    def seeds(self) -> int:
-        return int(self.totals.shape[1])
-
-    @property
-    def _arrays(self) -> tuple[Floats, Floats, Floats]:
-        return self.totals, self.calls, self.steps
-
-
-def _numbers(played: Sequence[Sequence[Sequence[Episode]]], name: str) -> Floats:
-    return np.array([[[getattr(e, name) for e in run] for run in point] for point in played], float)
-
-
-@dataclass(frozen=True, slots=True)
-class _Summary:
-    """What sums up a curve: of all episodes, or of a sample of them."""
-
-    apgr: float
-    saved: float
-
-    @classmethod
-    def of(cls, track: Track, seeds: Ints, episodes: Ints, ends: tuple[Track, Track]) -> _Summary:
-        returns, calls, steps = track.means(seeds, episodes)
-        alone = np.zeros(1, np.int64)
-        quick = float(ends[0].means(alone, episodes)[0][0])
-        deepthink, most, _ = (float(x[0]) for x in ends[1].means(alone, episodes))
-        area = apgr(list(zip(calls / steps, returns, strict=True)), quick, deepthink)
-        cheapest = cpt(1.0, list(zip(calls / most, returns, strict=True)), quick, deepthink)
-        return cls(area, 1.0 - cheapest)
-
-
-class Comparison:
-    """A comparison under way: plays what has not been played yet, and remembers it in files.
-
-    Args:
-        folder: of the comparison.
-        config: its settings.
-        pair: models and environment in place of those that the runs name.
-        on_played: told of each play: how many methods are done, and what was played.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        config: FrontierConfig,
-        pair: ModelPair | None,
-        on_played: Callable[[int, str], None],
-    ) -> None:
-        runs = [Path(run) for run in config.runs]
-        trainings = [read_run(run, TrainConfig) for run in runs]
-        _check(runs, trainings, config)
-        self.folder, self.config, self.trainings = folder, config, trainings
-        self._on_played, self.done = on_played, 0
-        self.pair = pair or load_pair(trainings[0], config.seed)
-        for run in runs:
-            check_provenance(run, self.pair)
-        # The settings of a method mostly take the same ways through an episode.
-        self.pair.make = remembered(self.pair.make)
-        self.benches = [
-            BaselineContext(
-                folder / "learned" / f"seed={training.seed}",
-                training,
-                Switcher.load(run, self.pair.quick, self.pair.deepthink),
-                self.pair,
-                config.log_steps,
-            )
-            for run, training in zip(runs, trainings, strict=True)
-        ]
-
-    def ends(self, held_out: bool = True) -> tuple[list[Episode], list[Episode]]:
-        """QUICK and DEEPTHINK alone, without a budget."""
-        quick, deepthink = (
-            self._played(name, alone, None, held_out, 0) for name, alone in ALONE.items()
-        )
-        return quick, deepthink
-
-    def played(
-        self,
-        method: Baseline,
-        candidates: Sequence[Sequence[OperatingPoint]],
-        spots: Sequence[Spot],
-        held_out: bool,
-    ) -> list[list[list[Episode]]]:
-        """`[P][S][E]`: the episodes as they are played at P spots.
-
-        Args:
-            method: whose the candidates are.
-            candidates: of each seed.
-            spots: which of them, with what budgets.
-            held_out: of these episodes, not of those for validation.
-        """
-        return [
-            [
-                self._played(method.name, of_seed[k], budget, held_out, s)
-                for s, of_seed in enumerate(candidates)
-            ]
-            for k, budget in spots
-        ]
-
-    def candidates(self, method: Baseline) -> list[list[OperatingPoint]]:
-        """Those of each seed; of one alone where seeds make no difference."""
-        make_folder(self.folder / "learned")
-        benches = self.benches if method.seeded else self.benches[:1]
-        for bench in benches:
-            make_folder(bench.folder)
-        return [method.candidates(bench) for bench in benches]
-
-    def _played(
-        self, name: str, candidate: OperatingPoint, budget: int | None, held_out: bool, seed: int
-    ) -> list[Episode]:
-        config = self.config
-        file = played_file(
-            self.folder, held_out, name, candidate.setting, budget, self.trainings[seed].seed
-        )
-        if not file.is_file():
-            make_folder(file.parent)
-            episodes = (
-                held_out_seeds(config.episodes)
-                if held_out
-                else validation_seeds(config.validation_episodes)
-            )
-            played = summary(
-                play(
-                    self.pair,
-                    candidate.switcher,
-                    episodes,
-                    cost=candidate.cost,
-                    budget=Budget(budget),
-                    num_envs=config.num_envs,
-                    seed=config.seed + seed,
-                )
-            )
-            self.pair.commit()
-            write_played(file, played)
-        terms = "" if budget is None else f", at most {budget} calls"
-        self.tell(f"{name} {candidate.setting}{terms}")
-        return read_played(file)
-
-    def tell(self, text: str) -> None:
-        """Say how it goes on."""
-        self._on_played(self.done, text)
-
-    def points(
-        self,
-        method: str,
-        candidates: Sequence[OperatingPoint],
-        spots: Sequence[Spot],
-        played: Sequence[Sequence[Sequence[Episode]]],
-        ends: tuple[list[Episode], list[Episode]],
-    ) -> list[CurvePoint]:
-        """The figures of what was played at P spots."""
-        points = []
-        for (k, budget), runs in zip(spots, played, strict=True):
-            found = result(
-                method,
-                runs,
-                [ends[0]] * len(runs),
-                [ends[1]] * len(runs),
-                env=self.trainings[0].env,
-                cost=candidates[k].cost,
-                budget=budget,
-                seed=tuple(training.seed for training in self.trainings[: len(runs)]),
-            )
-            returns = np.array([[e.total for e in run] for run in runs])
-            points.append(CurvePoint(candidates[k].setting, found, iqm(returns)))
-        return points
 
 
 def frontier(
@@ -288,9 +81,8 @@ def frontier(
     comparison = Comparison(folder, config, pair, on_played)
     if not resume:
         create_run(folder, config, overwrite)
-    with warm():
+    with closing(comparison.pair), warm():
         found, timelines = _compare(comparison)
-    comparison.pair.close()
     write_frontier(folder, found, timelines)
     return found
 
@@ -310,7 +102,7 @@ def _compare(comparison: Comparison) -> tuple[Frontier, list[Replay]]:
         shown.append((method, points, budgets))
         tracks.append(track)
         comparison.done += 1
-    sums = _Sums(tracks, limit_track, ends)
+    sums = CurveSums(tracks, limit_track, ends)
     curves = [
         MethodCurve(
             method=method.name,
@@ -363,7 +155,7 @@ def _curve(
     # A budget is one more way to call less.
     chosen = [spots[k] for k in worthwhile(tried, validation, config.points)]
     returns = {
-        spot: _numbers([runs], "total").mean() for spot, runs in zip(spots, tried, strict=True)
+        spot: numbers([runs], "total").mean() for spot, runs in zip(spots, tried, strict=True)
     }
     best = [
         max((spot for spot in capped if spot[1] == n), key=returns.__getitem__)
@@ -395,7 +187,7 @@ def worthwhile(
         Their places, in order.
     """
     quick, deepthink = (float(np.mean([e.total for e in end])) for end in ends)
-    at = [(call_rate(runs), float(_numbers([runs], "total").mean())) for runs in tried]
+    at = [(call_rate(runs), float(numbers([runs], "total").mean())) for runs in tried]
     kept = list(range(len(at)))
     if quick == deepthink:  # too few episodes to tell
         return kept[:most]
@@ -453,55 +245,6 @@ def _with_hindsight(line: Replay, known: clairvoyant.Explored) -> Replay:
         replace(moment, clairvoyant=call) for moment, call in zip(line.steps, would, strict=True)
     ]
     return replace(line, steps=steps)
-
-
-class _Sums:
-    """What sums up each curve, with intervals over the same samples of episodes for all."""
-
-    def __init__(
-        self,
-        tracks: Sequence[Track],
-        limit: Track | None,
-        ends: tuple[Sequence[Episode], Sequence[Episode]],
-    ) -> None:
-        alone = Track.of([[ends[0]]]), Track.of([[ends[1]]])
-        rng = np.random.default_rng(0)
-        episodes = len(ends[0])
-        everyone = [*tracks, limit] if limit else list(tracks)
-
-        def summed(sample: Callable[[int], Ints], drawn: Ints) -> list[_Summary]:
-            return [_Summary.of(t, sample(t.seeds), drawn, alone) for t in everyone]
-
-        self._limit = -1 if limit else None
-        self._all = summed(np.arange, np.arange(episodes))
-        self._drawn: list[list[_Summary]] = []
-        for _ in range(RESAMPLES):
-            drawn = rng.integers(episodes, size=episodes)
-            if len({float(t.means(np.zeros(1, int), drawn)[0][0]) for t in alone}) == 2:
-                self._drawn.append(summed(lambda n: rng.integers(n, size=n), drawn))
-
-    @property
-    def limit_apgr(self) -> float | None:
-        return None if self._limit is None else self._all[self._limit].apgr
-
-    def apgr(self, k: int) -> Estimate:
-        return self._estimate(lambda s: s[k].apgr)
-
-    def saved(self, k: int) -> Estimate:
-        return self._estimate(lambda s: s[k].saved)
-
-    def ahead(self, k: int) -> Estimate:
-        return self._estimate(lambda s: s[0].apgr - s[k].apgr)
-
-    def of_limit(self, k: int) -> Estimate | None:
-        if (last := self._limit) is None:
-            return None
-        return self._estimate(lambda s: s[k].apgr / s[last].apgr)
-
-    def _estimate(self, figure: Callable[[list[_Summary]], float]) -> Estimate:
-        value = figure(self._all)
-        low, high = np.percentile([value, *map(figure, self._drawn)], [2.5, 97.5])
-        return Estimate(value, float(low), float(high))
 
 
 def _routellm(
@@ -565,47 +308,3 @@ def _limit_track(found: clairvoyant.Limit) -> Track:
 
 def _best(point: clairvoyant.MeanLimit) -> LimitPoint:
     return LimitPoint(point.calls, point.call_rate, point.return_at_least, point.return_at_most)
-
-
-def played_file(
-    folder: Path, held_out: bool, method: str, setting: str, budget: int | None, seed: int
-) -> Path:
-    """Where the episodes that a method has played at a setting are."""
-    split = "held-out" if held_out else "validation"
-    terms = "" if budget is None else f" n = {budget}"
-    return folder / "played" / split / method / f"{_slug(setting + terms)}-{seed}.json"
-
-
-def _check(runs: Sequence[Path], trainings: Sequence[TrainConfig], config: FrontierConfig) -> None:
-    """Refuse runs that cannot be compared, before anything is spent."""
-    for run, training in zip(runs, trainings, strict=True):
-        if not training.universal:
-            raise LondiError(
-                f"the Switcher in {str(run)!r} was trained for c = {training.cost:g} alone; a"
-                " frontier needs those of `londi train --universal true`"
-            )
-        if not has_state(run / CHECKPOINT):
-            raise LondiError(f"no checkpoint in {str(run)!r}; train it first")
-        first, other = asdict(trainings[0]), asdict(training)
-        differing = [name for name in first if name != "seed" and other[name] != first[name]]
-        if differing:
-            name = differing[0]
-            raise LondiError(
-                "expected runs that differ in their seed only, got"
-                f" {name} = {first[name]!r} in {str(runs[0])!r} and {other[name]!r} in {str(run)!r}"
-            )
-    seeds = [training.seed for training in trainings]
-    if len(set(seeds)) < len(seeds):
-        raise LondiError(f"expected one run a seed, got seeds {seeds}")
-    most = trainings[0].most_budget
-    for budget in config.budgets:
-        if budget > most:
-            raise InvalidConfig(
-                f"budgets: expected at most the {most} that the Switchers were trained for, got"
-                f" {budget}"
-            )
-
-
-def _slug(text: str) -> str:
-    """A name for a file; other texts have another."""
-    return re.sub(r"[^\w.=]+", "-", text) + "-" + hashlib.sha256(text.encode()).hexdigest()[:6]

@@ -10,24 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
-from multiprocessing import get_context
-from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from londi.config import EvaluateConfig, PairConfig, SweepConfig, TrainConfig
 from londi.config.settings import make_config
 from londi.encoders.registry import make_encoder
 from londi.envs.registry import make_env
-from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds
-from londi.errors import LondiError
 from londi.evaluation.evaluate import (
     episodes_of,
     play,
@@ -36,6 +30,7 @@ from londi.evaluation.evaluate import (
     summary,
     write_played,
 )
+from londi.evaluation.jobs import LeftOff, Part, run_parts
 from londi.evaluation.metrics import Episode, Result, call_rate, read_result, result
 from londi.learning.diagnostics import diagnose
 from londi.learning.statistics import read_progress
@@ -46,11 +41,15 @@ from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher, Switcher
 
 RESULTS = "results.json"
+
+
 RUNS, ALONE = "runs", "alone"
+
+
 PLAYED = "played.json"
 
+
 _PAIR = {field.name for field in fields(PairConfig)}
-_TICK = 0.5  # seconds between two looks at whether to stop
 
 
 @dataclass(frozen=True)
@@ -114,32 +113,6 @@ class _Point:
         return folder / RUNS / _name(self.settings | {"seed": config.seed})
 
 
-class _LeftOff(Exception):
-    """A part was asked to stop before its end."""
-
-
-class _Part(Protocol):
-    """A piece of work that can be done in another process."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def ended(self) -> bool: ...
-
-    def do(self, should_stop: Callable[[], bool]) -> str:
-        """Do it; its figures, in short.
-
-        Raises:
-            _LeftOff: if it was asked to stop; a training leaves a checkpoint then.
-        """
-        ...
-
-    def warnings(self) -> tuple[str, ...]:
-        """What went wrong in it."""
-        ...
-
-
 @dataclass(frozen=True)
 class _Alone:
     """QUICK and DEEPTHINK alone, without a budget: the ends of the scale."""
@@ -190,7 +163,7 @@ class _Trained:
     def do(self, should_stop: Callable[[], bool]) -> str:
         begun = (self.folder / CONFIG).is_file()
         if not train(self.config, self.folder, resume=begun, should_stop=should_stop):
-            raise _LeftOff
+            raise LeftOff
         played = play_held_out(self.config, self.folder, self.evaluation, should_stop)
         write_played(self.folder / PLAYED, played)
         return _short(played)
@@ -233,12 +206,12 @@ def sweep(
         _check(grid, evaluation, folder)
         create_run(folder, config, overwrite)
     # The models alone come first: every line of the table is held against them.
-    parts: list[_Part] = [_Alone(file, run, evaluation) for file, run in alone.items()]
+    parts: list[Part] = [_Alone(file, run, evaluation) for file, run in alone.items()]
     parts += [_Trained(p.run(folder, run), run, evaluation) for p in grid for run in p.runs]
     (folder / RUNS).mkdir(exist_ok=True)
     todo = [part for part in parts if not part.ended]
     done = len(parts) - len(todo)
-    for part, figures in _do(todo, config.jobs, should_stop):
+    for part, figures in run_parts(todo, config.jobs, should_stop):
         done += 1
         on_ended(Ended(part.name, done, len(parts), figures, part.warnings()))
     write_rows(folder, _rows(folder, grid, evaluation))
@@ -262,6 +235,8 @@ def _check(grid: Sequence[_Point], evaluation: EvaluateConfig, folder: Path) -> 
     """Refuse what cannot be played, trained or evaluated, before anything is spent."""
     alike: dict[Path, list[TrainConfig]] = {}
     for point in grid:
+        for run in point.runs:
+            played_there(run, evaluation)
         alike.setdefault(point.alone(folder), []).append(point.runs[0])
     for run, *others in alike.values():
         there = played_there(run, evaluation)
@@ -269,6 +244,7 @@ def _check(grid: Sequence[_Point], evaluation: EvaluateConfig, folder: Path) -> 
         pair = load_pair(replace(run, cache="none"), run.seed)
         for encoder in dict.fromkeys(other.encoder for other in (run, *others)):
             make_encoder(encoder, pair.quick, pair.deepthink)
+        pair.close()
 
 
 def _points(config: SweepConfig, folder: Path) -> list[_Point]:
@@ -306,7 +282,7 @@ def play_held_out(
 
     def look() -> None:
         if should_stop():
-            raise _LeftOff
+            raise LeftOff
 
     there = played_there(config, evaluation)
     with closing(load_pair(there, evaluation.seed)) as pair:
@@ -376,62 +352,3 @@ def _short(played: Sequence[Episode]) -> str:
 
 def _read(file: Path) -> Any:
     return json.loads(file.read_text(encoding="utf-8"))
-
-
-def _do(
-    parts: Sequence[_Part], jobs: int, should_stop: Callable[[], bool]
-) -> Iterator[tuple[_Part, str]]:
-    """Do the parts, `jobs` at once; each that ends, with its figures."""
-    if jobs == 1:
-        with warm(), suppress(_LeftOff):
-            for part in parts:
-                if should_stop():
-                    return
-                yield part, part.do(should_stop)
-        return
-    context = get_context("spawn")
-    stop = context.Event()
-    with ProcessPoolExecutor(jobs, context, _ready, (stop,)) as pool:
-        left = {pool.submit(_do_there, part): part for part in parts}
-        try:
-            while left:
-                ended, _ = wait(left, _TICK, FIRST_COMPLETED)
-                if should_stop():
-                    stop.set()
-                    for future in left:
-                        future.cancel()
-                for future in ended:
-                    part = left.pop(future)
-                    figures, error = ("", "") if future.cancelled() else future.result()
-                    if error:
-                        raise LondiError(error)
-                    if figures:  # it may have ended while others left off
-                        yield part, figures
-        finally:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-
-
-_stop: Event | None = None
-"""In a process of `_do`: set once it is to leave off."""
-_stay = ExitStack()
-"""In a process of `_do`: what lasts until it ends."""
-
-
-def _ready(stop: Event) -> None:
-    """Ctrl-C reaches every process of a terminal; here the parent says what it means."""
-    global _stop
-    _stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _stay.enter_context(warm())
-
-
-def _do_there(part: _Part) -> tuple[str, str]:
-    """What a part's `do` returns, and what a user got wrong."""
-    assert _stop
-    try:
-        return part.do(_stop.is_set), ""
-    except _LeftOff:
-        return "", ""
-    except LondiError as error:  # as text: not every exception survives the way back
-        return "", str(error)

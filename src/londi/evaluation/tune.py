@@ -9,6 +9,7 @@ Switcher decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from londi.models.provenance import check_provenance
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.switcher import ConstantSwitcher, Switcher
+from londi.types import CostBudget
 
 Floats = npt.NDArray[np.float64]
 
@@ -148,6 +150,7 @@ def tune(
             " one of `londi train --universal true` can be tuned"
         )
     calls = None if config.budget == "none" else config.budget
+    terms.check(CostBudget(terms.low, Budget(calls).start))  # before anybody plays
     target, wanted = make_target(config)
     pair = pair or load_pair(training, config.seed)
     check_provenance(folder, pair)
@@ -174,14 +177,13 @@ def tune(
         on_point(done, f"c = {cost:.4g}: return {mean:.3f}, call rate {rate:.3f}")
         return episodes
 
-    with warm():
+    with closing(pair), warm():
         deepthink = played(ConstantSwitcher(1.0), terms.low, Budget())
         points = [played(who, float(cost), Budget(calls)) for cost in costs]
         curves = _Curves(points, deepthink, config.prices)
         place = target(curves.mean())
         found = _cost(costs, place)
         there = played(who, found, Budget(calls))
-    pair.close()
     operating = TunedPoint(
         cost=found,
         cost_interval=_interval(curves, target, costs, found),
