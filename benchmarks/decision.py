@@ -19,12 +19,13 @@ import gymnasium as gym
 import numpy as np
 
 from londi import Switcher, TrainConfig
-from londi.encoders.registry import COST, EXTRAS, SHARE, make_encoder
+from londi.encoders.registry import make_encoder
 from londi.envs.episode import TextEpisode
 from londi.envs.prompt import Prompt
 from londi.envs.seeds import held_out_seeds
 from londi.models.pair import load_pair
 from londi.storage.runs import read_run
+from londi.switching.observation import CONTEXT, COST
 
 TURNS = 50
 
@@ -50,15 +51,15 @@ def main(folder: Path) -> None:
         prompts = first_prompts(pair.make, batch)
         replies = pair.quick.act(prompts)
         allowed = np.ones((batch, 2), bool)
-        extras = np.zeros((batch, EXTRAS), np.float32)
-        extras[:, SHARE], extras[:, COST] = 1.0, config.cost
+        context = np.zeros((batch, CONTEXT), np.float32)
+        context[:, COST] = config.cost
         quick, decision = [], []
         for _ in range(TURNS):
             start = time.perf_counter()
             pair.quick.act(prompts)
             middle = time.perf_counter()
             features = encoder.encode(prompts, replies if encoder.reads_quick else [])
-            switcher.decide(np.concatenate([features, extras], 1), allowed, rng)
+            switcher.decide(np.concatenate([features, context], 1), allowed, rng)
             end = time.perf_counter()
             quick.append(middle - start)
             decision.append(end - middle)
