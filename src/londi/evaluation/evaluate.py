@@ -23,7 +23,7 @@ from londi.envs.seeds import held_out_seeds, validation_seeds
 from londi.errors import InvalidConfig
 from londi.evaluation.metrics import Episode, Played, Result, call_rate, read_result, result
 from londi.models.pair import Pair, load_pair
-from londi.storage.runs import write_whole
+from londi.storage.atomic import write_whole
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.env import SwitchingVectorEnv

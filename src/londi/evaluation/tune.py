@@ -25,7 +25,7 @@ from londi.evaluation import metrics
 from londi.evaluation.evaluate import play, summary
 from londi.evaluation.metrics import Episode
 from londi.models.pair import Pair, load_pair
-from londi.storage.runs import write_whole
+from londi.storage.atomic import write_whole
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.switcher import CHECKPOINT, ConstantSwitcher, Switcher
