@@ -93,9 +93,12 @@ def fitted(value: object, kind: Any) -> Any:
             return float(value)
     elif kind is str and isinstance(value, os.PathLike):
         return os.fspath(value)
-    elif isinstance(kind, type) and isinstance(value, kind):
-        if kind is bool or not isinstance(value, bool):
-            return value
+    elif (
+        isinstance(kind, type)
+        and isinstance(value, kind)
+        and (kind is bool or not isinstance(value, bool))  # a bool is an int to Python
+    ):
+        return value
     raise Misfit(kind, value)
 
 
