@@ -5,7 +5,9 @@
     ├── InvalidConfig      a value of the wrong type or outside its range; names the key
     ├── ModelError         a language model that cannot be loaded or used
     ├── MissingExtra       an optional dependency that is not installed; names the extra
-    └── OutputExists       a folder that would have been overwritten
+    ├── OutputExists       a folder that would have been overwritten
+    ├── RunInUse           a folder that another command is writing to
+    └── DamagedFile        a file of a run that is broken, or of another kind
 
 Each message is one line: what was expected, what came, and the nearest valid name. The
 command line prints it and exits with code 2. This file knows nothing of the rest.
@@ -55,3 +57,11 @@ class MissingExtra(LondiError, ImportError):
 
 class OutputExists(LondiError, FileExistsError):
     """An output folder that exists and was not to be overwritten."""
+
+
+class RunInUse(LondiError):
+    """The folder of a run that another command is writing to."""
+
+
+class DamagedFile(LondiError):
+    """A file of a run that is broken, or holds something else than it should."""

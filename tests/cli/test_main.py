@@ -111,7 +111,10 @@ def config(make_lm: Callable[..., Seq2SeqModel], tmp_path: Path) -> Path:
         ),
         ("train --env CartPole-v1", "env: expected texts to observe and act with, got Box"),
         ("train --env nomodule:Env-v0", "env: cannot import 'nomodule'"),
-        ("train --steps 2000", "warmup: expected fewer steps than the 2,000 of the training"),
+        (
+            "train --steps 2000 --warmup 2000",
+            "warmup: expected fewer steps than the 2,000 of the training",
+        ),
         (
             "train --steps 2000000",
             "steps: expected a whole number from 1 to 1,000,000, got 2000000",
@@ -122,6 +125,13 @@ def config(make_lm: Callable[..., Seq2SeqModel], tmp_path: Path) -> Path:
         ("finetune --noise [5.0]", "noise: expected chances from 0 to 1, got [5.0]"),
         ("sweep", "grid: expected settings with their values, got none"),
         ("sweep --grid 5", "grid"),
+        ("train --env_options {1:2}", "env_options"),
+        ("train --budget 30 --universal true", "budget: expected at most most_budget = 20"),
+        ("train --algorithm sca", "unknown algorithm 'sca'; did you mean 'sac'?"),
+        ("finetune --heads 3", "heads: expected a number that divides d_model = 128, got 3"),
+        ("finetune --phrases ['[']", "phrases: expected regular expressions, got '['"),
+        ("limit --episodes 99999999999", "episodes: expected a whole number from 1 to 1,000,000"),
+        ("evaluate run --episodes 99999999999", "episodes: expected a whole number from 1 to"),
         ("finetune --steps 0", "steps: expected a whole number >= 1, got 0"),
     ],
 )
@@ -130,7 +140,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
 ) -> None:
     out = tmp_path / "run"
     given = arguments.split()
-    if given[0] in ("train", "sweep", "finetune"):
+    if given[0] in ("train", "sweep", "finetune", "limit"):
         given += ["--out", str(out)] + (["--cache", "none"] if given[0] == "train" else [])
     assert call(*given) == 2
     printed = capsys.readouterr()
@@ -147,8 +157,14 @@ def test_bad_input_is_one_line_and_leaves_nothing(
         ("cots: 1\n", "unknown key 'cots'; did you mean 'cost'?"),
         ("sac:\n  tau: 1\n", "unknown key 'sac.tau'; did you mean 'tau'?"),
         ("cost: abc\n", "cost: expected a number, got abc"),
-        ("budget: null\n", "budget: expected a whole number >= 0 or none, got None"),
+        ("budget: null\n", "budget: expected a whole number or 'none', got nothing"),
         ("cost: [\n", "not YAML"),
+        ("cost:\n", "line 1: cost has no value"),
+        ("seed: 1\nenv_options:\n", "line 2: env_options has no value"),
+        ("cost: 1\nseed: 1\ncost: 2\n", "line 3: cost stands twice, first in line 1"),
+        ("1: 2\n", "line 1: expected a text for a key, got 1"),
+        ("- 1\n", "expected keys with values"),
+        ("null\n", "expected keys with values"),
         ("just words\n", "expected keys with values, got just words"),
     ],
 )

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import tempfile
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from londi.errors import DamagedFile
 from londi.storage import checkpoint
 from londi.storage.checkpoint import has_state, load_state, save_state
 
@@ -128,14 +133,46 @@ def test_has_state(tmp_path: Path) -> None:
     assert has_state(tmp_path / "s")
 
 
-class Killed(BaseException):
-    """The end of the process."""
+def killed(dies_in: str, folder: Path, state: dict[str, Any]) -> None:
+    """Save in a process of its own that is killed inside `dies_in`: nothing is cleaned up."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch's threads are not used there
+        child = os.fork()
+    if child:
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9, "it was not killed"
+        return
+    renames = 0
+    rename, rmtree = Path.rename, shutil.rmtree
+
+    def die(*_: object, **__: object) -> Any:
+        os._exit(9)
+
+    def renaming(self: Path, target: Path) -> Path:
+        nonlocal renames
+        renames += 1
+        return die() if dies_in == f"rename {renames}" else rename(self, target)
+
+    def removing(path: Path, **kwargs: Any) -> None:
+        if renames == 2 and dies_in == "rmtree":
+            die()
+        rmtree(path, **kwargs)
+
+    try:
+        if dies_in == "save_file":
+            checkpoint.save_file = die
+        if dies_in == "fsync":
+            os.fsync = die
+        Path.rename = renaming  # type: ignore[method-assign,assignment]
+        shutil.rmtree = removing  # type: ignore[assignment]
+        save_state(folder, state)
+    finally:
+        os._exit(1)
 
 
 @pytest.mark.parametrize("dies_in", ["save_file", "fsync", "rename 1", "rename 2", "rmtree"])
 @pytest.mark.parametrize("stale", [False, True])
 def test_a_kill_at_any_point_leaves_the_old_or_the_new_state(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies_in: str, stale: bool
+    tmp_path: Path, dies_in: str, stale: bool
 ) -> None:
     folder = tmp_path / "s"
     save_state(folder, {"step": 1, "w": torch.ones(1)})
@@ -143,43 +180,64 @@ def test_a_kill_at_any_point_leaves_the_old_or_the_new_state(
         for suffix in (".part", ".old"):
             (tmp_path / f"s{suffix}").mkdir()
             (tmp_path / f"s{suffix}" / "junk").write_text("junk")
-    renames = 0
-    rename, rmtree = Path.rename, checkpoint.shutil.rmtree
-
-    def die(*_: object, **__: object) -> None:
-        raise Killed
-
-    def renaming(self: Path, target: Path) -> Path:
-        nonlocal renames
-        renames += 1
-        return die() if dies_in == f"rename {renames}" else rename(self, target)  # type: ignore[func-returns-value,return-value]
-
-    def removing(path: Path, **kwargs: Any) -> None:
-        if renames == 2 and dies_in == "rmtree":
-            raise Killed
-        rmtree(path, **kwargs)
-
-    with monkeypatch.context() as patch:
-        if dies_in == "save_file":
-            patch.setattr(checkpoint, "save_file", die)
-        if dies_in == "fsync":
-            patch.setattr(checkpoint.os, "fsync", die)
-        patch.setattr(Path, "rename", renaming)
-        patch.setattr(checkpoint.shutil, "rmtree", removing)
-        with pytest.raises(Killed):
-            save_state(folder, {"step": 2, "w": torch.ones(1)})
-
+    killed(dies_in, folder, {"step": 2, "w": torch.ones(1)})
     assert has_state(folder)
     assert load_state(folder)["step"] == (2 if dies_in == "rmtree" else 1)
     # A second kill before the first rename loses nothing either.
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "save_file", die)
-        with pytest.raises(Killed):
-            save_state(folder, {"step": 3})
+    killed("save_file", folder, {"step": 3})
     assert has_state(folder)
     assert load_state(folder)["step"] in (1, 2)
     save_state(folder, {"step": 4})
     assert load_state(folder) == {"step": 4}
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+def structure(folder: Path, value: object) -> None:
+    (folder / "state.json").write_text(json.dumps(value))
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "no json": lambda s: (s / "state.json").write_text('{"dict": [["a"'),
+    "no text": lambda s: (s / "state.json").write_bytes(b"\xff\xfe\x00"),
+    "empty": lambda s: (s / "state.json").write_text(""),
+    "a list": lambda s: structure(s, [1, 2]),
+    "a number": lambda s: structure(s, 3),
+    "null": lambda s: structure(s, None),
+    "no kind": lambda s: structure(s, {}),
+    "two kinds": lambda s: structure(s, {"dict": [], "list": []}),
+    "unknown kind": lambda s: structure(s, {"pickle": []}),
+    "no pairs": lambda s: structure(s, {"dict": [["a"], "b"]}),
+    "a dict as a number": lambda s: structure(s, {"dict": 3}),
+    "a list as a dict": lambda s: structure(s, {"list": {"a": 1}}),
+    "a list for a state": lambda s: structure(s, {"list": []}),
+    "a key that is a list": lambda s: structure(s, {"dict": [[[1], 2]]}),
+    "another depth": lambda s: structure(s, {"dict": [["w", ["0/w"]]]}),
+    "too deep": lambda s: (s / "state.json").write_text('{"list": [' * 9999 + "]}" * 9999),
+    "a tensor that is missing": lambda s: structure(s, {"dict": [["w", {"tensor": "1/w"}]]}),
+    "a tensor without a name": lambda s: structure(s, {"dict": [["w", {"tensor": [0]}]]}),
+    "a tensor that nobody names": lambda s: structure(s, {"dict": [["step", 1]]}),
+    "tensors cut short": lambda s: os.truncate(s / "state.safetensors", 60),
+    "no tensors": lambda s: (s / "state.safetensors").unlink(),
+    "no structure": lambda s: (s / "state.json").unlink(),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_state_is_one_line(tmp_path: Path, how: str) -> None:
+    save_state(tmp_path / "s", {"w": torch.ones(20), "step": 1})
+    DAMAGE[how](tmp_path / "s")
+    with pytest.raises(DamagedFile) as caught:
+        load_state(tmp_path / "s")
+    assert len(str(caught.value).splitlines()) == 1
+    assert repr(str(tmp_path / "s")) in str(caught.value)
+
+
+def test_a_state_of_something_else_is_refused(tmp_path: Path) -> None:
+    save_state(tmp_path / "s", {"step": 1, "learner": {}})
+    assert load_state(tmp_path / "s", {"step": int, "learner": dict})["step"] == 1
+    for expected in ({"switcher": dict}, {"step": dict}):
+        with pytest.raises(DamagedFile, match=r"expected '(switcher|step)' of type dict"):
+            load_state(tmp_path / "s", expected)
 
 
 def test_there_is_no_pickle_in_it(tmp_path: Path) -> None:

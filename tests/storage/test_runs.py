@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from londi.config import FinetuneConfig, TrainConfig
-from londi.errors import InvalidConfig, LondiError, OutputExists, UnknownName
-from londi.storage.runs import CONFIG, create_run, read_run
+from londi.errors import InvalidConfig, LondiError, OutputExists, RunInUse, UnknownName
+from londi.storage.runs import CONFIG, create_run, locked, read_run
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,86 @@ def test_overwriting_removes_all_of_the_earlier_run(tmp_path: Path) -> None:
     create_run(folder, Settings(count=2), overwrite=True)
     assert list(contents(folder)) == [CONFIG]
     assert read_run(folder, Settings).count == 2
+
+
+def test_numpy_numbers_are_written_as_numbers(tmp_path: Path) -> None:
+    numbers: dict[str, Any] = {
+        "count": np.int64(7),
+        "rate": np.float32(0.25),
+        "ready": np.bool_(True),
+        "noise": (np.float64(0.5),),
+    }
+    create_run(tmp_path / "r", Settings(**numbers))
+    expected = Settings(count=7, rate=0.25, ready=True, noise=(0.5,))
+    assert read_run(tmp_path / "r", Settings) == expected
+
+
+def test_a_configuration_that_cannot_be_written_removes_nothing(tmp_path: Path) -> None:
+    create_run(tmp_path / "r", Settings(count=1))
+    (tmp_path / "r" / "weights").write_text("dear")
+    before = contents(tmp_path)
+    with pytest.raises(LondiError, match=r"name: .*object") as caught:
+        create_run(tmp_path / "r", Settings(name=object()), overwrite=True)  # type: ignore[arg-type]
+    assert one_line(caught.value)
+    assert contents(tmp_path) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["r"]
+
+
+def test_a_full_disk_leaves_the_earlier_run(full_disk: Path) -> None:
+    create_run(full_disk / "r", Settings(count=1))
+    before = contents(full_disk)
+    with pytest.raises(LondiError, match="No space left") as caught:
+        create_run(full_disk / "r", Settings(name="x" * 100_000), overwrite=True)
+    assert one_line(caught.value)
+    assert contents(full_disk) == before
+    assert [path.name for path in full_disk.iterdir()] == ["r"]
+
+
+def test_the_run_behind_a_link_is_replaced_where_it_is(tmp_path: Path) -> None:
+    create_run(tmp_path / "disk" / "r", Settings(count=1))
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "r")
+    create_run(tmp_path / "link", Settings(count=2), overwrite=True)
+    assert (tmp_path / "link").is_symlink()
+    assert read_run(tmp_path / "disk" / "r", Settings).count == 2
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from londi.storage.runs import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_run_is_held_by_one_command(tmp_path: Path) -> None:
+    create_run(tmp_path / "r", Settings())
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "r")], stdout=subprocess.PIPE, text=True
+    ) as other:
+        try:
+            assert other.stdout and other.stdout.readline() == "held\n"
+            before = contents(tmp_path)
+            in_use = pytest.raises(RunInUse, match="in use by another")
+            with in_use as caught, locked(tmp_path / "r"):
+                pass
+            assert one_line(caught.value)
+            with pytest.raises(RunInUse):
+                create_run(tmp_path / "r", Settings(), overwrite=True)
+            assert contents(tmp_path) == before
+        finally:
+            other.kill()
+    with locked(tmp_path / "r"):  # however it ended
+        pass
+    with locked(tmp_path / "r"):
+        pass
+    assert list(contents(tmp_path / "r")) == [CONFIG]
+
+
+def test_only_a_run_can_be_held(tmp_path: Path) -> None:
+    with pytest.raises(LondiError, match="no run in"), locked(tmp_path):
+        pass
 
 
 @pytest.mark.parametrize("what", ["other files", "a foreign config.yaml", "a file"])

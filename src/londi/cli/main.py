@@ -26,7 +26,7 @@ from londi.config import (
     TrainConfig,
     TuneConfig,
 )
-from londi.config.settings import explain
+from londi.config.settings import YAML_MODE, explain
 from londi.errors import InvalidConfig, LondiError, OutputExists, UnknownName
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ def parser() -> ArgumentParser:
         prog="londi",
         description="Learn when to call the large language model: LONDI (arXiv 2402.12061).",
         exit_on_error=False,
+        parser_mode=YAML_MODE,
     )
     subcommands = main.add_subcommands(dest="verb", metavar="VERB")
     for name, verb in verbs().items():
@@ -156,7 +157,12 @@ def parser() -> ArgumentParser:
 
 
 def _parser(verb: str, description: str) -> ArgumentParser:
-    return ArgumentParser(prog=f"londi {verb}", description=description, exit_on_error=False)
+    return ArgumentParser(
+        prog=f"londi {verb}",
+        description=description,
+        exit_on_error=False,
+        parser_mode=YAML_MODE,
+    )
 
 
 def _configured(parser: ArgumentParser, config: type, skip: set[str] | None = None) -> None:

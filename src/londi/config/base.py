@@ -1,17 +1,46 @@
-"""What the settings of several verbs share: range checks, and the models and the environment.
+"""Settings that several verbs share: type and range checks, the models and the environment.
 
 This file knows no environment, no model and no training.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Literal
 
-from londi.errors import InvalidConfig
+from londi.config.kinds import conform
+from londi.errors import InvalidConfig, UnknownName
 
 BABYAI_MIX = "londi/BabyAIText-MixedTrainLocal-v0"
+
+INF = float("inf")
+
+MOST_EPISODES = 1_000_000
+"""Bound of a number of episodes: those of one purpose have so many seeds (`londi.envs.seeds`)."""
+MOST_STEPS = 1_000_000
+"""Bound of a number of environment steps, for the same reason."""
+MOST_ENVS = 10_000
+"""Bound of the environments that are played side by side."""
+MOST_SEED = 2**32 - 1
+"""Bound of a seed that only draws random numbers."""
+
+AUTO = "auto"
+"""Name of a model that the environment decides."""
+
+_PAIRS = {
+    "londi/BabyAIText-": ("builtin:babyai-quick", "builtin:babyai-deepthink"),
+    "londi/ScienceWorld-": ("builtin:scienceworld-quick", "builtin:scienceworld-deepthink"),
+}
+"""The built-in models of each family of environments, by the beginning of its names."""
+
+
+class Settings:
+    """Base of all configurations: each field has a value of its own type."""
+
+    def __post_init__(self) -> None:
+        conform(self)
 
 
 def check(config: Any, **ranges: tuple[float, float]) -> None:
@@ -19,7 +48,7 @@ def check(config: Any, **ranges: tuple[float, float]) -> None:
     for name, (low, high) in ranges.items():
         value = getattr(config, name)
         if not (isfinite(value) and low <= value <= high):
-            wanted = f">= {low:,}" if high == float("inf") else f"from {low:,} to {high:,}"
+            wanted = f">= {low:,}" if high == INF else f"from {low:,} to {high:,}"
             kind = "a whole number" if isinstance(value, int) else "a number"
             raise InvalidConfig(f"{name}: expected {kind} {wanted}, got {value!r}")
 
@@ -30,41 +59,72 @@ def check_budget(budget: object) -> None:
         raise InvalidConfig(f"budget: expected a whole number >= 0 or none, got {budget!r}")
 
 
-INF = float("inf")
+def check_name(kind: str, name: str, known: tuple[str, ...]) -> None:
+    """Raise UnknownName unless `name` is a known one, or has the form ``module:name``."""
+    if name not in known and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", name):
+        raise UnknownName(kind, name, known)
+
+
+def builtin_pair(env: str) -> tuple[str, str] | None:
+    """The built-in QUICK and DEEPTHINK for an environment, by name; None if there are none."""
+    for family, pair in _PAIRS.items():
+        if env.startswith(family):
+            return pair
+    return None
 
 
 @dataclass(frozen=True)
-class PairConfig:
-    """Which environment, which two language models, and how they are run."""
+class PairConfig(Settings):
+    """The environment, the two language models, and how they are run."""
 
     env: str = BABYAI_MIX
-    """Text environment by its Gymnasium name; `londi envs` lists londi's own."""
+    """Text environment, by its Gymnasium name or `module:name`; `londi envs` lists those that come
+    with londi."""
     env_options: dict[str, Any] = field(default_factory=dict)
     """Options of the environment, such as `{limit: 50}` or, for ScienceWorld,
     `{tasks: [boil, melt], simplifications: easy}`."""
-    quick: str = "builtin:babyai-quick"
-    """QUICK: `random`, `expert`, `builtin:<name>`, or a Hugging Face model by name or
-    path; `londi models` lists what ships."""
-    deepthink: str = "builtin:babyai-deepthink"
-    """DEEPTHINK, named in the same way."""
+    quick: str = AUTO
+    """QUICK, the small and cheap language model: a Hugging Face model by name or path,
+    `builtin:<name>` (`londi models` lists them), `random`, `expert` or `module:name`. `auto` is
+    the built-in model for the environment."""
+    deepthink: str = AUTO
+    """DEEPTHINK, the large and expensive language model; named like QUICK."""
     choose: Literal["score", "generate"] = "score"
-    """How a language model names an action: by scoring the possible ones, or by generating."""
+    """How a language model picks an action: `score` takes the likeliest of the possible actions,
+    `generate` lets the model write one."""
     device: str = "cpu"
-    """Where the language models run, such as cpu, cuda or cuda:1; `auto` spreads them over the GPUs
-    that there are (`pip install 'londi[gpu]'`)."""
+    """Device of the language models: cpu, cuda, cuda:1 and so on; `auto` spreads them over all GPUs
+    (`pip install 'londi[gpu]'`)."""
     dtype: Literal["float32", "bfloat16", "float16", "int8"] = "float32"
-    """Number format of the language models' weights and arithmetic; `int8` rounds the weights of
-    linear layers, and what they are given, on a CPU only."""
+    """Number format of the language models; `int8` quantizes the weights and inputs of linear
+    layers and runs on a CPU only."""
     deepthink_dtype: Literal["same", "float32", "bfloat16", "float16", "int8"] = "same"
-    """DEEPTHINK's own number format; `same` is that of `dtype`."""
+    """Number format of DEEPTHINK, if it differs from `dtype`."""
     threads: int = 1
-    """CPU threads of the models, and again of the Switcher's training, which goes on while they
-    answer; 0 leaves torch's choice. For models as small as the built-in ones one is quickest."""
+    """CPU threads for the language models, and as many again for training the Switcher, which runs
+    at the same time; 0 leaves the choice to torch. One is fastest for the small built-in models."""
     lm_batch_size: int = 64
-    """Most prompts in one forward pass of a language model."""
+    """Largest number of prompts in one forward pass of a language model."""
     cache: str = "~/.cache/londi/answers.sqlite"
-    """File of language-model answers, shared by all runs; `memory` keeps them for this run only,
-    and `none` asks the models every time."""
+    """File in which answers of the language models are cached, shared by all runs; `memory` caches
+    them for this run only, `none` asks the models every time."""
 
     def __post_init__(self) -> None:
-        check(self, threads=(0, INF), lm_batch_size=(1, INF))
+        super().__post_init__()
+        check(self, threads=(0, 1024), lm_batch_size=(1, INF))
+        for place, name in enumerate(("quick", "deepthink")):
+            pair = builtin_pair(self.env)
+            if getattr(self, name) == AUTO and pair:
+                object.__setattr__(self, name, pair[place])
+
+    def check_models(self) -> None:
+        """Raise InvalidConfig if a model is still to be named.
+
+        It is not checked before: who trains with model objects of their own needs no names.
+        """
+        for name in ("quick", "deepthink"):
+            if getattr(self, name) == AUTO:
+                raise InvalidConfig(
+                    f"{name}: no built-in models play {self.env!r}; name them with --quick and"
+                    " --deepthink"
+                )

@@ -5,34 +5,53 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from londi.config.base import INF, check
+from londi.config.base import (
+    INF,
+    MOST_ENVS,
+    MOST_EPISODES,
+    MOST_SEED,
+    Settings,
+    check,
+    check_budget,
+)
 
 
 @dataclass(frozen=True)
-class EvaluateConfig:
-    """Play held-out episodes with QUICK, DEEPTHINK, the baselines and the learned Switcher."""
+class EvaluateConfig(Settings):
+    """Play held-out episodes with QUICK, DEEPTHINK, the baselines and the trained Switcher."""
 
     episodes: int = 500
-    """Held-out episodes, the same for every method."""
+    """Number of held-out episodes, the same ones for every method."""
     validation_episodes: int = 100
-    """Other episodes, on which the threshold is set to the Switcher's call rate."""
+    """Number of other episodes, which set the confidence threshold to the Switcher's call rate."""
     env: str = ""
-    """Environment to play instead of the one that the Switcher was trained on."""
+    """Environment to play in place of the training environment."""
     env_options: dict[str, Any] = field(default_factory=dict)
-    """Options of the environment that are changed, such as `{split: dev}` in ScienceWorld."""
+    """Environment options to change, such as `{split: dev}` in ScienceWorld."""
     cost: float | None = None
-    """c, for a universal Switcher; by default the `cost` of its training."""
+    """c, the price of one DEEPTHINK call in units of reward, for a universal Switcher; by default
+    the `cost` of its training, or where `londi tune` set it."""
     budget: int | Literal["none"] | None = None
-    """n, for a universal Switcher; by default the `budget` of its training. `none` is no cap."""
+    """Most DEEPTHINK calls in an episode, for a universal Switcher; `none` for no limit. By default
+    the `budget` of its training, or where `londi tune` set it."""
     greedy: bool = False
-    """Take the likelier choice of the Switcher's, instead of drawing from its policy as in
-    training. On the built-in pair drawing does a little better."""
+    """Always take the Switcher's likelier choice. By default its choices are sampled, as in
+    training, which does a little better on the built-in models."""
     num_envs: int = 32
-    """Environments played side by side."""
+    """Number of environments played in parallel."""
     seed: int = 0
-    """Seed of random choices."""
+    """Seed for random choices."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check(
-            self, episodes=(1, INF), validation_episodes=(1, INF), num_envs=(1, INF), seed=(0, INF)
+            self,
+            episodes=(1, MOST_EPISODES),
+            validation_episodes=(1, MOST_EPISODES),
+            num_envs=(1, MOST_ENVS),
+            seed=(0, MOST_SEED),
         )
+        if self.cost is not None:
+            check(self, cost=(0, INF))
+        if self.budget is not None:
+            check_budget(self.budget)

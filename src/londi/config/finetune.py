@@ -2,43 +2,44 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from londi.config.base import BABYAI_MIX, INF, check
+from londi.config.base import BABYAI_MIX, INF, MOST_ENVS, MOST_EPISODES, Settings, check
 from londi.errors import InvalidConfig
 
 
 @dataclass(frozen=True)
-class FinetuneConfig:
-    """Train a language model to act, by imitation of an environment's expert."""
+class FinetuneConfig(Settings):
+    """Train a language model to act in an environment, by imitating the environment's expert."""
 
     env: str = BABYAI_MIX
-    """Environment whose expert is imitated."""
+    """Environment whose expert is imitated, by its Gymnasium name."""
     env_options: dict[str, Any] = field(default_factory=dict)
     """Options of the environment."""
     base: str = ""
-    """Hugging Face model to start from, by name or path; empty: a new T5."""
+    """Hugging Face model to start from, by name or path; empty for a new T5."""
     seed: int = 0
-    """Seed of weights, episodes and batches."""
+    """Seed for weights, episodes and batches."""
     history: int = 3
-    """Observations kept in a prompt."""
+    """Number of past observations kept in a prompt."""
     max_tokens: int = 1024
-    """Most tokens of a prompt; of a longer one the oldest observations are dropped."""
+    """Largest number of tokens in a prompt; a longer prompt loses its oldest observations."""
     d_model: int = 128
-    """Width of a new model."""
+    """Width of a new model; a multiple of `heads`."""
     d_ff: int = 512
     """Width of a new model's feed-forward layers."""
     heads: int = 4
-    """Attention heads of a new model."""
+    """Number of attention heads of a new model."""
     layers: int = 4
-    """Encoder layers of a new model."""
+    """Number of encoder layers of a new model."""
     decoder_layers: int = 1
-    """Decoder layers of a new model."""
+    """Number of decoder layers of a new model."""
     dropout: float = 0.0
     """Dropout of a new model."""
     vocabulary: int = 4096
-    """Most tokens of a new model's tokenizer."""
+    """Largest number of tokens in a new model's tokenizer."""
     phrases: tuple[str, ...] = (
         r"Possible action of the agent: [^\n]*? \n Goal of the agent: ",
         r" \n Observation \d: ",
@@ -48,79 +49,78 @@ class FinetuneConfig:
         r" (?:the|a) (?:\w+ )?(?:ball|box|key|door)",
         r"turn left|turn right|go forward|pick up",
     )
-    """Regular expressions of the phrases that a new tokenizer may make one token."""
+    """Regular expressions of phrases that a new tokenizer may turn into single tokens."""
     tokenizer_episodes: int = 4000
-    """Episodes that a new tokenizer is learned from."""
+    """Number of episodes from which a new tokenizer is learned."""
     episodes: int = 20_000
-    """Episodes of the expert in the first round."""
+    """Number of the expert's episodes in the first round."""
     noise: tuple[float, ...] = (0.0, 0.1, 0.3)
-    """Chances of a random action in the expert's episodes; each draws one."""
+    """Probabilities of a random action in the expert's episodes; each episode draws one of them."""
     demonstrations: str = ""
-    """Folder of another run of `londi finetune` whose episodes of the expert are learned from,
-    instead of recording the same again."""
+    """Folder of an earlier `londi finetune` run whose expert episodes are used again, instead of
+    recording new ones."""
     rounds: int = 3
-    """Further rounds, played by the model and labelled by the expert (DAgger)."""
+    """Number of further rounds, in which the model plays and the expert labels (DAgger)."""
     round_episodes: int = 5_000
-    """Episodes of each further round."""
+    """Number of episodes in each further round."""
     round_expert_share: float = 0.2
-    """Share of the steps of a further round at which the expert acts, so that no episode in
-    which the model is stuck fills up with one state."""
+    """Share of steps in a further round at which the expert acts, so that an episode in which the
+    model is stuck does not repeat one state."""
     steps: int = 40_000
-    """Gradient steps in all, shared equally by the rounds."""
+    """Number of gradient steps, divided equally among the rounds."""
     batch_size: int = 64
-    """Examples in a gradient step."""
+    """Number of examples in a gradient step."""
     optimizer: Literal["adamw", "muon"] = "muon"
-    """`muon` trains the matrices between layers by Muon and the rest by AdamW."""
+    """Optimizer; `muon` uses Muon for the matrices of hidden layers and AdamW for the rest."""
     arithmetic: Literal["float32", "bfloat16"] = "bfloat16"
-    """Number format of the forward pass in training; weights stay float32."""
+    """Number format of the forward pass in training; weights stay in float32."""
     learning_rate: float = 2e-3
     """Peak learning rate; it falls linearly to zero."""
     warmup: int = 200
-    """Steps over which the learning rate rises."""
+    """Number of gradient steps over which the learning rate rises."""
     weight_decay: float = 0.01
-    """AdamW's weight decay."""
+    """Weight decay of AdamW."""
     evaluation_episodes: int = 500
-    """Held-out episodes for the figures of the model card."""
+    """Number of held-out episodes for the figures in the model card."""
     num_envs: int = 64
-    """Environments that the model plays side by side; each of ScienceWorld is a Java process."""
+    """Number of environments that the model plays in parallel; each ScienceWorld environment is a
+    Java process."""
     save_dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the saved weights."""
     device: str = "cpu"
-    """Where to train, such as cpu or cuda."""
+    """Device of the training, such as cpu or cuda."""
     threads: int = 0
-    """CPU threads of the training; 0 leaves the default."""
+    """CPU threads of the training; 0 leaves the choice to torch."""
     workers: int = 2
-    """Processes that record the expert's episodes."""
+    """Number of processes that record the expert's episodes."""
     report_every: int = 100
-    """Steps between two lines of progress."""
+    """Gradient steps between two lines of progress."""
     save_every: int = 500
-    """Steps between two checkpoints."""
+    """Gradient steps between two checkpoints."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         # The seeds of demonstrations are laid out for these (`londi.envs.seeds`).
         check(self, seed=(0, 48), rounds=(0, 9))
-        check(self, episodes=(1, 1_000_000), round_episodes=(1, 1_000_000))
-        for name in (
-            "history",
-            "max_tokens",
-            "d_model",
-            "d_ff",
-            "heads",
-            "layers",
-            "decoder_layers",
-            "vocabulary",
-            "tokenizer_episodes",
-            "steps",
-            "batch_size",
-            "warmup",
-            "evaluation_episodes",
-            "num_envs",
-            "workers",
-            "report_every",
-            "save_every",
-        ):
+        check(self, episodes=(1, MOST_EPISODES), round_episodes=(1, MOST_EPISODES))
+        check(self, tokenizer_episodes=(1, MOST_EPISODES), evaluation_episodes=(1, MOST_EPISODES))
+        check(self, d_model=(1, 65_536), d_ff=(1, 1_048_576), heads=(1, 1024), layers=(1, 1024))
+        check(self, decoder_layers=(1, 1024), vocabulary=(1, 10_000_000), history=(1, 1000))
+        check(self, num_envs=(1, MOST_ENVS), workers=(1, 1024), threads=(0, 1024))
+        for name in ("max_tokens", "steps", "batch_size", "warmup", "report_every", "save_every"):
             check(self, **{name: (1, INF)})
-        check(self, threads=(0, INF), learning_rate=(0, INF), weight_decay=(0, INF))
+        check(self, learning_rate=(0, INF), weight_decay=(0, INF))
         check(self, dropout=(0, 1), round_expert_share=(0, 1))
+        if self.d_model % self.heads:
+            raise InvalidConfig(
+                f"heads: expected a number that divides d_model = {self.d_model}, got {self.heads}"
+            )
         if not self.noise or not all(0 <= chance <= 1 for chance in self.noise):
             raise InvalidConfig(f"noise: expected chances from 0 to 1, got {list(self.noise)}")
+        for phrase in self.phrases:
+            try:
+                re.compile(phrase)
+            except (re.error, RecursionError, OverflowError) as error:
+                raise InvalidConfig(
+                    f"phrases: expected regular expressions, got {phrase!r}: {error}"
+                ) from error

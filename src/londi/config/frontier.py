@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from londi.config.base import INF, check
-from londi.errors import InvalidConfig, UnknownName
+from londi.config.base import (
+    INF,
+    MOST_ENVS,
+    MOST_EPISODES,
+    MOST_SEED,
+    MOST_STEPS,
+    Settings,
+    check,
+    check_name,
+)
+from londi.errors import InvalidConfig
 
 METHODS = (
     "random",
@@ -19,61 +28,63 @@ METHODS = (
     "dqn",
     "ppo",
 )
-"""The baselines that a frontier can hold a universal Switcher against."""
+"""The built-in baselines of `londi frontier`."""
 
 
 @dataclass(frozen=True)
-class FrontierConfig:
-    """Hold universal Switchers against baselines, all along, and against the best there is."""
+class FrontierConfig(Settings):
+    """Compare universal Switchers with baselines at all call rates, and with the best possible."""
 
     runs: list[str] = field(default_factory=list)
-    """Folders of `londi train --universal true` that differ in their seed only."""
+    """Folders of `londi train --universal true` that differ only in their seed."""
     methods: list[str] = field(default_factory=lambda: list(METHODS[:-2]))
-    """Baselines: random, first-k, every-k, confidence, stuck (SwiftSage's rule), episode-router
-    (RouteLLM's way), step-router (MTRouter's way), cql (SeqRoute's way), and dqn and ppo
-    (`pip install 'londi[baselines]'`), which are trained anew for each of three costs."""
+    """Baselines to compare with: random, first-k, every-k, confidence, stuck (SwiftSage's rule),
+    episode-router (after RouteLLM), step-router (after MTRouter), cql (after SeqRoute), dqn and
+    ppo (`pip install 'londi[baselines]'`; trained once for each of three costs), or your own as
+    `module:name`."""
     episodes: int = 300
-    """Held-out episodes, the same for every method."""
+    """Number of held-out episodes, the same ones for every method."""
     validation_episodes: int = 100
-    """Other episodes, by which the settings of every method are chosen."""
+    """Number of other episodes, used to choose the settings of every method."""
     points: int = 9
-    """Most settings of a method that are played on the held-out episodes."""
+    """Largest number of settings of each method that are played on the held-out episodes."""
     budgets: list[int] = field(default_factory=lambda: [1, 2, 4, 8, 12])
-    """Budgets that every method is played with as well."""
+    """Budgets (most DEEPTHINK calls in an episode) with which every method is played too."""
     log_steps: int = 40_000
-    """Environment steps of the log that routers learn from, and of each training of dqn and ppo.
-    The router by episode learns from an episode for every 40 of them."""
+    """Number of environment steps in the log from which routers learn, and in each training of dqn
+    and ppo. The router by episode learns from one episode for every 40 of these steps."""
     states: int = 2_000
-    """Most states of an episode that the clairvoyant looks at; 0 leaves it out."""
+    """Largest number of states in an episode that the clairvoyant (the best possible Switcher)
+    explores; 0 leaves the clairvoyant out."""
     most_calls: int = 30
-    """The largest number of DEEPTHINK calls in an episode that the clairvoyant is asked for."""
+    """Largest number of DEEPTHINK calls in an episode to compute the clairvoyant for."""
     minutes: float = 60.0
-    """After which the clairvoyant looks at no further state."""
+    """Time limit for exploring the clairvoyant's states, in minutes."""
     timelines: int = 6
-    """Episodes that are told step by step."""
+    """Number of episodes that the report shows step by step."""
     num_envs: int = 32
-    """Environments played side by side."""
+    """Number of environments played in parallel."""
     seed: int = 0
-    """Seed of random choices."""
+    """Seed for random choices."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check(
             self,
-            episodes=(1, INF),
-            validation_episodes=(1, INF),
-            points=(1, INF),
-            log_steps=(1000, 1_000_000),
-            states=(0, INF),
-            most_calls=(0, INF),
+            episodes=(1, MOST_EPISODES),
+            validation_episodes=(1, MOST_EPISODES),
+            points=(1, 1000),
+            log_steps=(1000, MOST_STEPS),
+            states=(0, 100_000_000),
+            most_calls=(0, 10_000),
             minutes=(0, INF),
-            timelines=(0, INF),
-            num_envs=(1, INF),
-            seed=(0, INF),
+            timelines=(0, 1000),
+            num_envs=(1, MOST_ENVS),
+            seed=(0, MOST_SEED),
         )
         if not self.runs:
             raise InvalidConfig("runs: expected folders of `londi train --universal true`")
         for name in self.methods:
-            if name not in METHODS:
-                raise UnknownName("method", name, METHODS)
+            check_name("method", name, METHODS)
         if any(budget < 0 for budget in self.budgets):
             raise InvalidConfig(f"budgets: expected whole numbers >= 0, got {self.budgets}")

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from londi.config.base import INF, PairConfig, check
+from londi.config.base import INF, MOST_EPISODES, PairConfig, check
 
 
 @dataclass(frozen=True)
 class LimitConfig(PairConfig):
-    """Find the best that any Switcher could have done on held-out episodes."""
+    """Compute the best return that any Switcher could reach on held-out episodes."""
 
     episodes: int = 100
-    """Held-out episodes."""
+    """Number of held-out episodes."""
     most_calls: int = 20
-    """K: the largest number of DEEPTHINK calls in an episode that is looked at."""
+    """Largest number of DEEPTHINK calls in an episode to compute the best return for."""
     states: int = 5_000
-    """Most states of an episode; where there are more, the limit is told as `at least` and `at
-    most`."""
+    """Largest number of states to explore in one episode; where an episode has more, the result is
+    a range, `at least` and `at most`."""
     minutes: float = 60.0
-    """After which no further state is looked at."""
+    """Time limit for exploring states, in minutes."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check(self, episodes=(1, INF), most_calls=(0, INF), states=(1, INF), minutes=(0, INF))
+        check(
+            self,
+            episodes=(1, MOST_EPISODES),
+            most_calls=(0, 10_000),
+            states=(1, 100_000_000),
+            minutes=(0, INF),
+        )

@@ -1,23 +1,29 @@
-"""A typed configuration from a YAML file, and what is wrong with one, in one line.
+"""A typed configuration from a YAML file, and errors in one line.
 
-The types are checked by jsonargparse, for files and for the command line alike. This file does
-not know what a setting means.
+This file does not know what a setting means.
 """
 
 from __future__ import annotations
 
 import re
-from argparse import ArgumentError
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from jsonargparse import ArgumentParser, Namespace
+import yaml
+from jsonargparse import set_loader
 
+from londi.config.kinds import Misfit, record, shown
+from londi.config.strict_yaml import YamlFault, load
 from londi.errors import InvalidConfig, UnknownName
 
 Config = TypeVar("Config")
+
+YAML_MODE = "londi"
+"""The `parser_mode` of a jsonargparse parser that reads YAML as `read_config` does."""
+
+set_loader(YAML_MODE, load, (yaml.YAMLError,))
 
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
 _WRONG_VALUE = re.compile(
@@ -35,10 +41,20 @@ def read_config(file: Path, kind: type[Config]) -> Config:
         InvalidConfig: if the file is no YAML, or a value has the wrong type or range.
         UnknownName: if it has a key that is no setting.
     """
+    where = f"{str(file)!r}: "
     try:
-        return _make(kind, lambda parser: parser.parse_path(str(file)), f"{str(file)!r}: ")
+        values = load(file.read_text(encoding="utf-8"))
+    except YamlFault as error:
+        raise InvalidConfig(f"{where}{error}") from error
+    except yaml.YAMLError as error:
+        raise InvalidConfig(f"{where}not YAML: {' '.join(str(error).split())}") from error
     except UnicodeDecodeError as error:
         raise InvalidConfig(f"{str(file)!r} is no text") from error
+    except OSError as error:
+        raise InvalidConfig(f"{where}{error.strerror or error}") from error
+    if not isinstance(values, dict):
+        raise InvalidConfig(f"{where}expected keys with values, got {shown(values)}")
+    return make_config(kind, values, where)
 
 
 def make_config(kind: type[Config], values: Mapping[str, Any], where: str = "") -> Config:
@@ -53,18 +69,14 @@ def make_config(kind: type[Config], values: Mapping[str, Any], where: str = "") 
         InvalidConfig: if a value has the wrong type or range.
         UnknownName: if there is no such setting.
     """
-    return _make(kind, lambda parser: parser.parse_object(dict(values)), where)
-
-
-def _make(kind: type[Config], parse: Callable[[ArgumentParser], Namespace], where: str) -> Config:
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(kind, fail_untyped=True)
     names = setting_names(kind)
+    for name in values:
+        if name not in names:
+            raise UnknownName(f"{where}key", str(name), names)
     try:
-        values = parse(parser).as_dict()
-    except (ArgumentError, TypeError) as error:
-        raise explain(str(error), names, where) from error
-    return kind(**{name: values[name] for name in names})
+        return record(kind, values)
+    except (Misfit, InvalidConfig) as error:
+        raise InvalidConfig(f"{where}{error}") from error
 
 
 def setting_names(kind: Any) -> list[str]:
@@ -87,6 +99,7 @@ def explain(message: str, known: Sequence[str], where: str = "") -> InvalidConfi
     if unknown := re.search(r"(?:Option|Key|option) '([\w.]+)'(?: is not accepted|$)", message):
         last = unknown[1].rpartition(".")[2]  # settings are not nested, whatever the file is
         return UnknownName(f"{where}key", unknown[1], [last] if last in known else known)
+    message = re.sub(r"Problems parsing config: (?=line \d+: )", "", message)
     message = message.replace("Problems parsing config:", "not YAML:")
     message = re.sub(r"Unexpected config: *$", "Unexpected config: nothing", message)
     message = message.replace("Unexpected config:", "expected keys with values, got")

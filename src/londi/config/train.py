@@ -1,4 +1,4 @@
-"""Settings of `londi train`: one dataclass, the sentence under each field is its documentation.
+"""Settings of `londi train`: one dataclass; the text under each field is its `--help`.
 
 This file knows no environment, no model and no training.
 """
@@ -8,82 +8,98 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from londi.config.base import INF, PairConfig, check, check_budget
+from londi.config.base import (
+    INF,
+    MOST_ENVS,
+    MOST_STEPS,
+    PairConfig,
+    check,
+    check_budget,
+    check_name,
+)
 from londi.errors import InvalidConfig
+
+ALGORITHMS = ("sac", "universal")
+"""The built-in training algorithms."""
+
+WARMUP = 4_000
+"""Default of `warmup`; a training that is no longer than this warms up for a tenth of its steps."""
 
 
 @dataclass(frozen=True)
 class TrainConfig(PairConfig):
-    """Train a Switcher by soft actor-critic: LONDI, or LONDI-B where there is a budget."""
+    """Train a Switcher, the policy that decides at each step whether to call DEEPTHINK."""
 
     cost: float = 0.005
-    """c: price of one DEEPTHINK call, in units of reward."""
+    """c: the price of one DEEPTHINK call, in units of the environment's reward; the Switcher
+    maximizes return minus c times calls."""
     budget: int | Literal["none"] = "none"
-    """n: most DEEPTHINK calls of an episode; `none` for no cap."""
+    """Most DEEPTHINK calls in an episode (LONDI-B); `none` for no limit (LONDI)."""
     universal: bool = False
-    """Train one Switcher for every cost of `cost_range` and every budget up to `most_budget`, and
-    none. It can be operated anywhere in there; unless told otherwise, at `cost` and `budget`."""
+    """Train one Switcher for all costs in `cost_range` and all budgets up to `most_budget`, with no
+    limit among them. It plays at `cost` and `budget` unless a later command says otherwise."""
     algorithm: str = ""
-    """Training algorithm: `sac` (one cost and budget), `universal`, or `module:name` of your own;
-    by default `universal` decides."""
+    """Training algorithm: `sac` (soft actor-critic for one cost and budget), `universal`, or your
+    own as `module:name`; empty picks by `universal`."""
     cost_range: tuple[float, float] = (0.001, 0.04)
-    """The least and the greatest cost of a universal Switcher."""
+    """Smallest and largest cost of a universal Switcher."""
     most_budget: int = 20
-    """The largest budget of a universal Switcher, short of none."""
+    """Largest budget of a universal Switcher, apart from no limit."""
     budget_mode: Literal["mask", "penalty"] = "mask"
-    """`mask` makes a call beyond the budget impossible; `penalty` allows and punishes it."""
+    """How the budget is enforced: `mask` makes further calls impossible, `penalty` allows and
+    punishes them."""
     overspend_penalty: float = 1.0
-    """Punishment of one call beyond the budget in `penalty` mode, in units of reward."""
+    """Penalty for one call beyond the budget in `penalty` mode, in units of reward."""
     seed: int = 0
-    """Seed of weights, episodes, choices and batches."""
+    """Seed for weights, episodes, choices and batches, from 0 to 299."""
     encoder: str = "quick"
-    """What the Switcher reads: `quick` (QUICK's own embedding), `quick-words` (and the words
-    of QUICK's choice, for actions that are written and not listed), `transformer` (the paper's,
-    trained end to end), `model:<name>` (that of any Hugging Face model) or
-    `sentence:<model>` (sentence-transformers)."""
+    """Features of a state that the Switcher reads: `quick` (QUICK's own embedding), `quick-words`
+    (also the words of QUICK's choice, for actions that are written freely), `transformer` (the
+    paper's, trained end to end), `model:<name>` (the embedding of any Hugging Face model),
+    `sentence:<model>` (sentence-transformers), or your own as `module:name`."""
     foresight: bool = True
-    """Ask both models at every step of the training, and let the critics (never the Switcher) see
-    what both would do: more calls in training, and far better values."""
+    """Ask both models at every training step and show the critics, never the Switcher, both
+    answers. This takes more calls in training and gives far better value estimates."""
     width: int = 128
     """Width of the hidden layers of actor and critics."""
     steps: int = 40_000
-    """Environment steps in all."""
+    """Number of environment steps in the training."""
     num_envs: int = 16
-    """Environments played side by side."""
-    warmup: int = 4_000
-    """Steps of uniformly random choices before the actor chooses and anything is learned."""
+    """Number of environments played in parallel."""
+    warmup: int = WARMUP
+    """Number of environment steps with random choices at the start, before anything is learned; a
+    tenth of `steps` if `steps` is no more than this default."""
     exploration: float = 0.3
-    """Chance of a uniformly random choice in place of the actor's, throughout the training."""
+    """Probability of a uniformly random choice in place of the actor's, throughout the training."""
     steps_per_update: int = 8
-    """Environment steps to each gradient step. A training learns from each transition `batch_size`
-    / `steps_per_update` times, about; after hundreds of times it knows its episodes by heart."""
+    """Environment steps for each gradient step. Each transition is learned from about `batch_size`
+    / `steps_per_update` times; with hundreds of times the Switcher overfits to its episodes."""
     batch_size: int = 256
-    """Transitions in a gradient step."""
+    """Number of transitions in a gradient step."""
     capacity: int = 100_000
-    """Most transitions in the replay buffer."""
+    """Largest number of transitions in the replay buffer."""
     gamma: float = 0.97
-    """Discount of a step."""
+    """Discount factor per step."""
     critics: Literal["mean", "min"] = "mean"
-    """What is believed of the two critics: their mean, or the lesser (as SAC was published)."""
+    """How the two critics are combined: their mean, or their minimum as in the SAC paper."""
     tau: float = 0.03
-    """Share of the critics that moves into their slow copies at each gradient step."""
+    """Rate at which the target critics follow the critics, per gradient step."""
     actor_tau: float = 0.002
-    """Share of the newest actor in the running mean of actors, which is the Switcher that is kept;
-    1 keeps the last actor."""
+    """Rate at which the running mean of actors, which becomes the Switcher, follows the actor; 1
+    keeps the last actor."""
     learning_rate: float = 1e-3
-    """Adam's learning rate, for actor, critics and temperature."""
+    """Learning rate of Adam for actor, critics and temperature."""
     alpha: float | Literal["auto"] = 0.001
-    """Temperature, in units of reward a nat: `auto` learns it, towards `target_entropy`. The
-    entropy of a step is worth up to 0.69 of it, at every step: it must stay small beside the
-    cost, or long episodes pay."""
+    """Temperature: the weight of entropy, in units of reward per nat; `auto` learns it to reach
+    `target_entropy`. Entropy adds up to 0.69 times this to every step: keep it well below `cost`,
+    or long episodes pay off."""
     target_entropy: float = 0.2
-    """Entropy that an automatic temperature aims at, as a share of log 2. The choice against the
-    Switcher's judgement keeps about this probability: 0.89 -> 0.31, 0.5 -> 0.11, 0.3 -> 0.05,
-    0.2 -> 0.03, 0.1 -> 0.013."""
+    """Entropy to reach with `--alpha auto`, as a share of log 2. The less preferred choice keeps
+    about this probability: 0.89 -> 0.31, 0.5 -> 0.11, 0.3 -> 0.05, 0.2 -> 0.03, 0.1 -> 0.013."""
     report_every: int = 500
-    """Steps between two reports of progress."""
+    """Environment steps between two reports of progress."""
     checkpoint_every: int = 4_000
-    """Steps between two checkpoints, from which an interrupted run goes on."""
+    """Environment steps between two checkpoints, from which an interrupted run can go on."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -91,16 +107,16 @@ class TrainConfig(PairConfig):
             self,
             cost=(0, INF),
             overspend_penalty=(0, INF),
-            most_budget=(1, INF),
+            most_budget=(1, 1_000_000),
             seed=(0, 299),
-            width=(1, INF),
-            steps=(1, 1_000_000),  # no more episodes than `londi.envs.seeds` has for a seed
-            num_envs=(1, INF),
+            width=(1, 65_536),
+            steps=(1, MOST_STEPS),
+            num_envs=(1, MOST_ENVS),
             warmup=(0, INF),
             exploration=(0, 1),
             steps_per_update=(1, INF),
-            batch_size=(1, INF),
-            capacity=(1, INF),
+            batch_size=(1, 10_000_000),
+            capacity=(1, 1_000_000_000),
             gamma=(0, 1),
             tau=(1e-6, 1),
             actor_tau=(1e-6, 1),
@@ -111,21 +127,62 @@ class TrainConfig(PairConfig):
         )
         if self.alpha != "auto":
             check(self, alpha=(0, INF))
+        if self.warmup == WARMUP >= self.steps:
+            object.__setattr__(self, "warmup", self.steps // 10)
         if self.warmup >= self.steps:
             raise InvalidConfig(
                 f"warmup: expected fewer steps than the {self.steps:,} of the training, after which"
                 f" nothing is learned, got {self.warmup:,}"
             )
         check_budget(self.budget)
+        self._check_algorithm()
+        self._check_universal()
+
+    def _check_algorithm(self) -> None:
+        if not self.algorithm:
+            return
+        check_name("algorithm", self.algorithm, ALGORITHMS)
+        if self.algorithm == "universal":
+            object.__setattr__(self, "universal", True)
+        elif self.algorithm == "sac" and self.universal:
+            raise InvalidConfig("algorithm: expected universal for a universal Switcher, got sac")
+
+    def _check_universal(self) -> None:
         low, high = self.cost_range
         if not 0 < low <= high < INF:
             raise InvalidConfig(
                 "cost_range: expected two numbers above 0, the lesser first, got"
                 f" {list(self.cost_range)}"
             )
+        if not self.universal:
+            return
         for name in ("budget_mode", "critics", "alpha"):
             only = getattr(type(self), name)
-            if self.universal and getattr(self, name) != only:
+            if getattr(self, name) != only:
                 raise InvalidConfig(
                     f"{name}: expected {only} for a universal Switcher, got {getattr(self, name)}"
                 )
+        if self.budget != "none" and self.budget > self.most_budget:
+            raise InvalidConfig(
+                f"budget: expected at most most_budget = {self.most_budget} for a universal"
+                f" Switcher, got {self.budget}"
+            )
+
+    def warnings(self, horizon: int, returns: tuple[float, float]) -> list[str]:
+        """What is allowed and yet likely to train a useless Switcher, one line each.
+
+        Args:
+            horizon: most steps of an episode.
+            returns: smallest and largest return of an episode.
+        """
+        calls = horizon if self.budget == "none" else min(horizon, self.budget)
+        cost = self.cost_range[0] if self.universal else self.cost
+        gain = returns[1] - returns[0]
+        if cost * calls <= gain:
+            return []
+        return [
+            f"cost: {calls} calls at {cost:g} cost {cost * calls:g}, and an episode wins at most"
+            f" {gain:g}, so DEEPTHINK may never be called. Costs are in units of the environment's"
+            " reward: the paper's c = 0.1 on ScienceWorld is 0.001 here, where a return is the"
+            " score over 100"
+        ]

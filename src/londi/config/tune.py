@@ -5,37 +5,53 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from londi.config.base import INF, check, check_budget
+from londi.config.base import (
+    INF,
+    MOST_ENVS,
+    MOST_EPISODES,
+    MOST_SEED,
+    Settings,
+    check,
+    check_budget,
+)
 from londi.errors import InvalidConfig
 
 
 @dataclass(frozen=True)
-class TuneConfig:
-    """Choose where a universal Switcher is operated, on validation episodes."""
+class TuneConfig(Settings):
+    """Choose the cost and budget at which a universal Switcher plays, on validation episodes."""
 
     call_rate: float | None = None
-    """Share of the steps at which DEEPTHINK is to be called."""
+    """Target for the share of steps at which DEEPTHINK is called, from 0 to 1."""
     keep_return: float | None = None
-    """Share of DEEPTHINK's return that is to be kept, with as few calls as it takes; 0.99 where
-    prices are given and nothing else."""
+    """Target for the return as a share of DEEPTHINK's, reached with as few calls as possible; 0.99
+    if prices are given and nothing else."""
     price: str = ""
-    """Money for a million tokens that each model reads, such as `quick=0.1,deepthink=2.0`."""
+    """Price of a million input tokens of each model, such as `quick=0.1,deepthink=2.0`."""
     worth: float | None = None
-    """Money that a return of 1 is worth: with prices, what is left of it is made as much as can
-    be."""
+    """Value of a return of 1, in the currency of `price`; the value of the return less the price of
+    the tokens is then made as large as possible."""
     budget: int | Literal["none"] = "none"
-    """n: most DEEPTHINK calls of an episode. Alone, calls within it are as cheap as they come."""
+    """Most DEEPTHINK calls in an episode. Given alone, calls within the budget cost as little as
+    the Switcher knows."""
     episodes: int = 200
-    """Validation episodes, played at every cost."""
+    """Number of validation episodes, played at every cost that is tried."""
     points: int = 9
-    """Costs to try, all over the range of the Switcher."""
+    """Number of costs to try, over the whole range that the Switcher was trained for."""
     num_envs: int = 32
-    """Environments played side by side."""
+    """Number of environments played in parallel."""
     seed: int = 0
-    """Seed of random choices."""
+    """Seed for random choices."""
 
     def __post_init__(self) -> None:
-        check(self, episodes=(1, INF), points=(2, INF), num_envs=(1, INF), seed=(0, INF))
+        super().__post_init__()
+        check(
+            self,
+            episodes=(1, MOST_EPISODES),
+            points=(2, 1000),
+            num_envs=(1, MOST_ENVS),
+            seed=(0, MOST_SEED),
+        )
         ranges = {"call_rate": (0, 1), "keep_return": (0, INF), "worth": (0, INF)}
         asked = [name for name in ranges if getattr(self, name) is not None]
         check(self, **{name: ranges[name] for name in asked})
@@ -54,10 +70,10 @@ class TuneConfig:
 
     @property
     def prices(self) -> dict[str, float]:
-        """`price` by model; empty without.
+        """`price` by model; empty if none is given.
 
         Raises:
-            InvalidConfig: if it is no such text.
+            InvalidConfig: if `price` is not two prices.
         """
         if not self.price:
             return {}

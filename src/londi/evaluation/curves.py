@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from londi.evaluation.metrics import Result, read_result
-from londi.storage.runs import write_whole
+from londi.storage.atomic import write_whole
 
 FRONTIER = "frontier.json"
 TIMELINES = "timelines.json"

@@ -26,7 +26,8 @@ from londi.evaluation.metrics import Episode, Played, Result, call_rate, read_re
 from londi.evaluation.operating_point import load_operating_point
 from londi.models.pair import ModelPair, load_pair
 from londi.models.provenance import check_provenance
-from londi.storage.runs import read_run, write_whole
+from londi.storage.atomic import write_whole
+from londi.storage.runs import read_run
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.env import SwitchingVectorEnv

@@ -12,7 +12,7 @@ from typing import Literal
 
 from londi.config import TrainConfig
 from londi.errors import InvalidConfig, LondiError
-from londi.storage.runs import write_whole
+from londi.storage.atomic import write_whole
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.switcher import CHECKPOINT
 

@@ -36,7 +36,8 @@ from londi.learning.diagnostics import diagnose
 from londi.learning.statistics import read_progress
 from londi.learning.trainer import train
 from londi.models.pair import load_pair
-from londi.storage.runs import CONFIG, create_run, is_free, write_whole
+from londi.storage.atomic import write_whole
+from londi.storage.runs import CONFIG, create_run, is_free
 from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher, Switcher
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from londi.storage.runs import write_whole
+from londi.storage.atomic import write_whole
 from londi.types import Step, renamed
 
 PROGRESS = "progress.jsonl"

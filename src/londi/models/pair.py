@@ -100,6 +100,7 @@ def load_pair(config: PairConfig, seed: int) -> ModelPair:
     # What cannot be played is refused before anything is spent.
     env = make_env(config.env, **config.env_options)
     env.close()
+    config.check_models()
     if "random" in (config.quick, config.deepthink) and not getattr(
         env.unwrapped, "list_actions", True
     ):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from londi.errors import LondiError
 from londi.models.pair import ModelPair
-from londi.storage.runs import write_whole
+from londi.storage.atomic import write_whole
 
 MODELS = "models.json"
 

@@ -23,7 +23,7 @@ from londi.config import LimitConfig
 from londi.envs.seeds import held_out_seeds
 from londi.models.pair import ModelPair, load_pair
 from londi.oracle.explore import ENDED, Graph, reachable
-from londi.storage.runs import write_whole
+from londi.storage.atomic import write_whole
 
 LIMIT = "limit.json"
 EPISODES = "limit.jsonl"

@@ -27,7 +27,7 @@ from londi.evaluation.curves import (
     read_timelines,
 )
 from londi.reports.plot import plot_frontier
-from londi.storage.runs import write_whole
+from londi.storage.atomic import write_whole
 
 REPORT = "report.html"
 TABLE = "frontier.csv"

@@ -11,6 +11,7 @@ import numpy as np
 
 from londi.evaluation.curves import Frontier
 from londi.evaluation.metrics import Result
+from londi.storage.atomic import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -186,6 +187,5 @@ def _title(axes: Axes, first: Result, more: str) -> None:
 
 
 def _save(figure: Figure, file: Path) -> None:
-    part = file.with_name("part-" + file.name)
-    figure.savefig(part, dpi=200)
-    part.replace(file)
+    with replacing(file) as part:
+        figure.savefig(part, dpi=200, format=file.suffix[1:])

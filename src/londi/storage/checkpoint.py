@@ -1,64 +1,86 @@
 """State on disk: nested dicts of tensors and numbers as safetensors and JSON, never pickle.
 
-A state is written under a temporary name and renamed, so that a kill leaves the old one or
-the new one. This file does not know what the state means.
+This file does not know what the state means.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+
+from londi.errors import DamagedFile
+from londi.storage.atomic import present_folder, replacing_folder
 
 TENSORS = "state.safetensors"
 STRUCTURE = "state.json"
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
-    """Write `state` into `folder`, replacing what was there in one rename.
+    """Write `state` into `folder`; a kill leaves the old state or the new one.
 
     Args:
         folder: where to; its parent must exist.
         state: nested dicts, lists and tuples of tensors, NumPy arrays and JSON values; dict
             keys are text or whole numbers.
+
+    Raises:
+        LondiError: if it cannot be written; the old state is still there.
     """
     tensors: dict[str, torch.Tensor] = {}
-    structure = _split(state, "", tensors)
-    part, old = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".old")
-    shutil.rmtree(part, ignore_errors=True)
-    if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
-    elif old.exists():  # a kill fell between the renames: the old state is the only one
-        old.rename(folder)
-    part.mkdir(parents=True)
-    save_file(tensors, part / TENSORS)
-    with open(part / STRUCTURE, "w", encoding="utf-8") as out:
-        json.dump(structure, out)
-        out.flush()
-        os.fsync(out.fileno())
-    if folder.exists():
-        folder.rename(old)
-    part.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    structure = json.dumps(_split(state, "", tensors))
+    with replacing_folder(folder) as part:
+        try:
+            save_file(tensors, part / TENSORS)
+        except SafetensorError as error:  # it hides the number of the operating system's error
+            number = re.search(r"os error (\d+)", str(error))
+            raise (
+                OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(error)
+            ) from error
+        (part / STRUCTURE).write_text(structure, encoding="utf-8")
 
 
-def load_state(folder: Path) -> Any:
-    """Read what `save_state` wrote, also where a kill fell between its two renames."""
-    old = folder.with_name(folder.name + ".old")
-    source = folder if folder.is_dir() else old
-    structure = json.loads((source / STRUCTURE).read_text(encoding="utf-8"))
-    return _join(structure, load_file(source / TENSORS))
+def load_state(folder: Path, expected: Mapping[str, type] | None = None) -> dict[str, Any]:
+    """Read what `save_state` wrote.
+
+    Args:
+        folder: where it was written.
+        expected: keys that the state must have, and the type of each one's value.
+
+    Raises:
+        DamagedFile: if a file is missing, cut short or of another kind, or a key is missing.
+    """
+    source = present_folder(folder)
+    try:
+        structure = json.loads((source / STRUCTURE).read_text(encoding="utf-8"))
+        tensors = load_file(source / TENSORS)
+        unused = set(tensors)
+        state = _join(structure, tensors, unused)
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
+        raise DamagedFile(f"the state in {str(source)!r}: {_reason(error)}") from error
+    if not isinstance(state, dict):
+        raise DamagedFile(f"the state in {str(source)!r}: expected keys with values")
+    if unused:
+        raise DamagedFile(f"the state in {str(source)!r}: {STRUCTURE} lacks {min(unused)!r}")
+    for key, kind in (expected or {}).items():
+        if not isinstance(state.get(key), kind):
+            raise DamagedFile(
+                f"the state in {str(source)!r}: expected {key!r} of type {kind.__name__}"
+            )
+    return state
 
 
 def has_state(folder: Path) -> bool:
     """Whether there is a state to load."""
-    return any((f / STRUCTURE).is_file() for f in (folder, folder.with_name(folder.name + ".old")))
+    return (present_folder(folder) / STRUCTURE).is_file()
 
 
 def _split(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
@@ -75,21 +97,54 @@ def _split(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
         tensors[path] = torch.from_numpy(value.copy())
         return {"array": path}
     if isinstance(value, torch.Tensor):
-        # A clone, since tied weights share memory and safetensors wants none shared.
+        # A clone: tied weights share memory, which safetensors refuses.
         tensors[path] = value.detach().cpu().contiguous().clone()
         return {"tensor": path}
     return value
 
 
-def _join(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+def _join(value: Any, tensors: Mapping[str, torch.Tensor], unused: set[str]) -> Any:
+    """The inverse of `_split`; takes the names that it meets out of `unused`.
+
+    Raises:
+        ValueError: if `_split` cannot have made `value`.
+    """
     if not isinstance(value, dict):
+        if isinstance(value, list):
+            raise ValueError(f"{STRUCTURE} holds a bare list")
         return value
+    if len(value) != 1:
+        raise ValueError(f"{STRUCTURE} holds an entry of {len(value)} kinds")
     ((kind, inner),) = value.items()
+    if kind in ("array", "tensor"):
+        if not isinstance(inner, str) or inner not in tensors:
+            raise ValueError(f"{TENSORS} lacks {inner!r}")
+        unused.discard(inner)
+        return tensors[inner].numpy() if kind == "array" else tensors[inner]
+    if kind not in ("dict", "list", "tuple") or not isinstance(inner, list):
+        raise ValueError(f"{STRUCTURE} holds an entry of the unknown kind {kind!r}")
     if kind == "dict":
-        return {k: _join(v, tensors) for k, v in inner}
-    if kind == "array":
-        return tensors[inner].numpy()
-    if kind == "tensor":
-        return tensors[inner]
-    joined = [_join(v, tensors) for v in inner]
+        if not all(isinstance(e, list) and len(e) == 2 and _is_key(e[0]) for e in inner):
+            raise ValueError(f"{STRUCTURE} holds a dict that is not made of keys with values")
+        return {k: _join(v, tensors, unused) for k, v in inner}
+    joined = [_join(v, tensors, unused) for v in inner]
     return tuple(joined) if kind == "tuple" else joined
+
+
+def _is_key(value: object) -> bool:
+    return isinstance(value, (str, int))
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, in one line without the words of a library."""
+    if isinstance(error, FileNotFoundError):
+        return f"{Path(str(error.filename)).name} is missing" if error.filename else "files missing"
+    if isinstance(error, OSError):
+        return error.strerror or "it cannot be read"
+    if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
+        return f"{STRUCTURE} is no JSON"
+    if isinstance(error, SafetensorError):
+        return f"{TENSORS} is cut short or no such file"
+    if isinstance(error, RecursionError):
+        return f"{STRUCTURE} is nested too deep"
+    return str(error)

@@ -1,22 +1,28 @@
-"""The folder of a run: made new, with its configuration beside everything else.
+"""The folder of a run: created with its configuration, read back, and held by one command.
 
-This file knows where a configuration lies, and nothing of what a run does.
+This file knows where the configuration is. It does not know what a run does.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import yaml
 
 from londi.config.settings import read_config
-from londi.errors import LondiError, OutputExists
+from londi.errors import InvalidConfig, LondiError, OutputExists, RunInUse
+from londi.storage.atomic import swap, write_errors, write_whole
+from londi.storage.paths import as_path
 
 CONFIG = "config.yaml"
 
@@ -26,23 +32,37 @@ Config = TypeVar("Config")
 def create_run(folder: Path, config: Any, overwrite: bool = False) -> None:
     """Make the folder of a run and write `config` into it.
 
+    The new folder is written aside first: whatever fails, an earlier run is still there.
+
     Args:
         folder: where to; an empty folder will do.
         config: a dataclass.
-        overwrite: remove an earlier run that is there.
+        overwrite: replace an earlier run that is there.
 
     Raises:
-        OutputExists: if there is anything in `folder` and it may not go, or is no such run.
+        OutputExists: if there is anything in `folder` and it may not be replaced, or is no run of
+            this kind.
+        RunInUse: if another command is writing to the run that is to be replaced.
         LondiError: if the folder cannot be made.
     """
-    with _writing(folder):
-        if not is_free(folder, type(config), overwrite):
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        text = yaml.dump(
-            _plain(asdict(config)), Dumper=_Dumper, sort_keys=False, allow_unicode=True
-        )
+    text = _yaml(config)
+    free = is_free(folder, type(config), overwrite)
+    if free and folder.is_dir():  # it may be a mount point, which cannot be renamed
         write_whole(folder / CONFIG, [text])
+        return
+    folder = folder.resolve()
+    with write_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # A random name: a user's own folder beside this one is never in the way.
+        aside = Path(tempfile.mkdtemp(prefix=".londi-", dir=folder.parent))
+        try:
+            new = aside / "new"
+            new.mkdir()
+            write_whole(new / CONFIG, [text])
+            with nullcontext() if free else locked(folder):
+                swap(new, folder, aside / "old")
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def make_folder(folder: Path) -> None:
@@ -51,27 +71,20 @@ def make_folder(folder: Path) -> None:
     Raises:
         LondiError: if it cannot be made.
     """
-    with _writing(folder):
+    as_path(folder)
+    with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
 
 
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except LondiError:
-        raise
-    except OSError as error:
-        raise LondiError(f"cannot write to {str(folder)!r}: {error.strerror or error}") from error
-
-
 def is_free(folder: Path, kind: type, overwrite: bool) -> bool:
-    """Whether a run can be made in `folder` as it is; false where an earlier one has to go first.
+    """Whether a run can be made in `folder` as it is; false if an earlier one must be replaced.
 
     Raises:
-        OutputExists: if there is anything in `folder` and it may not go, or is no run of this
-            `kind`: what is to be removed must be known for what it is.
+        OutputExists: if there is anything in `folder` and it may not be replaced, or is no run of
+            this `kind`.
+        InvalidConfig: if no folder can have that name.
     """
+    as_path(folder)
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return True
     if not overwrite:
@@ -91,22 +104,51 @@ def read_run(folder: Path, kind: type[Config]) -> Config:
     Raises:
         LondiError: if there is none, or it is of another kind.
     """
+    as_path(folder)
     file = folder / CONFIG
     if not file.is_file():
         raise LondiError(f"no run in {str(folder)!r}: it has no {CONFIG}")
     return read_config(file, kind)
 
 
-def write_whole(file: Path, texts: Iterable[str]) -> None:
-    """Write `texts` one after the other, whole or not at all."""
-    part = file.with_name(file.name + ".part")
-    with open(part, "w", encoding="utf-8") as out:
-        out.writelines(texts)
-    part.replace(file)
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the run in `folder`, made by `create_run`, so that no second command writes to it.
+
+    The lock is on the run's own config.yaml: it leaves no file behind, and the operating system
+    releases it when the process ends, however it ends.
+
+    Raises:
+        RunInUse: if another command holds the run.
+        LondiError: if there is no run, or it cannot be written to.
+    """
+    file = folder / CONFIG
+    try:
+        # Network file systems lock only what is open for writing.
+        handle = os.open(file, os.O_RDWR)
+    except FileNotFoundError as error:
+        raise LondiError(f"no run in {str(folder)!r}: it has no {CONFIG}") from error
+    except OSError as error:
+        raise LondiError(f"cannot write to {str(folder)!r}: {error.strerror or error}") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Another command may have replaced the run since its file was opened.
+            held = os.path.samestat(os.fstat(handle), file.stat())
+        except (BlockingIOError, FileNotFoundError):
+            held = False
+        if not held:
+            raise RunInUse(
+                f"{str(folder)!r} is in use by another londi command; wait until it ends, or"
+                " choose another folder"
+            )
+        yield
+    finally:
+        os.close(handle)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what only some readers of YAML take for a number, such as 1e3."""
+    """Quotes text that only some readers of YAML take for a number, such as 1e3."""
 
 
 _Dumper.add_implicit_resolver(
@@ -116,6 +158,33 @@ _Dumper.add_implicit_resolver(
 )
 
 
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Tuples as lists, which YAML has."""
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+def _yaml(config: Any) -> str:
+    """The text of config.yaml.
+
+    Raises:
+        InvalidConfig: if a value has no form in YAML; names its key.
+    """
+    lines = []
+    for key, value in asdict(config).items():
+        try:
+            lines.append(
+                yaml.dump({key: _plain(value)}, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+            )
+        except yaml.YAMLError as error:
+            raise InvalidConfig(
+                f"{key}: expected text, numbers, lists or mappings, got {value!r}"
+            ) from error
+    return "".join(lines)
+
+
+def _plain(value: Any) -> Any:
+    """`value` in the types that YAML has: tuples become lists, NumPy's numbers Python's."""
+    if isinstance(value, dict):
+        return {_plain(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
