@@ -39,7 +39,7 @@ from londi.evaluation.tracks import CurveSums, Floats, Track, numbers
 from londi.models.pair import ModelPair
 from londi.oracle import clairvoyant
 from londi.oracle.explore import reachable
-from londi.storage.runs import create_run, is_free
+from londi.storage.runs import create_run, is_free, locked
 from londi.switching.switcher import LearnedSwitcher
 
 PRICES = 60
@@ -81,9 +81,9 @@ def frontier(
     comparison = Comparison(folder, config, pair, on_played)
     if not resume:
         create_run(folder, config, overwrite)
-    with closing(comparison.pair), warm():
+    with closing(comparison.pair), locked(folder), warm():
         found, timelines = _compare(comparison)
-    write_frontier(folder, found, timelines)
+        write_frontier(folder, found, timelines)
     return found
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from londi.config import TrainConfig
-from londi.errors import InvalidConfig, LondiError
+from londi.errors import DamagedFile, InvalidConfig
 from londi.storage.atomic import write_whole
+from londi.storage.records import read_record
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.switcher import CHECKPOINT
 
@@ -56,19 +57,15 @@ def load_operating_point(training: TrainConfig, folder: Path) -> TrainConfig:
     """The configuration of a run with the cost and budget that `tune` has left there, if it did.
 
     Raises:
-        LondiError: if the file is damaged.
+        DamagedFile: if the file is damaged.
     """
     file = folder / CHECKPOINT / OPERATING
     if not file.is_file():
         return training
-    wanted = "expected a cost and a budget as `londi tune` writes them"
+    found = read_record(file, TunedPoint)
+    tuned = replace(training, cost=found.cost, budget=found.budget)
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        cost, budget = found["cost"], found["budget"]
-        if type(cost) not in (int, float) or not (budget == "none" or type(budget) is int):
-            raise TypeError(f"got cost {cost!r} and budget {budget!r}")
-        tuned = replace(training, cost=cost, budget=budget)
         CostBudgetRange.of(tuned)
-    except (ValueError, TypeError, KeyError, InvalidConfig) as error:
-        raise LondiError(f"{str(file)!r} is damaged: {wanted}; {error}") from error
+    except InvalidConfig as error:
+        raise DamagedFile(f"{str(file)!r} does not fit its Switcher: {error}") from error
     return tuned

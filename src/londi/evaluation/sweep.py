@@ -37,7 +37,7 @@ from londi.learning.statistics import read_progress
 from londi.learning.trainer import train
 from londi.models.pair import load_pair
 from londi.storage.atomic import write_whole
-from londi.storage.runs import CONFIG, create_run, is_free
+from londi.storage.runs import CONFIG, create_run, is_free, locked
 from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher, Switcher
 
@@ -201,11 +201,24 @@ def sweep(
     """
     evaluation = make_config(EvaluateConfig, config.evaluation, "evaluation ")
     grid = _points(config, folder)
-    alone = {point.alone(folder): point.runs[0] for point in grid}
     if not resume:
         is_free(folder, SweepConfig, overwrite)
         _check(grid, evaluation, folder)
         create_run(folder, config, overwrite)
+    with locked(folder):
+        return _run(config, folder, grid, evaluation, on_ended, should_stop)
+
+
+def _run(
+    config: SweepConfig,
+    folder: Path,
+    grid: Sequence[_Point],
+    evaluation: EvaluateConfig,
+    on_ended: Callable[[Ended], None],
+    should_stop: Callable[[], bool],
+) -> bool:
+    """Do what is left of the sweep in `folder`; whether all is done."""
+    alone = {point.alone(folder): point.runs[0] for point in grid}
     # The models alone come first: every line of the table is held against them.
     parts: list[Part] = [_Alone(file, run, evaluation) for file, run in alone.items()]
     parts += [_Trained(p.run(folder, run), run, evaluation) for p in grid for run in p.runs]

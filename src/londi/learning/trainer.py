@@ -33,9 +33,9 @@ from londi.learning.statistics import (
     keep_progress,
 )
 from londi.models.pair import ModelPair, load_pair
-from londi.models.provenance import write_provenance
+from londi.models.provenance import check_provenance, write_provenance
 from londi.storage.checkpoint import has_state, load_state, save_state
-from londi.storage.runs import create_run, is_free
+from londi.storage.runs import create_run, is_free, locked
 from londi.switching.decision import Decision, draw
 from londi.switching.env import SwitchingVectorEnv
 from londi.switching.rollout import Transitions, rollout
@@ -249,8 +249,8 @@ def train(
         Whether all steps are done.
 
     Raises:
-        LondiError: if a model or the environment cannot be had, or the folder is taken; nothing
-            is written then.
+        LondiError: if a model or the environment cannot be had, or the folder is taken or in use;
+            nothing is written then.
     """
     if not resume:
         is_free(folder, TrainConfig, overwrite)  # before the models are waited for
@@ -260,9 +260,12 @@ def train(
         run = Training(config, pair, encoder)
         stack.callback(run.close)
         saved = folder / CHECKPOINT
-        if not resume:
+        if resume:
+            check_provenance(folder, pair)
+        else:
             create_run(folder, run.named(config) if brought or encoder else config, overwrite)
             write_provenance(folder, pair)
+        stack.enter_context(locked(folder))
         if has_state(saved):
             state = load_state(saved)
             if state["step"] >= config.steps:

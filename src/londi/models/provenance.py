@@ -7,22 +7,50 @@ of what a run does.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from londi.errors import LondiError
+from londi.models.base import LanguageModel
 from londi.models.pair import ModelPair
 from londi.storage.atomic import write_whole
+from londi.storage.records import read_record
 
 MODELS = "models.json"
 
 
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """A model as it played.
+
+    Attributes:
+        name: how the user named it.
+        fingerprint: equal only if every answer is equal; None where answers are drawn.
+    """
+
+    name: str
+    fingerprint: str | None
+
+    @classmethod
+    def of(cls, model: LanguageModel) -> ModelIdentity:
+        return cls(model.name, model.fingerprint)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsUsed:
+    """The two models of a run."""
+
+    quick: ModelIdentity
+    deepthink: ModelIdentity
+
+    @classmethod
+    def of(cls, pair: ModelPair) -> ModelsUsed:
+        return cls(ModelIdentity.of(pair.quick), ModelIdentity.of(pair.deepthink))
+
+
 def write_provenance(folder: Path, pair: ModelPair) -> None:
     """Write down which models the run in `folder` is made with."""
-    rows = {
-        role: {"name": model.name, "fingerprint": model.fingerprint}
-        for role, model in (("quick", pair.quick), ("deepthink", pair.deepthink))
-    }
-    write_whole(folder / MODELS, [json.dumps(rows, indent=1) + "\n"])
+    write_whole(folder / MODELS, [json.dumps(asdict(ModelsUsed.of(pair)), indent=1) + "\n"])
 
 
 def check_provenance(folder: Path, pair: ModelPair) -> None:
@@ -36,15 +64,10 @@ def check_provenance(folder: Path, pair: ModelPair) -> None:
     file = folder / MODELS
     if not file.is_file():
         return
-    try:
-        rows = json.loads(file.read_text(encoding="utf-8"))
-        made = {role: (rows[role]["name"], rows[role]["fingerprint"]) for role in rows}
-        pairs = [(made["quick"], pair.quick), (made["deepthink"], pair.deepthink)]
-    except (ValueError, TypeError, KeyError) as error:
-        raise LondiError(f"{str(file)!r} is damaged: expected two models") from error
-    for (name, fingerprint), model in pairs:
-        if fingerprint != model.fingerprint:
+    made, now = read_record(file, ModelsUsed), ModelsUsed.of(pair)
+    for before, after in ((made.quick, now.quick), (made.deepthink, now.deepthink)):
+        if before.fingerprint != after.fingerprint:
             raise LondiError(
-                f"the run in {str(folder)!r} was made with the model {name!r}, which is another"
-                f" one than {model.name!r} now: their weights or settings differ"
+                f"the run in {str(folder)!r} was made with the model {before.name!r}, and"
+                f" {after.name!r} is another one now: its weights or settings differ"
             )
