@@ -33,9 +33,7 @@ def test_a_switcher_plays_as_it_did(name: str) -> None:
     budget = Budget(recorded["budget"])
     episodes = range(len(recorded["episodes"]))
     played = play(pair, who, episodes, cost=recorded["cost"], budget=budget, num_envs=8, seed=0)
-    rows = [
-        [[r.step.episode, r.step.choice, r.step.reward] for r in episode] for episode in played
-    ]
+    rows = [[[r.step.episode, r.step.choice, r.step.reward] for r in episode] for episode in played]
     assert rows == [[[e, g, r] for e, g, _, r in episode] for episode in recorded["episodes"]]
     for episode, old in zip(played, recorded["episodes"], strict=True):
         chances = [p for _, _, p, _ in old]

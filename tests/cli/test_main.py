@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from londi.cli.main import main, verbs
+from londi.cli.main import VERBS, main
+from londi.cli.parser import verb_parser
 from londi.evaluation.evaluate import METHODS
 from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.storage.checkpoint import load_state
@@ -214,16 +215,16 @@ def test_a_pickle_is_refused(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], *([verb, "--help"] for verb in verbs())])
+@pytest.mark.parametrize("arguments", [[], ["--help"], *([verb, "--help"] for verb in VERBS)])
 def test_help_is_given(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert call(*arguments) == 0
     assert "usage: londi" in capsys.readouterr().out
 
 
 def test_every_setting_has_a_sentence() -> None:
-    for verb, sub in verbs().items():
-        for action in sub._actions:
-            assert action.help, f"{verb} {action.dest}"
+    for verb in VERBS.values():
+        for action in verb_parser(verb)._actions:
+            assert action.help, f"{verb.name} {action.dest}"
 
 
 def test_environments_and_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -252,7 +253,8 @@ def test_train_and_evaluate(
     assert [row["method"] for row in rows] == list(METHODS)
     assert all(row["seed"] == [0, 1] and row["episodes"] == 6 for row in rows)
     assert (together / "return-call-rate.png").stat().st_size > 1000
-    for run in map(Path, runs):
+    assert not any((Path(run) / "results.json").exists() for run in runs)
+    for run in (together / "seed-0", together / "seed-1"):
         assert [row["method"] for row in json.loads((run / "results.json").read_text())]
         steps = [json.loads(line) for line in (run / "episodes.jsonl").read_text().splitlines()]
         assert {step["method"] for step in steps} == set(METHODS)
@@ -276,7 +278,7 @@ def test_runs_of_different_kinds_are_not_pooled(
     error = capsys.readouterr().err
     assert "differ in their seed only, got cost = 0.1 in" in error and "and 0.3 in" in error
     assert call("evaluate", runs[0], runs[0], "--out", str(tmp_path / "both")) == 2
-    assert "expected one a seed, got seeds [0, 0]" in capsys.readouterr().err
+    assert "expected one run for each seed, got seeds [0, 0]" in capsys.readouterr().err
     (tmp_path / "file").write_text("mine")
     assert call("evaluate", runs[0], "--out", str(tmp_path / "file")) == 2
     assert "cannot write to" in capsys.readouterr().err
@@ -329,5 +331,5 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     process = subprocess.run(
         f"{sys.executable} -m londi envs | head -1", shell=True, capture_output=True, text=True
     )
-    assert process.stdout.startswith("londi/")
+    assert process.stdout.startswith("BabyAI")
     assert process.stderr == ""

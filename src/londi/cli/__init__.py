@@ -1,4 +1,4 @@
-"""The command line: the only package that reads arguments, prints or exits.
+"""The command line: reads arguments, calls the library, prints what came of it.
 
-This package knows what a user types. It does not know how any verb does its work.
+This package knows options, tables and exit codes. It does not know how anything is computed.
 """

@@ -1,7 +1,7 @@
-"""`londi report`: one page to look at of what `londi frontier` has played, a table and a picture.
+"""`londi report`: a page, a table and a picture of what `londi frontier` has played.
 
-The page is a single file that asks nobody for anything: its style, its script (`page/`) and its
-data are in it. This file knows figures, and nobody who plays.
+The page is a single file that loads nothing: its style, its script (`page/`) and its data are in
+it. This file knows figures, not how they were played.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -26,19 +26,21 @@ from londi.evaluation.curves import (
     read_frontier,
     read_timelines,
 )
-from londi.reports.plot import plot_frontier
+from londi.reports.frontier import plot_frontier
 from londi.storage.atomic import write_whole
 
 REPORT = "report.html"
 TABLE = "frontier.csv"
 PICTURE = "frontier.png"
 
+_PAGE = files("londi.reports") / "page"
+
 
 def report(folder: Path) -> Path:
-    """Write `report.html`, `frontier.csv` and `frontier.png` beside what they tell of.
+    """Write `report.html`, `frontier.csv` and `frontier.png` into the folder of a comparison.
 
     Args:
-        folder: of a comparison.
+        folder: of `londi frontier`.
 
     Returns:
         The file of the page.
@@ -65,17 +67,24 @@ def report(folder: Path) -> Path:
 
 def page(data: dict[str, Any]) -> str:
     """The page of these figures."""
-    source = files("londi.reports") / "page"
-    parts = {
-        "style": (source / "report.css").read_text(encoding="utf-8"),
-        "script": (source / "report.js").read_text(encoding="utf-8"),
-        # No text of an environment can end the element that holds it. What is not a number is
-        # refused: Python writes it, browsers cannot read it, and the page would stay empty.
-        "data": json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
-    }
-    text = (source / "report.html").read_text(encoding="utf-8")
-    # The data last: nothing in it is taken for a place to fill.
-    for name, part in parts.items():
+    script = (_PAGE / "report.js").read_text(encoding="utf-8")
+    # No text of an environment can end the element that holds it. What is not a number is
+    # refused: Python writes it, browsers cannot read it, and the page would stay empty.
+    written = json.dumps(data, allow_nan=False).replace("<", "\\u003c")
+    return fill("report.html", {"script": script, "data": written})
+
+
+def fill(template: str, parts: Mapping[str, str]) -> str:
+    """A page of `page/`, with the style of all pages.
+
+    Args:
+        template: its file.
+        parts: texts by the name of their place; they are filled in this order, and nothing in
+            the last is taken for a place.
+    """
+    text = (_PAGE / template).read_text(encoding="utf-8")
+    style = (_PAGE / "report.css").read_text(encoding="utf-8")
+    for name, part in ({"style": style} | dict(parts)).items():
         before, place, after = text.partition("{{" + name + "}}")
         assert place, name
         text = before + part + after
@@ -128,7 +137,7 @@ def _row(kind: str, point: CurvePoint) -> dict[str, Any]:
         "return_high": high,
         "return_iqm": "" if np.isnan(point.iqm) else point.iqm,
         "success_rate": result.success_rate,
-        "cost_saved": result.cost_saved,
+        "calls_saved": result.cost_saved,
         "pgr": "" if result.pgr is None else result.pgr,
         "lm_seconds": result.lm_seconds,
         "lm_flops": result.lm_flops,

@@ -1,0 +1,109 @@
+"""Tables of results that fit 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from londi.evaluation.curves import Estimate, Frontier
+    from londi.evaluation.metrics import Result
+    from londi.oracle.clairvoyant import Limit
+
+
+def print_results(title: str, head: str, lines: Sequence[tuple[str, Result]]) -> None:
+    """Print the figures of results, one a line.
+
+    Args:
+        title: over the table.
+        head: what the names are, such as ``"method"``.
+        lines: names and results.
+    """
+    capped = any(r.budget is not None for _, r in lines)
+    powered = any(r.joules for _, r in lines)
+    heads = ["return\n95% interval", "success", "call\nrate", "calls\nsaved", "LM ms /\nepisode"]
+    heads += ["PGR"] + ["over\nbudget", "calls\nover"] * capped + ["joules /\nepisode"] * powered
+    table = _table(title, head, heads)
+    for name, r in lines:
+        low, high = r.return_ci
+        cells = [
+            f"{r.return_mean:.3f}\n{low:.3f} .. {high:.3f}",
+            f"{r.success_rate:.3f}",
+            f"{r.call_rate:.3f}",
+            f"{r.cost_saved:.0%}",
+            f"{1000 * r.lm_seconds:.1f}",
+            "-" if r.pgr is None else f"{r.pgr:.2f}",
+        ]
+        over = ["-", "-"] if r.budget is None else [f"{r.exceeded:.1%}", f"{r.overspent:.2f}"]
+        table.add_row(name, *cells, *over * capped, *[f"{r.joules:.1f}"] * powered)
+    Console().print(table)
+    for name, r in lines:
+        if r.substituted_actions or r.aborted:
+            print(
+                f"{name}: {r.substituted_actions:.1%} of the actions were unknown and replaced by"
+                f" the closest valid ones; {r.aborted} of {r.episodes * len(r.seed)} episodes lost"
+            )
+
+
+def print_curves(found: Frontier) -> None:
+    """Print what sums up each method's curve."""
+    seeds = ", ".join(map(str, found.seeds))
+    title = f"{found.env}, {episodes(found.episodes)}, training seeds {seeds}"
+    heads = ["APGR", "share of\nthe limit", "behind\nlondi", "calls for 50/\n80/95% of gap"]
+    table = _table(title, "method", [*heads, "calls\nsaved"])
+    for curve in found.curves:
+        table.add_row(
+            curve.method,
+            _estimate(curve.apgr),
+            _estimate(curve.of_limit),
+            _estimate(curve.ahead),
+            " ".join(f"{100 * rate:.0f}" for rate in curve.cpt) + " %",
+            _estimate(curve.saved),
+        )
+    Console().print(table)
+
+
+def print_limit(env: str, found: Limit) -> None:
+    """Print what the clairvoyant reaches within each number of calls."""
+    table = _table(
+        f"{env}, the best of {episodes(len(found.episodes))}",
+        "calls at most",
+        ["return", "calls made", "call rate"],
+    )
+    for calls, point in enumerate(found.budgets):
+        low, high = point.return_at_least, point.return_at_most
+        span = f"{low:.3f}" if low == high else f"{low:.3f} .. {high:.3f}"
+        table.add_row(str(calls), span, f"{point.calls:.2f}", f"{point.call_rate:.3f}")
+    Console().print(table)
+    cut = sum(not best.complete for best in found.episodes)
+    if cut:
+        these = "1 episode has" if cut == 1 else f"{cut} episodes have"
+        print(f"{these} more states than were explored")
+
+
+def played(result: Result) -> str:
+    """What a table is about."""
+    return f"{result.env}, {episodes(result.episodes)}"
+
+
+def episodes(number: int) -> str:
+    """So many held-out episodes, in words."""
+    return f"{number} held-out episode{'' if number == 1 else 's'}"
+
+
+def _table(title: str, first: str, heads: Sequence[str]) -> Table:
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(first, overflow="fold")
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=True)
+    return table
+
+
+def _estimate(figure: Estimate | None) -> str:
+    if figure is None:
+        return "-"
+    return f"{figure.value:.3f}\n{figure.low:.3f} .. {figure.high:.3f}"

@@ -1,0 +1,164 @@
+"""`londi evaluate`: trained Switchers and the baselines on the same held-out episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+
+from londi.cli.options import add_overwrite, add_quiet, add_settings, config_of, folder_of
+from londi.cli.verb import Verb
+from londi.config import EvaluateConfig, TrainConfig
+from londi.errors import LondiError, OutputExists
+
+
+def _arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "runs", nargs="+", type=str, metavar="RUN", help="Folders of `londi train`."
+    )
+    parser.add_argument(
+        "--out",
+        type=str,
+        default="",
+        metavar="DIR",
+        help="Folder of the figures; needed for several runs, by default the run's own.",
+    )
+    add_overwrite(parser)
+    add_quiet(parser)
+    add_settings(parser, EvaluateConfig)
+
+
+def _run(given: Namespace) -> int:
+    config = config_of(given, EvaluateConfig)
+    folders = [folder_of(run) for run in given.runs]
+    if len(folders) > 1 and not given.out:
+        raise LondiError("several runs: expected --out DIR for their figures together")
+    out = folder_of(given.out) if given.out else folders[0]
+    evaluate_runs(folders, out, config, given.overwrite, given.quiet)
+    return 0
+
+
+def evaluate_runs(
+    folders: Sequence[Path],
+    out: Path,
+    config: EvaluateConfig,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Play held-out episodes with every run, write the figures, print them.
+
+    Args:
+        folders: of the runs, which differ in their seed only.
+        out: the folder of the figures. Several runs also leave their own there, each in a folder
+            of its seed.
+        config: the settings of the evaluation.
+        overwrite: replace earlier figures.
+        quiet: show no progress.
+
+    Raises:
+        LondiError: if the runs cannot be evaluated together; nothing is played then.
+    """
+    from londi.cli.display import played, print_results
+    from londi.evaluation.evaluate import (
+        METHODS,
+        RESULTS,
+        evaluate,
+        results,
+        write_results,
+        write_steps,
+    )
+    from londi.reports.plot import PLOT, plot
+    from londi.reports.progress import Bar
+    from londi.reports.run import write_run_page
+    from londi.storage.checkpoint import has_state
+    from londi.storage.runs import make_folder
+    from londi.switching.switcher import CHECKPOINT
+
+    trainings = _trainings(folders, config)
+    several = len(folders) > 1
+    homes = [out / f"seed-{t.seed}" if several else out for t in trainings]
+    taken = [home for home in (out, *homes) if (home / RESULTS).exists()]
+    if taken and not overwrite:
+        raise OutputExists(f"{str(taken[0] / RESULTS)!r} exists; give --overwrite to replace it")
+    for folder in folders:
+        if not has_state(folder / CHECKPOINT):
+            raise LondiError(f"no checkpoint in {str(folder)!r}; train it first")
+    for home in homes:
+        make_folder(home)
+    evaluations = []
+    for folder, training, home in zip(folders, trainings, homes, strict=True):
+        what = f"evaluating seed {training.seed}" if several else "evaluating"
+        with Bar(what, len(METHODS) * config.episodes, quiet=quiet) as bar:
+            evaluation = evaluate(folder, config, on_episode=bar.show)
+        write_steps(home, evaluation)
+        write_results(home, results([evaluation]))
+        evaluations.append(evaluation)
+    found = results(evaluations)
+    costs = [evaluation.training.cost for evaluation in evaluations]
+    cost = f"c = {costs[0]:g}"
+    if len(set(costs)) > 1:  # tuned one by one: their own figures hold each run's cost
+        found = [replace(r, cost=sum(costs) / len(costs)) for r in found]
+        cost = f"each run at its tuned point: c = {', '.join(f'{c:.3g}' for c in costs)}"
+    write_results(out, found)
+    plot(found, out / PLOT)
+    seeds = ", ".join(str(training.seed) for training in trainings)
+    title = f"{played(found[0])}, {cost}, training seed{'s' if several else ''} {seeds}"
+    lines = [(r.method, r) for r in found]
+    page = write_run_page(out, title, lines, None if several else folders[0])
+    print_results(title, "method", lines)
+    print(f"figures in {out / RESULTS}, picture in {out / PLOT}, page in {page}")
+
+
+def _trainings(folders: Sequence[Path], config: EvaluateConfig) -> list[TrainConfig]:
+    """The configuration of each run, at the operating point that `londi tune` left there.
+
+    Raises:
+        LondiError: if the runs differ in more than their seed and their tuned cost.
+    """
+    from londi.evaluation.operating_point import load_operating_point
+    from londi.storage.runs import read_run
+
+    trained = [read_run(folder, TrainConfig) for folder in folders]
+    tuned = [load_operating_point(t, folder) for t, folder in zip(trained, folders, strict=True)]
+    first = asdict(trained[0])
+    for folder, training in zip(folders[1:], trained[1:], strict=True):
+        other = asdict(training)
+        for name in first:
+            # What all are told to play is no difference.
+            told = training.universal and name in ("cost", "budget")
+            if name == "seed" or other[name] == first[name]:
+                continue
+            if not (told and getattr(config, name) is not None):
+                raise LondiError(
+                    "several runs: expected configurations that differ in their seed only, got"
+                    f" {name} = {first[name]!r} in {str(folders[0])!r} and {other[name]!r} in"
+                    f" {str(folder)!r}"
+                )
+    budgets = {training.budget for training in tuned}
+    if len(budgets) > 1 and config.budget is None:
+        shown = ", ".join(map(str, [training.budget for training in tuned]))
+        raise LondiError(
+            f"several runs: expected one budget, got tuned ones of {shown}; give --budget"
+        )
+    seeds = [training.seed for training in trained]
+    if len(set(seeds)) < len(seeds):
+        raise LondiError(f"several runs: expected one run for each seed, got seeds {seeds}")
+    return tuned
+
+
+VERB = Verb(
+    name="evaluate",
+    description="Play held-out episodes with QUICK, DEEPTHINK, the baselines and trained"
+    " Switchers. Several runs that differ in their seed only are also summed up together.",
+    add_arguments=_arguments,
+    run=_run,
+    usage="RUN [RUN ...] [OPTION ...]",
+    examples=(
+        "londi evaluate runs/mine",
+        "londi evaluate runs/mine --env londi/BabyAIText-MixedTestLocal-v0 --out runs/test",
+        "londi evaluate runs/seed0 runs/seed1 runs/seed2 --out runs/together",
+        "londi evaluate runs/universal --cost 0.02 --budget 4 --overwrite",
+    ),
+)

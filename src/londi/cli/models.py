@@ -1,0 +1,33 @@
+"""`londi models`: the language models that can be named."""
+
+from __future__ import annotations
+
+from jsonargparse import ArgumentParser, Namespace
+
+from londi.cli.verb import Verb
+
+
+def _arguments(parser: ArgumentParser) -> None:
+    """No options."""
+
+
+def _run(given: Namespace) -> int:
+    from londi.models.registry import builtin_models
+
+    for name, text in (
+        *((name, "ships with londi") for name in builtin_models()),
+        ("random", "any possible action, each equally likely"),
+        ("expert", "the environment's own expert, where it has one"),
+        ("PATH or hub name", "any Hugging Face model, seq2seq or causal, in safetensors"),
+    ):
+        print(f"{name:<32}{text}")
+    return 0
+
+
+VERB = Verb(
+    name="models",
+    description="List the language models that can be named.",
+    add_arguments=_arguments,
+    run=_run,
+    usage="",
+)

@@ -1,0 +1,161 @@
+"""Options of the verbs: the fields of a configuration, and the folders that runs lie in.
+
+This file knows how a setting is written on the command line and shown in the help. It does not
+know what a setting does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from docstring_parser import parse_from_object
+from jsonargparse import ArgumentParser, Namespace
+
+from londi.errors import LondiError
+
+Config = TypeVar("Config")
+
+MORE = "more"
+"""Title of the group of those settings that no other group names."""
+
+BESIDE_RESUME = ("resume", "quiet", "tensorboard")
+"""Options that may stand beside --resume: they change nothing of what the run computes."""
+
+_METAVARS = {int: "N", float: "X", bool: "[true|false]", str: "TEXT", Any: "VALUE"}
+
+
+def add_settings(
+    parser: ArgumentParser,
+    config: type,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    skip: Sequence[str] = (),
+) -> None:
+    """Add an option for each field of `config`, and `--config` for a file of them.
+
+    Args:
+        parser: the parser of the verb.
+        config: the dataclass of its settings; the sentence under a field is its help.
+        groups: names of fields by the title of their group, in the order of the help. Fields
+            that no group names come last.
+        skip: fields without an option.
+    """
+    known = {field.name: field for field in fields(config) if field.name not in skip}
+    titled = dict(groups or {})
+    named = {name for names in titled.values() for name in names}
+    titled[MORE if groups else "settings"] = [name for name in known if name not in named]
+    hints, sentences = get_type_hints(config), dict(_sentences(config))
+    parser.add_argument("--config", action="config", help="YAML file with any of these settings.")
+    for title, names in titled.items():
+        if not names:
+            continue
+        group = parser.add_argument_group(title)
+        for name in names:
+            group.add_argument(
+                f"--{name}",
+                type=hints[name],
+                default=_default(known[name]),
+                help=sentences[name],
+                metavar=metavar(hints[name]),
+            )
+
+
+def add_quiet(parser: ArgumentParser) -> None:
+    """Add `--quiet`."""
+    parser.add_argument(
+        "--quiet", action="store_true", help="No progress: only results and errors."
+    )
+
+
+def add_overwrite(parser: ArgumentParser) -> None:
+    """Add `--overwrite`."""
+    parser.add_argument(
+        "--overwrite", action="store_true", help="Replace what an earlier run left there."
+    )
+
+
+def add_run(parser: ArgumentParser) -> None:
+    """Add the options of a run that has a folder and can be resumed."""
+    group = parser.add_argument_group("folder")
+    group.add_argument("--out", type=str, default="", metavar="DIR", help="Folder of the new run.")
+    group.add_argument(
+        "--resume", type=str, default="", metavar="DIR", help="Folder of a run to go on with."
+    )
+    add_overwrite(parser)
+    add_quiet(parser)
+
+
+def config_of(given: Namespace, kind: Callable[..., Config]) -> Config:
+    """The configuration of this `kind`, a dataclass, that the options give.
+
+    Raises:
+        LondiError: if a setting is outside its range.
+    """
+    values = given.as_dict()
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: values[name] for name in names})
+
+
+def run_of(given: Namespace, kind: type[Config]) -> tuple[Config, Path]:
+    """The configuration and the folder of a new run, or of one to be resumed.
+
+    Raises:
+        LondiError: if neither --out nor --resume is given, or there is no such run.
+    """
+    from londi.storage.runs import read_run
+
+    if given.resume:
+        folder = folder_of(given.resume)
+        return read_run(folder, kind), folder
+    if not given.out:
+        raise LondiError("expected --out DIR for a new run, or --resume DIR")
+    return config_of(given, kind), folder_of(given.out)
+
+
+def folder_of(text: str) -> Path:
+    """The folder that a user names; `~` is the home folder.
+
+    Raises:
+        LondiError: if no folder can have that name.
+    """
+    try:
+        path = Path(text).expanduser()
+        path.exists()
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        shown = text if len(text) <= 60 else text[:57] + "..."
+        raise LondiError(f"expected the name of a folder, got {shown!r}: {reason}") from error
+    return path
+
+
+def metavar(hint: Any) -> str:
+    """How a value of this type is written in the help, such as ``N|none``."""
+    if hint in _METAVARS:
+        return _METAVARS[hint]
+    origin = get_origin(hint)
+    if origin is Literal:
+        return "|".join(map(str, get_args(hint)))
+    inner = [metavar(arg) for arg in get_args(hint) if arg not in (NoneType, ...)]
+    if origin in (Union, UnionType):
+        return "|".join(inner)
+    if origin is dict:
+        return "{KEY: VALUE}"
+    if origin is tuple and ... not in get_args(hint):
+        return f"[{','.join(inner)}]"
+    return f"[{inner[0]},...]"
+
+
+def _default(field: Field[Any]) -> Any:
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def _sentences(config: type) -> Iterator[tuple[str, str]]:
+    """The documentation under each field, of `config` and of what it inherits from."""
+    for kind in reversed(config.__mro__[:-1]):
+        for param in parse_from_object(kind).params:
+            yield param.arg_name, " ".join((param.description or "").split())

@@ -1,0 +1,156 @@
+"""`londi train`: train a Switcher between two language models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+
+from londi.cli.interrupt import Interrupt, interrupted
+from londi.cli.options import add_run, add_settings, run_of
+from londi.cli.verb import Verb, warn
+from londi.config import TrainConfig
+
+GROUPS = {
+    "what matters first": (
+        "env",
+        "quick",
+        "deepthink",
+        "cost",
+        "budget",
+        "universal",
+        "steps",
+        "seed",
+        "device",
+    ),
+    "models": (
+        "env_options",
+        "encoder",
+        "choose",
+        "dtype",
+        "deepthink_dtype",
+        "lm_batch_size",
+        "threads",
+    ),
+    "price and budget": ("cost_range", "most_budget", "budget_mode", "overspend_penalty"),
+    "learning": (
+        "num_envs",
+        "warmup",
+        "exploration",
+        "foresight",
+        "width",
+        "steps_per_update",
+        "batch_size",
+        "capacity",
+        "gamma",
+        "critics",
+        "tau",
+        "actor_tau",
+        "learning_rate",
+        "alpha",
+        "target_entropy",
+    ),
+    "files": ("cache", "report_every", "checkpoint_every"),
+}
+
+
+def _arguments(parser: ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="Write the reports for TensorBoard as well (`pip install 'londi[log]'`).",
+    )
+    add_settings(parser, TrainConfig, GROUPS)
+
+
+def _run(given: Namespace) -> int:
+    config, folder = run_of(given, TrainConfig)
+    return train_run(
+        config,
+        folder,
+        resume=bool(given.resume),
+        overwrite=given.overwrite,
+        quiet=given.quiet,
+        tensorboard=given.tensorboard,
+    )
+
+
+def train_run(
+    config: TrainConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+    tensorboard: bool = False,
+) -> int:
+    """Train, show the progress, draw the training curve; the exit code.
+
+    Raises:
+        LondiError: if the run cannot be made.
+    """
+    from contextlib import nullcontext
+
+    from londi.learning.diagnostics import Diagnosis, diagnose
+    from londi.learning.statistics import Progress, read_progress
+    from londi.learning.trainer import train
+    from londi.reports.progress import Bar
+    from londi.reports.run import write_run_page
+    from londi.reports.tensorboard import TensorBoardLog
+    from londi.reports.training import TRAINING, plot_training
+
+    log = TensorBoardLog(folder / "tensorboard") if tensorboard else nullcontext()
+    before = read_progress(folder) if resume else []
+    waiting = f"loading models and playing the first {config.report_every} steps"
+    begun = before[-1].step if before else 0
+    with (
+        Interrupt() as asked,
+        Bar("training", config.steps, begun=begun, waiting=waiting, quiet=quiet) as bar,
+        log as written,
+    ):
+
+        def report(progress: Progress) -> None:
+            bar(progress)
+            if written is not None:
+                written(progress)
+
+        def diagnosed(found: Diagnosis) -> None:
+            if not quiet:
+                warn(f"at {bar.done} steps, {found}")
+
+        done = train(
+            config,
+            folder,
+            resume=resume,
+            overwrite=overwrite,
+            on_progress=report,
+            on_diagnosis=diagnosed,
+            should_stop=asked,
+        )
+    if not done:
+        return interrupted("train", folder)
+    reports = read_progress(folder)
+    plot_training(reports, folder / TRAINING)
+    title = f"{config.env}, {config.steps:,} steps, training seed {config.seed}"
+    page = write_run_page(folder, title, run=folder)
+    print(f"trained Switcher in {folder}, its training curve in {page}")
+    for found in diagnose(config, reports):
+        warn(f"at the end of the training, {found}")
+    return 0
+
+
+VERB = Verb(
+    name="train",
+    description="Train a Switcher between two language models.",
+    add_arguments=_arguments,
+    run=_run,
+    usage="--out DIR [OPTION ...]",
+    examples=(
+        "londi train --out runs/mine --cost 0.01",
+        "londi train --out runs/capped --budget 4",
+        "londi train --out runs/universal --universal --seed 1",
+        "londi train --out runs/paper --config configs/paper/babyai.yaml",
+        "londi train --resume runs/mine",
+    ),
+)
