@@ -7,10 +7,11 @@ from dataclasses import replace
 from jsonargparse import ArgumentParser, Namespace
 
 from londi.cli.evaluate import evaluate_runs
-from londi.cli.options import add_overwrite, add_quiet, folder_of
+from londi.cli.options import add_overwrite, add_quiet
 from londi.cli.train import train_run
 from londi.cli.verb import Verb
 from londi.config import EvaluateConfig, TrainConfig
+from londi.storage.paths import as_path
 
 # Answers are kept in memory: a demonstration leaves nothing outside its folder.
 TRAINING = TrainConfig(cache="memory")
@@ -27,7 +28,7 @@ def _arguments(parser: ArgumentParser) -> None:
 
 
 def _run(given: Namespace) -> int:
-    folder = folder_of(given.out)
+    folder = as_path(given.out)
     config = replace(TRAINING, seed=given.seed)
     code = train_run(config, folder, overwrite=given.overwrite, quiet=given.quiet)
     if code == 0:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from londi.cli.options import add_overwrite, add_quiet, add_settings, config_of, folder_of
+from londi.cli.options import add_overwrite, add_quiet, add_settings, config_of
 from londi.cli.verb import Verb
 from londi.config import EvaluateConfig, TrainConfig
 from londi.errors import LondiError, OutputExists
+from londi.storage.paths import as_path
 
 
 def _arguments(parser: ArgumentParser) -> None:
@@ -32,10 +33,10 @@ def _arguments(parser: ArgumentParser) -> None:
 
 def _run(given: Namespace) -> int:
     config = config_of(given, EvaluateConfig)
-    folders = [folder_of(run) for run in given.runs]
+    folders = [as_path(run) for run in given.runs]
     if len(folders) > 1 and not given.out:
         raise LondiError("several runs: expected --out DIR for their figures together")
-    out = folder_of(given.out) if given.out else folders[0]
+    out = as_path(given.out) if given.out else folders[0]
     evaluate_runs(folders, out, config, given.overwrite, given.quiet)
     return 0
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from jsonargparse import ArgumentParser, Namespace
 
-from londi.cli.options import add_overwrite, add_quiet, add_settings, config_of, folder_of
+from londi.cli.options import add_overwrite, add_quiet, add_settings, config_of
 from londi.cli.verb import Verb
 from londi.config import LimitConfig
+from londi.storage.paths import as_path
 
 
 def _arguments(parser: ArgumentParser) -> None:
@@ -24,7 +25,7 @@ def _run(given: Namespace) -> int:
     from londi.reports.progress import Bar
     from londi.storage.runs import create_run, is_free
 
-    config, folder = config_of(given, LimitConfig), folder_of(given.out)
+    config, folder = config_of(given, LimitConfig), as_path(given.out)
     is_free(folder, LimitConfig, given.overwrite)
     with Bar("exploring", config.episodes, quiet=given.quiet) as bar:
         found = limit(config, on_states=bar.show)

@@ -16,6 +16,7 @@ from docstring_parser import parse_from_object
 from jsonargparse import ArgumentParser, Namespace
 
 from londi.errors import LondiError
+from londi.storage.paths import as_path
 
 Config = TypeVar("Config")
 
@@ -108,27 +109,11 @@ def run_of(given: Namespace, kind: type[Config]) -> tuple[Config, Path]:
     from londi.storage.runs import read_run
 
     if given.resume:
-        folder = folder_of(given.resume)
+        folder = as_path(given.resume)
         return read_run(folder, kind), folder
     if not given.out:
         raise LondiError("expected --out DIR for a new run, or --resume DIR")
-    return config_of(given, kind), folder_of(given.out)
-
-
-def folder_of(text: str) -> Path:
-    """The folder that a user names; `~` is the home folder.
-
-    Raises:
-        LondiError: if no folder can have that name.
-    """
-    try:
-        path = Path(text).expanduser()
-        path.exists()
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        shown = text if len(text) <= 60 else text[:57] + "..."
-        raise LondiError(f"expected the name of a folder, got {shown!r}: {reason}") from error
-    return path
+    return config_of(given, kind), as_path(given.out)
 
 
 def metavar(hint: Any) -> str:

@@ -19,7 +19,7 @@ from jsonargparse import (
 
 from londi.cli.options import BESIDE_RESUME
 from londi.cli.verb import Verb
-from londi.config.settings import explain
+from londi.config.settings import YAML_MODE, explain
 from londi.errors import InvalidConfig, LondiError, UnknownName
 
 _FLAG_METAVAR = "[true|false]"
@@ -75,6 +75,7 @@ def verb_parser(verb: Verb) -> ArgumentParser:
         epilog=examples if verb.examples else "",
         exit_on_error=False,
         formatter_class=Formatter,
+        parser_mode=YAML_MODE,
     )
     verb.add_arguments(made)
     # argparse puts the group of --help and its like first; what a verb is about goes before it.
@@ -92,6 +93,7 @@ def parser(verbs: Mapping[str, Verb], parsers: Mapping[str, ArgumentParser]) -> 
         epilog="`londi VERB --help` tells the options of a verb. Start with: londi demo",
         exit_on_error=False,
         formatter_class=Formatter,
+        parser_mode=YAML_MODE,
     )
     main.add_argument(
         "--version",

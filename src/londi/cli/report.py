@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from jsonargparse import ArgumentParser, Namespace
 
-from londi.cli.options import folder_of
 from londi.cli.verb import Verb
+from londi.storage.paths import as_path
 
 
 def _arguments(parser: ArgumentParser) -> None:
@@ -15,7 +15,7 @@ def _arguments(parser: ArgumentParser) -> None:
 def _run(given: Namespace) -> int:
     from londi.reports.html import PICTURE, TABLE, report
 
-    folder = folder_of(given.folder)
+    folder = as_path(given.folder)
     print(f"page in {report(folder)}, table in {folder / TABLE}, picture in {folder / PICTURE}")
     return 0
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from jsonargparse import ArgumentParser, Namespace
 
-from londi.cli.options import add_quiet, add_settings, config_of, folder_of
+from londi.cli.options import add_quiet, add_settings, config_of
 from londi.cli.verb import Verb
 from londi.config import TrainConfig, TuneConfig
+from londi.storage.paths import as_path
 
 GROUPS = {"what to tune for": ("call_rate", "keep_return", "budget", "price", "worth")}
 
@@ -22,7 +23,7 @@ def _run(given: Namespace) -> int:
     from londi.reports.progress import Bar
     from londi.storage.runs import read_run
 
-    config, folder = config_of(given, TuneConfig), folder_of(given.run)
+    config, folder = config_of(given, TuneConfig), as_path(given.run)
     training = read_run(folder, TrainConfig)
     with Bar("tuning", config.points + 2, quiet=given.quiet) as bar:
         found = tune(training, folder, config, on_point=bar.show)
