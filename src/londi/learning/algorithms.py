@@ -133,7 +133,8 @@ class ReplayLearner:
         inner: makes the updates.
         buffer: the transitions.
         sample: draws a batch.
-        switcher: what of the learner is the Switcher.
+        switcher: the part of the learner that is the Switcher.
+        follow: brings what depends on the learner's state up to date, after each change of it.
     """
 
     def __init__(
@@ -142,10 +143,11 @@ class ReplayLearner:
         buffer: ReplayBuffer,
         sample: Callable[[ReplayBuffer, np.random.Generator], Batch],
         switcher: Callable[[], dict[str, Any]],
+        follow: Callable[[], None] = lambda: None,
     ) -> None:
         self._update = cast(Callable[[Batch], Losses], inner.update)
         self.inner, self.buffer = inner, buffer
-        self._sample, self.switcher = sample, switcher
+        self._sample, self.switcher, self._follow = sample, switcher, follow
 
     def policy(self, observation: Tensor, allowed: Tensor) -> Tensor:
         return self.inner.policy(observation, allowed)
@@ -158,7 +160,9 @@ class ReplayLearner:
         return [self._sample(self.buffer, rng) for _ in range(count)]
 
     def update(self, batch: Batch) -> Losses:
-        return self._update(batch)
+        losses = self._update(batch)
+        self._follow()
+        return losses
 
     def state_dict(self) -> dict[str, Any]:
         return {"learner": self.inner.state_dict(), "buffer": self.buffer.state()}
@@ -166,6 +170,7 @@ class ReplayLearner:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.inner.load_state_dict(state["learner"])
         self.buffer.load_state(state["buffer"])
+        self._follow()
 
 
 def experience(seen: Transitions) -> Experience:
@@ -200,7 +205,7 @@ class SACAlgorithm:
     def learner(self, privileged: int, returns: Returns | None) -> ReplayLearner:
         config, encoder, width = self._config, self._encoder, self._config.width
         alpha, budget = self._temperature(), self.budget
-        punishment, most = budget.punishment(alpha.value), budget.calls or 1
+        most = budget.calls or 1
         layout = ObservationLayout(encoder.size, privileged)
 
         def critic() -> nn.Module:
@@ -208,8 +213,9 @@ class SACAlgorithm:
                 return PrivilegedCritic(encoder, privileged, width, budget)
             return Network.reading(encoder, FixedInputs(layout, most), width)
 
+        actor = PenaltyActor(encoder, width, most, budget.punishment(alpha.value))
         sac = SAC(
-            PenaltyActor(encoder, width, most, punishment),
+            actor,
             (critic(), critic()),
             alpha,
             _rates(config),
@@ -227,11 +233,17 @@ class SACAlgorithm:
                 "encoder": config.encoder,
                 "width": width,
                 "budget": most,
-                "punishment": punishment,
+                "punishment": actor.punishment,
                 "actor": sac.networks.mean_actor.module.state_dict(),
             }
 
-        return ReplayLearner(sac, ReplayBuffer(config.capacity, layout.size), sample, switcher)
+        def follow() -> None:
+            # A punishment weighs by the temperature, which may be learned.
+            mean = cast(PenaltyActor, sac.networks.mean_actor.module)
+            actor.punishment = mean.punishment = budget.punishment(alpha.value)
+
+        buffer = ReplayBuffer(config.capacity, layout.size)
+        return ReplayLearner(sac, buffer, sample, switcher, follow)
 
     def _temperature(self) -> Temperature:
         config = self._config
