@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from londi import TrainConfig
 from londi.errors import InvalidConfig
 from londi.switching.budget import Budget
 
@@ -82,42 +83,34 @@ def test_an_episode_starts_with_the_whole_budget() -> None:
     assert Budget(None).start == np.inf
 
 
-@pytest.mark.parametrize(
-    ("n", "expected"),
-    [
-        (4, [1.0, 0.75, 0.0, -0.5, -1.0]),
-        (1, [1.0, 0.0, -1.0, -1.0, -1.0]),
-        # Nothing to divide by: overspending still shows.
-        (0, [0.0, -1.0, -1.0, -1.0, -1.0]),
-        (None, [1.0, 1.0, 1.0, 1.0, 1.0]),
-    ],
-)
-def test_the_feature_is_the_share_left(n: int | None, expected: list[float]) -> None:
-    budget = Budget(n)
-    feature = budget.feature(budget.start - np.array([0, 1, 4, 6, 20]))
-    assert feature.dtype == np.float32
-    assert feature.tolist() == expected
-
-
-@given(n=st.none() | st.integers(0, 1000), spent=st.lists(st.integers(0, 5000), min_size=1))
-def test_the_feature_stays_in_its_range_and_falls_with_each_call(
-    n: int | None, spent: list[int]
-) -> None:
-    budget = Budget(n, "penalty")
-    feature = budget.feature(budget.start - np.sort(np.array(spent)))
-    assert feature.min() >= -1 and feature.max() <= 1
-    assert (np.diff(feature) <= 0).all()
-
-
-def test_a_full_budget_may_be_more_than_the_episode_has() -> None:
-    remaining = np.array([20.0, 10.0, 5.0, 0.0, np.inf])
-    assert Budget(5, scale=10).feature(remaining).tolist() == [1.0, 1.0, 0.5, 0.0, 1.0]
-
-
 def test_only_a_call_overspends() -> None:
     remaining = np.array([2, 0, 0, -7, -7])
     over = Budget(2, "penalty").overspends(remaining, np.array([1, 0, 1, 0, 1]))
     assert over.tolist() == [False, False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("budget", "expected"),
+    [
+        (Budget(), 0.0),
+        (Budget(4), 0.0),
+        (Budget(None, "penalty", 2.0), 0.0),
+        (Budget(4, "penalty", 2.0), 4.0),
+    ],
+)
+def test_the_punishment_is_that_of_the_exact_soft_policy(budget: Budget, expected: float) -> None:
+    # softmax(Q / alpha): a punishment of 2 at a temperature of 0.5 is 4 in the logit.
+    assert budget.punishment(0.5) == expected
+
+
+def test_the_punishment_of_a_vanishing_temperature_stays_finite() -> None:
+    assert Budget(4, "penalty", 2.0).punishment(0.0) == 2000.0
+
+
+def test_a_training_says_which_budget_it_has() -> None:
+    assert Budget.of(TrainConfig()) == Budget()
+    config = TrainConfig(budget=4, budget_mode="penalty", overspend_penalty=2.5)
+    assert Budget.of(config) == Budget(4, "penalty", 2.5)
 
 
 def test_the_budget_is_unlimited_unless_given() -> None:

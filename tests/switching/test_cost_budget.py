@@ -1,4 +1,4 @@
-"""Every stored step can be learned from on any terms of a range."""
+"""The range of costs and budgets of one training: its draws, and what it refuses."""
 
 from __future__ import annotations
 
@@ -8,55 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from londi import TrainConfig
 from londi.errors import InvalidConfig
-from londi.learning.replay import Batch
 from londi.switching.cost_budget import CostBudgetRange
 from londi.types import CostBudget
-
-SHARE, COST = 1, 2
-
-
-def batch(choices: list[int]) -> Batch:
-    """Observations of three numbers, the first of which names the transition."""
-    n = len(choices)
-    seen = torch.arange(n).float()[:, None].repeat(1, 3)
-    both = torch.ones(n, 2, dtype=torch.bool)
-    reward, ended = torch.rand(n), torch.zeros(n)
-    return Batch(seen, torch.tensor(choices), reward, seen + 100, ended, both, both)
-
-
-@settings(deadline=None)
-@given(
-    choices=st.lists(st.integers(0, 1), min_size=1, max_size=40),
-    most=st.integers(1, 30),
-    seed=st.integers(0, 99),
-)
-def test_a_relabelled_step_could_have_been_played_so(
-    choices: list[int], most: int, seed: int
-) -> None:
-    terms, before = CostBudgetRange(0.01, 0.5, most), batch(choices)
-    after = terms.relabel(before, SHARE, COST, np.random.default_rng(seed))
-    x, g = after.remaining, before.action
-    # No call is made that the budget forbids, and each one takes one of it.
-    assert (x >= g).all() and (x[torch.isfinite(x)] <= most).all()
-    assert torch.equal(after.allowed[:, 1], x > 0)
-    assert torch.equal(after.next_allowed[:, 1], x - g > 0)
-    assert after.allowed[:, 0].all() and after.next_allowed[:, 0].all()
-    for seen, left in ((after.observation, x), (after.next_observation, x - g)):
-        torch.testing.assert_close(seen[:, SHARE], (left / (most + 1)).clamp(max=1))
-    # A price stays what it is, and all else is left alone.
-    assert ((after.cost >= 0.0099) & (after.cost <= 0.5001)).all()
-    assert torch.equal(after.observation[:, COST], after.cost)
-    assert torch.equal(after.next_observation[:, COST], after.cost)
-    assert torch.equal(after.observation[:, 0], before.observation[:, 0])
-    assert torch.equal(after.next_observation[:, 0], before.next_observation[:, 0])
-    assert torch.equal(after.reward, before.reward)
-    assert torch.equal(before.observation[:, COST], before.observation[:, 0])
 
 
 def test_terms_are_drawn_from_all_of_the_range() -> None:
@@ -69,6 +25,16 @@ def test_terms_are_drawn_from_all_of_the_range() -> None:
     assert np.mean([log(t.cost) for t in drawn]) == pytest.approx(log(0.01), abs=0.1)
     for t in drawn:
         terms.check(t)
+
+
+def test_a_drawn_budget_affords_at_least_what_was_called() -> None:
+    terms, rng = CostBudgetRange(0.001, 0.1, 3), np.random.default_rng(0)
+    least = np.arange(2000) % 2
+    drawn = terms.budgets(least, rng)
+    assert (drawn >= least).all()
+    assert set(drawn[least == 0].tolist()) == {0.0, 1.0, 2.0, 3.0, inf}
+    assert set(drawn[least == 1].tolist()) == {1.0, 2.0, 3.0, inf}
+    assert np.isinf(drawn).mean() == pytest.approx(0.3, abs=0.05)
 
 
 @pytest.mark.parametrize(

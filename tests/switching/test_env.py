@@ -14,10 +14,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import DictInfoToList, RecordEpisodeStatistics
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stable_baselines3 import DQN
 
 from londi import Budget, SwitchingVectorEnv
-from londi.baselines.sb3 import StableBaselines
 from londi.encoders.base import ConfidenceEncoder, Encoder, NoEncoder
 from londi.encoders.quick import QuickEncoder
 from londi.envs.prompt import Prompt
@@ -391,28 +389,3 @@ def test_an_unknown_environment_is_refused() -> None:
         SwitchingVectorEnv(
             "londi/BabyAIText-GoToObjS44-v0", quick(), deepthink(), encoder=NoEncoder()
         )
-
-
-def test_another_library_learns_to_call_where_it_is_hard() -> None:
-    env = make(cost=0.1, num_envs=4)
-    model = DQN(
-        "MlpPolicy",
-        StableBaselines(env),
-        learning_starts=200,
-        learning_rate=2e-3,
-        target_update_interval=200,
-        train_freq=1,
-        exploration_fraction=0.5,
-        policy_kwargs={"net_arch": [32]},
-        seed=0,
-        device="cpu",
-    )
-    model.learn(4000)
-    observation, _ = env.reset(seed=10_000)
-    right = []
-    for _ in range(25):
-        choice, _ = model.predict(observation, deterministic=True)
-        right += (choice == observation[:, 1]).tolist()  # the feature that says "hard"
-        observation, *_ = env.step(choice)
-    assert np.mean(right) > 0.95
-    env.close()

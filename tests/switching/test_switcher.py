@@ -11,20 +11,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from londi.encoders.base import ConfidenceEncoder, FeatureTrunk
-from londi.encoders.registry import EXTRAS, SHARE, make_encoder
+from londi.encoders.base import ConfidenceEncoder
+from londi.encoders.registry import make_encoder
 from londi.errors import InvalidConfig, LondiError
-from londi.learning.sac import Actor
 from londi.models.base import LanguageModel
 from londi.models.cache import AnswerStore, CachedModel
 from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.models.scripted import RandomModel
 from londi.storage.checkpoint import save_state
-from londi.switching.budget import Budget
+from londi.switching.networks import Network, PenaltyActor
+from londi.switching.observation import CAPPED, CONTEXT
 from londi.switching.switcher import (
     ConstantSwitcher,
     LearnedSwitcher,
-    PunishedActor,
     Switcher,
     ThresholdSwitcher,
 )
@@ -35,12 +34,14 @@ WIDTH = 8
 
 
 def seen(n: int, seed: int = 0, size: int = 1) -> np.ndarray:
-    """Observations `[n, size + EXTRAS]`: features, the share of the budget left, the cost."""
+    """Observations `[n, size + CONTEXT]`: features, the calls left of one, the cost, progress."""
     rng = np.random.default_rng(seed)
-    return rng.random((n, size + EXTRAS)).astype(np.float32)
+    rows = rng.random((n, size + CONTEXT)).astype(np.float32)
+    rows[:, size + CAPPED] = rng.integers(2, size=n)
+    return rows
 
 
-def undecided(made: Actor, observation: np.ndarray) -> Actor:
+def undecided(made: Network, observation: np.ndarray) -> Network:
     """The actor with large random weights, so that it would call at half of `observation`."""
     torch.manual_seed(0)
     with torch.no_grad():
@@ -51,9 +52,9 @@ def undecided(made: Actor, observation: np.ndarray) -> Actor:
     return made
 
 
-def actor() -> Actor:
+def actor() -> Network:
     """An actor over one feature."""
-    return undecided(Actor(FeatureTrunk(1, EXTRAS, WIDTH), WIDTH), seen(200))
+    return undecided(PenaltyActor(ConfidenceEncoder(), WIDTH, 1, 0.0), seen(200))
 
 
 def leaning(logit: float) -> LearnedSwitcher:
@@ -103,7 +104,8 @@ def test_a_forbidden_call_has_no_chance_and_is_never_made(
     assert call.shape == (len(calls),)
     assert (call[~allowed[:, 1]] == 0).all()
     assert ((call >= 0) & (call <= 1)).all()
-    choice, propensity = switcher.decide(observation, allowed, np.random.default_rng(draw))
+    decision = switcher.decide(observation, allowed, np.random.default_rng(draw))
+    choice, propensity = decision.choice, decision.propensity
     assert not choice[~allowed[:, 1]].any()
     assert (propensity[~allowed[:, 1]] == 1).all()
 
@@ -117,7 +119,10 @@ def test_the_propensity_is_the_probability_of_the_choice_made(
     switcher, allowed = SWITCHERS[name], may(*calls)
     observation = seen(len(calls), draw)
     call = switcher.call_probability(observation, allowed)
-    choice, propensity = switcher.decide(observation, allowed, np.random.default_rng(draw))
+    decision = switcher.decide(observation, allowed, np.random.default_rng(draw))
+    choice, propensity = decision.choice, decision.propensity
+    np.testing.assert_array_equal(decision.call_probability, call)
+    assert decision.exploration == 0.0
     assert choice.shape == propensity.shape == (len(calls),) and choice.dtype == np.int64
     for g, p, chance in zip(choice.tolist(), propensity.tolist(), call.tolist(), strict=True):
         assert g in (0, 1)
@@ -131,7 +136,7 @@ def test_calls_are_as_frequent_as_their_probability_says(name: str) -> None:
     observation = np.repeat(seen(1, seed=2), 20_000, axis=0)
     call = float(switcher.call_probability(observation[:1], everywhere(1))[0])
     assert 0.05 < call < 0.95
-    choice, _ = switcher.decide(observation, everywhere(20_000), np.random.default_rng(0))
+    choice = switcher.decide(observation, everywhere(20_000), np.random.default_rng(0)).choice
     # Five standard errors.
     assert choice.mean() == pytest.approx(call, abs=5 * (call * (1 - call) / 20_000) ** 0.5)
 
@@ -141,7 +146,8 @@ def test_the_same_generator_makes_the_same_choices(name: str) -> None:
     first, second = (
         SWITCHERS[name].decide(seen(50), everywhere(50), np.random.default_rng(9)) for _ in range(2)
     )
-    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(first.choice, second.choice)
+    np.testing.assert_array_equal(first.propensity, second.propensity)
 
 
 class Lowest(np.random.Generator):
@@ -154,8 +160,8 @@ class Lowest(np.random.Generator):
 @pytest.mark.parametrize("name", SWITCHERS)
 def test_not_even_the_smallest_draw_makes_a_forbidden_call(name: str) -> None:
     rng = Lowest(np.random.PCG64(0))
-    choice, propensity = SWITCHERS[name].decide(seen(3), may(False, False, False), rng)
-    assert not choice.any() and (propensity == 1).all()
+    decision = SWITCHERS[name].decide(seen(3), may(False, False, False), rng)
+    assert not decision.choice.any() and (decision.propensity == 1).all()
 
 
 # One by one.
@@ -164,17 +170,17 @@ def test_not_even_the_smallest_draw_makes_a_forbidden_call(name: str) -> None:
 def test_a_constant_switcher_does_not_look() -> None:
     for probability in (0.0, 0.25, 1.0):
         switcher = ConstantSwitcher(probability)
-        call = switcher.call_probability(np.zeros((3, EXTRAS), np.float32), may(True, False, True))
+        call = switcher.call_probability(np.zeros((3, CONTEXT), np.float32), may(True, False, True))
         assert call.tolist() == [probability, 0.0, probability]
         assert switcher.encoder == "none"
 
 
 def test_the_ends_of_a_constant_switcher_are_certain() -> None:
     for probability in (0, 1):
-        choice, propensity = ConstantSwitcher(probability).decide(
+        decision = ConstantSwitcher(probability).decide(
             seen(1000), everywhere(1000), np.random.default_rng(0)
         )
-        assert (choice == probability).all() and (propensity == 1).all()
+        assert (decision.choice == probability).all() and (decision.propensity == 1).all()
 
 
 @pytest.mark.parametrize("probability", [-0.1, 1.1, float("nan"), float("inf")])
@@ -242,14 +248,18 @@ def observations(encoder: str, quick: LanguageModel, deepthink: LanguageModel) -
     return rows
 
 
-def save_run(folder: Path, encoder: str, quick: LanguageModel, deepthink: LanguageModel) -> Actor:
+def save_run(folder: Path, encoder: str, quick: LanguageModel, deepthink: LanguageModel) -> Network:
     """Leave in `folder` what a training leaves there; returns the actor."""
-    trunk = make_encoder(encoder, quick, deepthink).trunk(EXTRAS, WIDTH)
-    made = undecided(Actor(trunk, WIDTH), observations(encoder, quick, deepthink))
+    made = undecided(
+        PenaltyActor(make_encoder(encoder, quick, deepthink), WIDTH, 1, 0.0),
+        observations(encoder, quick, deepthink),
+    )
     folder.mkdir(exist_ok=True)
     switcher = {
+        "algorithm": "sac",
         "encoder": encoder,
         "width": WIDTH,
+        "budget": 1,
         "punishment": 0.0,
         "actor": made.state_dict(),
     }
@@ -275,8 +285,8 @@ def test_a_saved_switcher_decides_as_it_did(
         switcher.decide(observation, allowed, np.random.default_rng(3))
         for switcher in (LearnedSwitcher(made, encoder, greedy), loaded)
     )
-    np.testing.assert_array_equal(before[0], after[0])
-    np.testing.assert_array_equal(before[1], after[1])
+    np.testing.assert_array_equal(before.choice, after.choice)
+    np.testing.assert_array_equal(before.propensity, after.propensity)
     assert len(set(loaded.call_probability(observation, allowed).tolist())) > 1
 
 
@@ -322,22 +332,3 @@ def test_a_switcher_in_front_of_models_that_show_nothing_is_refused(
     with pytest.raises(LondiError, match="'random'") as caught:
         Switcher.load(tmp_path, RandomModel(), lm)
     assert len(str(caught.value).splitlines()) == 1
-
-
-def test_a_call_beyond_the_budget_carries_its_punishment_and_others_do_not() -> None:
-    torch.manual_seed(0)
-    plain, punished = (PunishedActor(ConfidenceEncoder(), WIDTH, p) for p in (0.0, 7.0))
-    punished.load_state_dict(plain.state_dict())
-    observation = torch.randn(3, 1 + EXTRAS)
-    observation[:, 1 + SHARE] = torch.tensor([0.25, 0.0, -1.0])
-    logits = plain(observation) - punished(observation)
-    assert torch.allclose(logits, torch.tensor([[0.0, 0], [0, 7], [0, 7]]), atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("budget", "expected"),
-    [(Budget(), 0.0), (Budget(4), 0.0), (Budget(4, "penalty", 2.0), 4.0)],
-)
-def test_the_punishment_is_that_of_the_exact_soft_policy(budget: Budget, expected: float) -> None:
-    # softmax(Q / alpha): a punishment of 2 at a temperature of 0.5 is 4 in the logit.
-    assert budget.punishment(0.5) == expected

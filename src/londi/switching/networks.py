@@ -113,8 +113,9 @@ class UniversalInputs:
         half = max(log(terms.high) - middle, 1e-9)
         # Clamped for the rows of places where nothing is played, which hold zeros.
         cost = (view.cost.clamp(terms.low, terms.high).log() - middle) / half
-        # Of most + 1, so that a full budget stays distinct from no cap.
-        share = budget_share(view, terms.most + 1)
+        # Of most + 1, so that a full budget stays distinct from no cap. No training for a range
+        # overspends, so a state beyond the budget is shown as one without a call left.
+        share = budget_share(view, terms.most + 1).clamp(min=0)
         uncapped = view.capped == 0
         scarce = 1 / (1 + (terms.most + 1) * share)
         more = torch.stack([scarce * ~uncapped, uncapped.float()], 1)
