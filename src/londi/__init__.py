@@ -9,6 +9,7 @@ import londi.envs.registry  # noqa: F401  registers the environments with Gymnas
 
 if TYPE_CHECKING:
     from londi.config import EvaluateConfig, TrainConfig
+    from londi.envs.checker import check_env
     from londi.envs.registry import make_env
     from londi.errors import LondiError
     from londi.learning.trainer import train
@@ -24,6 +25,7 @@ _HOMES = {
     "Switcher": "switching.switcher",
     "SwitchingVectorEnv": "switching.env",
     "TrainConfig": "config",
+    "check_env": "envs.checker",
     "load_model": "models.registry",
     "make_env": "envs.registry",
     "train": "learning.trainer",
@@ -37,6 +39,7 @@ __all__ = [
     "Switcher",
     "SwitchingVectorEnv",
     "TrainConfig",
+    "check_env",
     "load_model",
     "make_env",
     "train",
