@@ -9,6 +9,8 @@ import londi.envs.registry  # noqa: F401  registers the environments with Gymnas
 
 if TYPE_CHECKING:
     from londi.config import EvaluateConfig, TrainConfig
+    from londi.envs.checker import check_env
+    from londi.envs.contract import check_env
     from londi.envs.registry import make_env
     from londi.errors import LondiError
     from londi.evaluation.evaluate import evaluate
@@ -25,6 +27,7 @@ _HOMES = {
     "Switcher": "switching.switcher",
     "SwitchingVectorEnv": "switching.env",
     "TrainConfig": "config",
+    "check_env": "envs.contract",
     "evaluate": "evaluation.evaluate",
     "load_model": "models.registry",
     "make_env": "envs.registry",
@@ -39,6 +42,7 @@ __all__ = [
     "Switcher",
     "SwitchingVectorEnv",
     "TrainConfig",
+    "check_env",
     "evaluate",
     "load_model",
     "make_env",

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gzip
+import json
+import resource
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -12,7 +19,7 @@ from londi.envs.babyai.env import ACTIONS
 from londi.envs.episode import TextEpisode
 from londi.envs.prompt import Prompt
 from londi.envs.registry import make_env
-from londi.errors import InvalidConfig
+from londi.errors import InvalidConfig, LondiError
 from londi.imitation.demonstrations import (
     Demonstration,
     collect,
@@ -20,6 +27,7 @@ from londi.imitation.demonstrations import (
     load_demonstrations,
     save_demonstrations,
 )
+from playthings import Texts
 
 MIX = "londi/BabyAIText-MixedTrainLocal-v0"
 
@@ -141,7 +149,141 @@ def test_an_interrupted_save_leaves_no_file(
 
     with pytest.raises(KeyboardInterrupt):
         save_demonstrations(tmp_path / "d.jsonl.gz", Broken())
-    assert not (tmp_path / "d.jsonl.gz").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_litter(
+    tmp_path: Path, demonstrations: list[Demonstration]
+) -> None:
+    file = tmp_path / "d.jsonl.gz"
+    save_demonstrations(file, demonstrations[:1])
+    # The operating system refuses to let a file grow beyond this.
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
+    try:
+        with pytest.raises(LondiError, match=r"cannot write .*go on with --resume") as error:
+            save_demonstrations(file, demonstrations)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert "\n" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["d.jsonl.gz"]
+    assert load_demonstrations(file) == demonstrations[:1]
+
+
+class Rooms(Texts):
+    """Each room has its own doors; the goal changes at the second; the expert takes the last door."""
+
+    closed = 0
+    made = 0
+    rooms = (("a", "b"), ("c",), ("d", "e", "f"))
+
+    def __init__(self, expert: bool = False, fails: bool = False) -> None:
+        Rooms.made += 1
+        if fails and Rooms.made == 3:
+            raise ValueError("no third copy")
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self._t = 0
+        return "room 0", self._info()
+
+    def step(self, action: str) -> Any:
+        self._t += 1
+        return f"room {self._t}", float(self._t == 3), self._t == 3, False, self._info()
+
+    def _info(self) -> dict[str, Any]:
+        if self._t == 3:
+            return {}
+        doors = self.rooms[self._t]
+        return {"goal": "go" if self._t == 0 else "run", "actions": doors, "expert": doors[-1]}
+
+    def close(self) -> None:
+        Rooms.closed += 1
+
+
+@pytest.fixture
+def rooms() -> Iterator[str]:
+    name = "test/Rooms-v0"
+    gym.register(name, Rooms)
+    Rooms.made = Rooms.closed = 0
+    yield name
+    del gym.registry[name]
+
+
+def test_each_state_keeps_its_own_goal_and_actions(rooms: str, tmp_path: Path) -> None:
+    (episode,) = collect_expert(rooms, range(1), (0.0,))
+    played = TextEpisode(make_env(rooms, expert=True))
+    played.start(0)
+    save_demonstrations(tmp_path / "d.gz", [episode])
+    assert load_demonstrations(tmp_path / "d.gz") == [episode]
+    prompts = [prompt for prompt, _ in episode.examples(3)]
+    assert [p.actions for p in prompts] == [("a", "b"), ("c",), ("d", "e", "f")]
+    assert [p.goal for p in prompts] == ["go", "run", "run"]
+    for prompt, label in episode.examples(3):
+        assert prompt == replace(played.prompt(), expert=None)
+        played.step(label)
+
+
+def test_a_file_of_the_release_before_still_loads(tmp_path: Path) -> None:
+    old = {
+        "goal": "g",
+        "actions": ["x", "y"],
+        "observations": ["A", "B"],
+        "taken": ["x", "y"],
+        "labels": ["y", "x"],
+        "success": True,
+    }
+    states = [{"score": k, "look": "here", "inventory": "none"} for k in range(2)]
+    rows = [old, old | {"history": "scienceworld", "actions": [], "states": states}]
+    with gzip.open(tmp_path / "d.gz", "wt") as out:
+        out.writelines(json.dumps(row) + "\n" for row in rows)
+    plain, science = load_demonstrations(tmp_path / "d.gz")
+    assert [p.actions for p, _ in plain.examples(3)] == [("x", "y")] * 2
+    assert [type(p).__name__ for p, _ in science.examples(3)] == ["SciencePrompt"] * 2
+
+
+def _error(_: Sequence[Prompt]) -> list[str]:
+    raise RuntimeError("the model broke")
+
+
+def test_whatever_is_raised_every_environment_is_closed(rooms: str) -> None:
+    with pytest.raises(RuntimeError, match="the model broke"):
+        list(collect(rooms, range(4), _error, parallel=3))
+    assert (Rooms.made, Rooms.closed) == (3, 3)
+    Rooms.made = Rooms.closed = 0
+    with pytest.raises(InvalidConfig, match="no third copy"):
+        list(collect(rooms, range(4), None, parallel=3, options={"fails": True}))
+    assert Rooms.closed == 2
+    Rooms.made = Rooms.closed = 0
+    episodes = collect(rooms, range(4), None, parallel=2)
+    next(episodes)
+    episodes.close()  # type: ignore[attr-defined]
+    assert (Rooms.made, Rooms.closed) == (2, 2)
+
+
+def test_the_expert_may_be_among_the_options(rooms: str) -> None:
+    assert len(collect_expert(rooms, range(2), (0.0,), options={"expert": False})) == 2
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "row", "missing"])
+def test_damaged_demonstrations_are_one_line(
+    tmp_path: Path, demonstrations: list[Demonstration], damage: str
+) -> None:
+    file = tmp_path / "d.gz"
+    save_demonstrations(file, demonstrations)
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:-30])
+    elif damage == "text":
+        file.write_text("no gzip")
+    elif damage == "row":
+        file.write_bytes(gzip.compress(b'{"goal": "g"}\n'))
+    else:
+        file.unlink()
+    with pytest.raises(LondiError, match="cannot read demonstrations in") as error:
+        load_demonstrations(file)
+    assert "\n" not in str(error.value)
 
 
 def test_an_environment_without_expert_cannot_be_imitated(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import gymnasium as gym
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from londi.config import FinetuneConfig
-from londi.errors import InvalidConfig, OutputExists, UnknownName
+from londi.errors import InvalidConfig, LondiError, OutputExists, UnknownName
 from londi.imitation.finetune import FinetuneProgress, finetune, make_optimizers
 from londi.imitation.tokenizer import learn_tokenizer, new_model
 from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.models.registry import load_model
 from londi.storage.checkpoint import load_state
 from londi.storage.runs import create_run
+from playthings import Corridor
 
 
 def weights(out: Path) -> dict[str, torch.Tensor]:
@@ -135,6 +138,64 @@ def test_an_unknown_environment_leaves_nothing(tiny_config: FinetuneConfig, tmp_
     with pytest.raises(UnknownName, match="did you mean"):
         finetune(replace(tiny_config, env="londi/BabyAIText-GoToObjS44-v0"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def _nothing_is_played(*_: object) -> None:
+    raise AssertionError("demonstrations were recorded")
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    (
+        {"device": "cuda:99"},
+        "device: expected one that this machine has, such as cpu, got 'cuda:99",
+    ),
+    ({"device": "auto"}, "device: expected one that this machine has, such as cpu, got 'auto'"),
+    ({"device": "meta"}, "device: expected one that this machine has, such as cpu, got 'meta'"),
+    ({"base": "/etc"}, "'/etc'"),
+    ({"base": "/no/such/folder"}, "there is no such folder"),
+    ({"phrases": ("[",)}, r"phrases: expected regular expressions, got '\['"),
+    ({"phrases": ("ok", "(?<n>a)(?<n")}, r"phrases: expected regular expressions, got '\(\?<n>a"),
+    ({"env": "test/Silent-v0"}, "env: test/Silent-v0 has no expert to imitate"),
+    ({"env": "test/Listless-v0"}, "noise: test/Listless-v0 lists no actions to draw from"),
+    ({"env": "test/Plain-v0"}, "unknown option of test/Plain-v0 'expert'"),
+    ({"demonstrations": "/" + "x" * 300}, "demonstrations: expected a folder: .*too long"),
+]
+
+
+@pytest.mark.parametrize(("changed", "message"), REFUSED)
+def test_what_cannot_work_is_refused_before_anything_is_played(
+    tiny_config: FinetuneConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changed: dict[str, Any],
+    message: str,
+) -> None:
+    class Silent(Corridor):
+        def __init__(self, expert: bool = False) -> None:
+            super().__init__()
+
+    class Listless(Silent):
+        def _info(self) -> dict[str, Any]:
+            return super()._info() | {"actions": (), "expert": "left"}
+
+    made = {"test/Silent-v0": Silent, "test/Listless-v0": Listless, "test/Plain-v0": Corridor}
+    for name, creator in made.items():
+        monkeypatch.setitem(gym.registry, name, gym.envs.registration.EnvSpec(name, creator))
+    monkeypatch.setattr("londi.imitation.finetune.collect_expert", _nothing_is_played)
+    with pytest.raises(LondiError, match=message) as error:
+        config = replace(tiny_config, **changed)
+        finetune(config, tmp_path / "run")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_path_that_is_too_long_is_refused(
+    tiny_config: FinetuneConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("londi.imitation.finetune.collect_expert", _nothing_is_played)
+    with pytest.raises(LondiError, match="too long"):
+        finetune(tiny_config, tmp_path / ("x" * 300))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_resumed_when_done_it_trains_no_more(trained: Trained, tiny_config: FinetuneConfig) -> None:

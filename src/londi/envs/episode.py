@@ -1,105 +1,118 @@
 """A text environment seen as the prompts of one episode after the other.
 
-It joins an environment and its history, and can take up an episode again by doing its actions
-anew. This file knows no model and nothing of switching.
+`TextEpisode` joins an environment and its history, checks what the environment tells against the
+contract, and can replay an episode from its actions. This file knows no model and nothing of
+switching.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
 
+from londi.envs.contract import Outcome, StateInfo, Traits, name_of, read_reset, read_step
 from londi.envs.histories import HISTORIES
 from londi.envs.prompt import Prompt
+from londi.errors import InvalidConfig
 
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one action led to.
-
-    Attributes:
-        reward: the task's own.
-        terminated, truncated: the episode ended here, or was cut off.
-        success: it ended well.
-        substituted_action: what was done in place of an action that the environment does not know.
-        aborted: why the environment broke off, if it did.
-    """
-
-    reward: float
-    terminated: bool
-    truncated: bool
-    success: bool
-    substituted_action: str | None = None
-    aborted: str | None = None
-
-    @property
-    def ended(self) -> bool:
-        """Whether the episode is over."""
-        return self.terminated or self.truncated
+__all__ = ["Outcome", "TextEpisode"]
 
 
 class TextEpisode:
     """Plays episodes of `env`, each known by its seed.
 
     Attributes:
-        seed: of the episode that is being played.
-        observations: what was seen in it so far.
-        taken: the actions done in it so far, in order.
-        info: what the environment said last.
-        history: the name of what gathers its states into prompts.
+        seed: the seed of the current episode.
+        observations: the observations of the episode so far.
+        taken: the actions of the episode so far, in order.
+        info: the `info` that the environment returned last.
+        state: what `info` said of the last state that was not terminal.
+        history: the name of the history that gathers the states into prompts.
         waits: whether a step waits for another process, so that several are worth a thread each.
         returns: the least and the greatest return of an episode, where the environment says so.
+        lists_actions: whether the environment names the possible actions.
+
+    Raises:
+        LondiError: if the environment declares something that does not exist.
     """
 
     def __init__(self, env: gym.Env[str, str]) -> None:
         self._env = env
-        self.history: str = env.unwrapped.metadata.get("history", "plain")
-        self.waits: bool = env.unwrapped.metadata.get("waits", False)
-        self.returns: tuple[float, float] | None = env.unwrapped.metadata.get("returns")
+        traits = Traits.of(env)
+        self.history = traits.history
+        self.waits = traits.waits
+        self.returns = traits.returns
+        self.lists_actions = traits.lists_actions
 
     def start(self, seed: int) -> None:
-        """Begin the episode of that seed."""
+        """Begin the episode of that seed.
+
+        Raises:
+            InvalidConfig: if what the environment returns breaks the contract.
+        """
         self.seed = seed
-        observation, self.info = self._env.reset(seed=seed)
+        self.taken: list[str] = []
+        told = self._env.reset(seed=seed)
+        try:
+            observation, self.info = read_reset(told)
+            self.state = self._read(self.info)
+        except InvalidConfig as error:
+            raise self._located(error) from error
         self._history = HISTORIES[self.history](observation, self.info)
         self.observations = [observation]
-        self.taken: list[str] = []
 
     def step(self, action: str) -> Outcome:
-        """Do `action`, any text."""
-        observation, reward, terminated, truncated, self.info = self._env.step(action)
-        self._history.add(action, observation, self.info)
-        self.observations.append(observation)
-        self.taken.append(action)
-        success = bool(self.info.get("success", terminated and float(reward) > 0))
-        return Outcome(
-            float(reward),
-            bool(terminated),
-            bool(truncated),
-            success,
-            self.info.get("substituted_action"),
-            self.info.get("aborted"),
-        )
+        """Do `action`, any text.
 
-    def resume(self, seed: int, taken: Sequence[str]) -> None:
-        """Begin the episode of that seed and do `taken` again: environments are deterministic."""
+        Raises:
+            InvalidConfig: if what the environment returns breaks the contract, such as a reward
+                that is no number.
+        """
+        told = self._env.step(action)
+        self.taken.append(action)
+        try:
+            observation, outcome, self.info = read_step(told)
+            if not outcome.terminated:  # nothing is chosen in a terminal state
+                self.state = self._read(self.info)
+        except InvalidConfig as error:
+            raise self._located(error) from error
+        if not outcome.terminated:
+            self._history.add(action, observation, self.info)
+        self.observations.append(observation)
+        return outcome
+
+    def resume(self, seed: int, taken: Sequence[str]) -> bool:
+        """Replay the episode of that seed; environments are deterministic.
+
+        Args:
+            seed: of the episode.
+            taken: its actions so far.
+
+        Returns:
+            Whether the episode goes on from there. It does not where one of the actions ended it,
+            or the environment broke off; the actions behind that one are not done.
+        """
         self.start(seed)
-        for action in taken:
-            self.step(action)
+        return not any(self.step(action).ended for action in taken)
 
     def prompt(self) -> Prompt:
-        """The state now, with what the environment's expert would do, if it says so."""
+        """The current state, with the action of the environment's expert, if it tells that."""
         return self._history.prompt()
 
     @property
     def name(self) -> str:
         """What the environment is called."""
-        spec: Any = self._env.spec
-        return str(spec.id if spec else self._env)
+        return name_of(self._env)
 
     def close(self) -> None:
-        """Let go of the environment."""
+        """Close the environment."""
         self._env.close()
+
+    def _read(self, info: Mapping[str, Any]) -> StateInfo:
+        return StateInfo.read(info, HISTORIES[self.history].reads)
+
+    def _located(self, error: InvalidConfig) -> InvalidConfig:
+        """The error with the environment, the episode and the step in front."""
+        return InvalidConfig(f"{self.name}, episode {self.seed}, step {len(self.taken)}: {error}")

@@ -15,6 +15,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
 
+from londi.envs.contract import check_spaces
 from londi.envs.prompt import HISTORY
 from londi.envs.scienceworld.env import SHORT_TASKS, ScienceWorld  # noqa: F401  made by name
 from londi.envs.scienceworld.env import TASKS as SCIENCEWORLD_TASKS
@@ -150,10 +151,7 @@ def make_env(name: str, /, **options: Any) -> gym.Env[str, str]:
         raise
     except (TypeError, ValueError) as error:
         raise InvalidConfig(f"{name} with {options}: {error}") from error
-    spaces = made.observation_space, made.action_space
-    if not all(isinstance(space, gym.spaces.Text) for space in spaces):
-        kinds = " and ".join(type(space).__name__ for space in spaces)
-        raise InvalidConfig(f"env: expected texts to observe and act with, got {kinds} of {name}")
+    check_spaces(made)
     return made
 
 

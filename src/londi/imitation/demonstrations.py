@@ -1,16 +1,18 @@
-"""Episodes in which an expert said at every step what to do, and their place on disk.
+"""Demonstrations: episodes labelled at every step with an expert's action, and their files.
 
-An expert may be asked while something else acts: a noisy copy of itself, or the model in
-training (DAgger, arXiv 1011.0686). This file knows environments and models as callables, and
-nothing of training.
+The expert labels while something else acts: a noisy copy of itself, or the model in training
+(DAgger, arXiv 1011.0686). This file knows environments, and models as callables; it knows nothing
+of training.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -24,7 +26,8 @@ from londi.envs.episode import TextEpisode
 from londi.envs.histories import HISTORIES
 from londi.envs.prompt import Prompt
 from londi.envs.registry import make_env
-from londi.errors import InvalidConfig
+from londi.errors import InvalidConfig, LondiError
+from londi.imitation.files import whole_file
 
 Act = Callable[[Sequence[Prompt]], Sequence[str]]
 
@@ -34,14 +37,16 @@ class Demonstration:
     """One labelled episode of T steps.
 
     Attributes:
-        goal: the mission.
-        actions: the possible actions.
+        goal: the task, at the first state.
+        actions: the possible actions, at the first state.
         observations: T observations.
         taken: the T actions that were done.
         labels: the T actions of the expert.
         success: whether the episode ended in success.
-        history: the name of what gathers the states into prompts.
-        states: what else that reads, of each state; empty where it reads nothing else.
+        history: the name of the history that gathers the states into prompts.
+        states: T records of what else `info` said: the keys that the history needs besides, and
+            `goal` and `actions` where they differ from those of the first state. Empty where
+            nothing else was said.
     """
 
     goal: str
@@ -66,6 +71,16 @@ class Demonstration:
             yield gathered.prompt().recent(history), label
 
 
+def check_expert(env: str, seed: int, noise: Sequence[float], options: Mapping[str, Any]) -> None:
+    """Check that the environment has an expert to imitate, by the start of one episode.
+
+    Raises:
+        LondiError: if it cannot be made, has no expert, or lists no actions to draw noise from.
+    """
+    with closing(_Slot(_with_expert(env, options), noise, 0.0)) as slot:
+        slot.start(seed)
+
+
 def collect_expert(
     env: str,
     seeds: range,
@@ -73,14 +88,17 @@ def collect_expert(
     workers: int = 1,
     options: Mapping[str, Any] | None = None,
 ) -> list[Demonstration]:
-    """Episodes of the expert, some of its actions replaced by random ones.
+    """Record episodes of the expert, some of its actions replaced by random ones.
 
     Args:
-        env: environment name; its expert must be known (`info["expert"]`).
+        env: name of an environment with an expert (`info["expert"]`).
         seeds: one episode a seed.
         noise: chances of a random action; each episode draws one of them.
         workers: processes to share the work.
-        options: of the environment.
+        options: options of the environment.
+
+    Raises:
+        LondiError: if the environment cannot be made or has no expert.
     """
     record = partial(_expert_episodes, env, noise=tuple(noise), options=options)
     if workers <= 1:
@@ -107,36 +125,42 @@ def collect(
     parallel: int = 64,
     options: Mapping[str, Any] | None = None,
 ) -> Iterator[Demonstration]:
-    """Episodes labelled by the expert while `act` (or the expert itself) plays.
+    """Record episodes labelled by the expert while `act` (or the expert itself) plays.
 
     Args:
-        env: environment name.
+        env: name of an environment with an expert.
         seeds: one episode a seed.
         act: chooses the actions of a batch of prompts; None lets the expert play.
         noise: chances of a random action; each episode draws one of them.
         expert_share: chance that the expert's action is done in place of that of `act`, so that an
             episode in which `act` is stuck goes on.
         parallel: episodes played side by side, each `act` answering all of them at once.
-        options: of the environment.
+        options: options of the environment.
+
+    Raises:
+        LondiError: if the environment cannot be made or has no expert.
     """
     waiting = iter(seeds)
-    slots = [
-        _Slot(make_env(env, **options or {}, expert=True), noise, expert_share)
-        for _ in range(min(parallel, len(seeds)))
-    ]
-    live = [slot for slot in slots if slot.start(next(waiting, None))]
-    while live:
-        if act is None:
-            chosen: Sequence[str | None] = [None] * len(live)
-        else:
-            chosen = act([slot.prompt() for slot in live])
-        for slot, action in zip(live, chosen, strict=True):
-            if slot.step(action):
-                yield slot.demonstration()
-                slot.start(next(waiting, None))
-        live = [slot for slot in live if slot.live]
-    for slot in slots:
-        slot.close()
+    with ExitStack() as opened:  # closes each environment, whatever is raised
+        slots = []
+        for _ in range(min(parallel, len(seeds))):
+            slot = _Slot(_with_expert(env, options or {}), noise, expert_share)
+            slots.append(opened.enter_context(closing(slot)))
+        live = [slot for slot in slots if slot.start(next(waiting, None))]
+        while live:
+            if act is None:
+                chosen: Sequence[str | None] = [None] * len(live)
+            else:
+                chosen = act([slot.prompt() for slot in live])
+            for slot, action in zip(live, chosen, strict=True):
+                if slot.step(action):
+                    yield slot.demonstration()
+                    slot.start(next(waiting, None))
+            live = [slot for slot in live if slot.live]
+
+
+def _with_expert(env: str, options: Mapping[str, Any]) -> gym.Env[str, str]:
+    return make_env(env, **{**options, "expert": True})
 
 
 class _Slot:
@@ -157,10 +181,11 @@ class _Slot:
         self._episode.start(seed)
         if "expert" not in self._episode.info:
             raise InvalidConfig(f"env: {self._episode.name} has no expert to imitate")
-        if self._chance and not self._episode.info["actions"]:
+        if any(self._noise) and not self._episode.state.actions:
             raise InvalidConfig(
                 f"noise: {self._episode.name} lists no actions to draw from; expected 0"
             )
+        self._first = self._episode.state
         self._labels = list[str]()
         self._states = list[dict[str, Any]]()
         self._success = False
@@ -171,15 +196,15 @@ class _Slot:
 
     def step(self, action: str | None) -> bool:
         """Do `action` (None: what the expert says); True once the episode is over."""
-        label: str | None = self._episode.info["expert"]
+        label = self._episode.state.expert
         if label is None:  # the expert has given up: what follows would have no label
             return True
-        actions = self._episode.info["actions"]
-        if self._rng.random() < self._chance:
-            action = str(actions[self._rng.integers(len(actions))])
+        actions = self._episode.state.actions
+        if self._rng.random() < self._chance and actions:
+            action = actions[self._rng.integers(len(actions))]
         elif self._rng.random() < self._expert_share:
             action = label
-        self._states.append({name: self._episode.info[name] for name in self._reads})
+        self._states.append(self._state())
         self._labels.append(label)
         outcome = self._episode.step(label if action is None else action)
         self._success = outcome.success
@@ -187,43 +212,74 @@ class _Slot:
 
     def demonstration(self) -> Demonstration:
         return Demonstration(
-            self._episode.info["goal"],
-            tuple(self._episode.info["actions"]),
+            self._first.goal,
+            self._first.actions,
             tuple(self._episode.observations[: len(self._labels)]),
             tuple(self._episode.taken),
             tuple(self._labels),
             self._success,
             self._episode.history,
-            tuple(filter(None, self._states)),
+            tuple(self._states) if any(self._states) else (),
         )
+
+    def _state(self) -> dict[str, Any]:
+        """What `info` says of the current state beyond what the demonstration holds once."""
+        now, kept = self._episode.state, {k: self._episode.info[k] for k in self._reads}
+        if now.goal != self._first.goal:
+            kept["goal"] = now.goal
+        if now.actions != self._first.actions:
+            kept["actions"] = now.actions
+        return kept
 
     def close(self) -> None:
         self._episode.close()
 
 
-def save_demonstrations(file: Path, episodes: Sequence[Demonstration]) -> None:
-    """Write episodes as gzipped JSON lines, whole or not at all."""
-    part = file.with_suffix(".part")
-    with gzip.open(part, "wt", compresslevel=1, encoding="utf-8") as out:
+def demonstrations_file(folder: Path, number: int) -> Path:
+    """The file of round `number` in the folder of a run; round 0 is the expert's."""
+    return folder / f"demonstrations-{number}.jsonl.gz"
+
+
+def save_demonstrations(file: Path, episodes: Iterable[Demonstration]) -> None:
+    """Write episodes as gzipped JSON lines, whole or not at all.
+
+    Raises:
+        LondiError: if the file cannot be written, such as on a full disk.
+    """
+    with (
+        whole_file(file) as part,
+        gzip.open(part, "wt", compresslevel=1, encoding="utf-8") as out,
+    ):
         for episode in episodes:
             out.write(json.dumps(asdict(episode)) + "\n")
-    part.replace(file)
 
 
 def load_demonstrations(file: Path) -> list[Demonstration]:
-    """Read what `save_demonstrations` wrote."""
-    with gzip.open(file, "rt", encoding="utf-8") as lines:
-        rows = map(json.loads, lines)
-        return [
-            Demonstration(
-                row["goal"],
-                tuple(row["actions"]),
-                tuple(row["observations"]),
-                tuple(row["taken"]),
-                tuple(row["labels"]),
-                row["success"],
-                row.get("history", "plain"),
-                tuple(row.get("states", ())),
-            )
-            for row in rows
-        ]
+    """Read what `save_demonstrations` wrote, of this release or an earlier one.
+
+    Raises:
+        LondiError: if the file is missing or damaged.
+    """
+    try:
+        with gzip.open(file, "rt", encoding="utf-8") as lines:
+            return [_from_row(json.loads(line)) for line in lines]
+    except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise LondiError(f"cannot read demonstrations in {str(file)!r}: {reason}") from error
+
+
+def _from_row(row: dict[str, Any]) -> Demonstration:
+    states = [
+        state | {"actions": tuple(state["actions"])} if "actions" in state else state
+        for state in row.get("states", ())
+    ]
+    return Demonstration(
+        row["goal"],
+        tuple(row["actions"]),
+        tuple(row["observations"]),
+        tuple(row["taken"]),
+        tuple(row["labels"]),
+        row["success"],
+        row.get("history", "plain"),
+        tuple(states),
+    )

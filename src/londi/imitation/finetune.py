@@ -1,10 +1,9 @@
 """`londi finetune`: train a language model to act, by imitation of an expert.
 
-Rounds of gathering and training: the first round's episodes are the expert's (with noise),
-the later ones are played by the model itself and labelled by the expert (DAgger,
-arXiv 1011.0686). The model is made from scratch with a tokenizer learned from the prompts, or
-started from any Hugging Face checkpoint, seq2seq or causal. This file knows nothing of switching,
-but that a model may play alone.
+Rounds of recording and training: the first round's episodes are the expert's (with noise), the
+later ones are played by the model and labelled by the expert (DAgger, arXiv 1011.0686). The model
+is a new T5 with a tokenizer learned from the prompts, or starts from any Hugging Face checkpoint,
+seq2seq or causal. This file knows no Switcher, except one that lets a model play alone.
 """
 
 from __future__ import annotations
@@ -24,16 +23,19 @@ import torch
 from londi.config import FinetuneConfig
 from londi.envs.registry import make_env
 from londi.envs.seeds import HELD_OUT, demonstration_seeds, held_out_seeds
-from londi.errors import InvalidConfig
 from londi.evaluation.evaluate import play, summary
 from londi.imitation.demonstrations import (
     Demonstration,
+    check_expert,
     collect,
     collect_expert,
+    demonstrations_file,
     load_demonstrations,
     save_demonstrations,
 )
 from londi.imitation.examples import Examples
+from londi.imitation.files import write_text
+from londi.imitation.preflight import check_folders, check_machine
 from londi.imitation.tokenizer import learn_tokenizer, new_model
 from londi.models.base import LanguageModel
 from londi.models.hf.seq2seq import Seq2SeqModel
@@ -41,7 +43,7 @@ from londi.models.hf.transformer import TransformerModel
 from londi.models.pair import ModelPair
 from londi.models.registry import load_model, load_transformer
 from londi.storage.checkpoint import has_state, load_state, save_state
-from londi.storage.runs import create_run, read_run
+from londi.storage.runs import create_run
 from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher
 
@@ -50,10 +52,15 @@ CHECKPOINT, MODEL = "checkpoint", "model"
 
 @dataclass(frozen=True, slots=True)
 class FinetuneProgress:
-    """What a caller may show while training goes on.
+    """Progress of a training, for display.
 
-    `success` is the share of the round's episodes, played by the expert with noise in round 0
-    and by the model as it then was in the later ones, that ended well.
+    Attributes:
+        round: number of the round.
+        step, steps: gradient steps so far, and in all.
+        loss: mean loss since the last report.
+        examples_per_second: speed since the last report.
+        success: share of the round's episodes that ended in success; the expert with noise played
+            those of round 0, the model of that time those of later rounds.
     """
 
     round: int
@@ -80,18 +87,26 @@ def finetune(
         folder: the folder of the run.
         resume: go on from the last checkpoint of an interrupted run with this configuration.
         overwrite: replace an earlier run.
-        on_progress: told of every report.
-        should_stop: asked after every step; if true, a checkpoint is left and training ends.
+        on_progress: called with every report.
+        should_stop: asked after every step; if true, a checkpoint is written and training ends.
 
     Returns:
         The figures of the model card, success on held-out episodes among them; None if it was
         stopped.
+
+    Raises:
+        LondiError: if a setting cannot be used on this machine, or a file cannot be written.
     """
-    # An unknown name is refused before anything is written.
+    # Everything that can be refused is refused before anything is played or written.
     make_env(config.env, **config.env_options).close()
-    bot = _round_file(folder, 0)
-    if config.demonstrations and not (resume and bot.is_file()):
-        _check_lender(config, folder)
+    check_machine(config)
+    bot = demonstrations_file(folder, 0)
+    if not (resume and bot.is_file()):
+        check_folders(config, folder, overwrite or resume)
+        if not config.demonstrations:
+            first = demonstration_seeds(config.seed, 0, 1)[0]
+            check_expert(config.env, first, config.noise, config.env_options)
+    base = _load_base(config)
     if not resume:
         create_run(folder, config, overwrite)
     torch.manual_seed(config.seed)
@@ -102,7 +117,7 @@ def finetune(
     if not bot.is_file():
         save_demonstrations(bot, _record(config))
     episodes = load_demonstrations(bot)
-    lm = _start(config, episodes)
+    lm = base or _new_model(config, episodes)
     optimizers = make_optimizers(lm.model, config)
     schedules = [
         torch.optim.lr_scheduler.LambdaLR(optimizer, _warm_then_linear(config))
@@ -126,7 +141,7 @@ def finetune(
     for number in range(config.rounds + 1):
         first, last = (config.steps * k // (config.rounds + 1) for k in (number, number + 1))
         if number > 0:
-            file = _round_file(folder, number)
+            file = demonstrations_file(folder, number)
             if not file.is_file():
                 lm.model.eval()
                 save_demonstrations(file, list(_own_states(lm, config, number)))
@@ -174,9 +189,9 @@ def finetune(
         "examples": len(examples),
         "seconds": round(spent + time.perf_counter() - started, 1),
     }
-    (folder / MODEL / "README.md").write_text(model_card(config, figures), encoding="utf-8")
+    write_text(folder / MODEL / "README.md", model_card(config, figures))
     recipe = json.dumps({"config": asdict(config), "figures": figures}, indent=1) + "\n"
-    (folder / MODEL / "recipe.json").write_text(recipe, encoding="utf-8")
+    write_text(folder / MODEL / "recipe.json", recipe)
     return figures
 
 
@@ -226,42 +241,24 @@ def _learn(
     return float(loss.detach())
 
 
-def _check_lender(config: FinetuneConfig, folder: Path) -> None:
-    """Refuse demonstrations that are not those which `config` would have recorded."""
-    lender = Path(config.demonstrations)
-    recorded = read_run(lender, FinetuneConfig)
-    for name in ("env", "env_options", "seed", "episodes", "noise"):
-        wanted, found = getattr(config, name), getattr(recorded, name)
-        if wanted != found:
-            raise InvalidConfig(
-                f"demonstrations: expected a run with {name} = {wanted!r}, got {found!r} in"
-                f" {str(lender)!r}"
-            )
-    if lender.resolve() == folder.resolve():
-        raise InvalidConfig(f"demonstrations: expected another run's, got {str(lender)!r} itself")
-    if not _round_file(lender, 0).is_file():
-        raise InvalidConfig(f"demonstrations: the run in {str(lender)!r} has recorded none yet")
-
-
 def _record(config: FinetuneConfig) -> list[Demonstration]:
     if config.demonstrations:
-        return load_demonstrations(_round_file(Path(config.demonstrations), 0))
+        return load_demonstrations(demonstrations_file(Path(config.demonstrations), 0))
     seeds = demonstration_seeds(config.seed, 0, config.episodes)
     return collect_expert(config.env, seeds, config.noise, config.workers, config.env_options)
 
 
-def _round_file(out: Path, number: int) -> Path:
-    return out / f"demonstrations-{number}.jsonl.gz"
+def _load_base(config: FinetuneConfig) -> TransformerModel | None:
+    """The model to start from; None for a new one."""
+    if not config.base:
+        return None
+    return load_transformer(
+        config.base, device=config.device, history=config.history, max_tokens=config.max_tokens
+    )
 
 
-def _start(config: FinetuneConfig, episodes: Sequence[Demonstration]) -> TransformerModel:
-    if config.base:
-        return load_transformer(
-            config.base,
-            device=config.device,
-            history=config.history,
-            max_tokens=config.max_tokens,
-        )
+def _new_model(config: FinetuneConfig, episodes: Sequence[Demonstration]) -> TransformerModel:
+    """A T5 with random weights, and a tokenizer learned from the prompts of some episodes."""
     sample = episodes[: config.tokenizer_episodes]
     texts = [p.text() for episode in sample for p, _ in episode.examples(config.history)]
     texts += sorted({label for episode in sample for label in episode.labels})
@@ -295,7 +292,7 @@ def _own_states(
 
 
 def _figures(lm: LanguageModel, config: FinetuneConfig) -> dict[str, Any]:
-    """What the model reaches by itself on held-out episodes."""
+    """Return, success and length of held-out episodes that the model plays alone."""
     played = summary(
         play(
             ModelPair(lm, lm, partial(make_env, config.env, **config.env_options)),

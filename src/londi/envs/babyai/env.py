@@ -107,6 +107,7 @@ class BabyAIText(gym.Env[str, str]):
         "render_modes": ["rgb_array"],
         "render_fps": 10,
         "returns": (0.0, 1.0),
+        "rewindable": True,
     }
 
     def __init__(

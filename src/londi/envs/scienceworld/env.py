@@ -99,15 +99,15 @@ class ScienceWorld(gym.Env[str, str]):
     lost, then with the reason in `info["aborted"]`.
 
     An action is any text. One that the simulator does not know is replaced by the closest valid
-    one, which `info["substituted_action"]` tells. `info` holds `goal`, `actions` (the valid ones with
-    `list_actions`, else none, and any text is an action), `success`, `score`, `task`, `variation`,
+    action, which `info["substituted_action"]` names. `info` holds `goal`, `actions` (the valid ones
+    with `list_actions`, else none: any text is an action), `success`, `score`, `task`, `variation`,
     and `look` and `inventory`, which cost no step.
 
     Args:
-        tasks: names of tasks, or one; an episode is of one of them, drawn uniformly.
-        split: which variations episodes are drawn from; by default the seed of an episode says it,
-            as `londi.envs.seeds` lays them out: `londi evaluate` plays test variations, and settings
-            are chosen on those for development.
+        tasks: the name of a task, or several; each episode draws one of them uniformly.
+        split: the set of variations that episodes are drawn from; by default the seed of the
+            episode decides, as laid out in `londi.envs.seeds`: `londi evaluate` plays test
+            variations, and settings are chosen on development variations.
         simplifications: comma-separated, of `SIMPLIFICATIONS`.
         limit: steps after which an episode is truncated.
         list_actions: say at every step which actions are valid, which takes most of its time.
@@ -152,6 +152,7 @@ class ScienceWorld(gym.Env[str, str]):
         self._simplifications = simplifications
         self._limit = limit
         self.list_actions = list_actions
+        self.metadata = type(self).metadata | {"lists_actions": list_actions}
         self._expert = expert
         self._simulator = Simulator(timeout)
         self.render_mode = render_mode

@@ -1,0 +1,95 @@
+"""Checks of a training's settings that need the folders, the libraries or the device.
+
+They come before anything is played or written; what a setting alone can show is checked by
+`londi.config`. This file knows nothing of training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from tokenizers import Regex
+
+from londi.config import FinetuneConfig
+from londi.errors import InvalidConfig, LondiError
+from londi.imitation.demonstrations import demonstrations_file
+from londi.storage.runs import is_free, read_run
+
+
+def check_folders(config: FinetuneConfig, folder: Path, overwrite: bool) -> None:
+    """Check that the folder of the run can be written, and that of borrowed demonstrations read.
+
+    Raises:
+        LondiError: if not.
+    """
+    for name, check in (
+        ("out", lambda: is_free(folder, FinetuneConfig, overwrite)),
+        ("demonstrations", lambda: config.demonstrations and _check_lender(config, folder)),
+    ):
+        try:
+            check()
+        except LondiError:
+            raise
+        except (OSError, ValueError) as error:  # such as a name that is too long
+            raise InvalidConfig(f"{name}: expected a folder: {error}") from error
+
+
+def check_machine(config: FinetuneConfig) -> None:
+    """Check that the device and the tokenizer's library take the settings.
+
+    Raises:
+        InvalidConfig: if not.
+    """
+    if not (config.base and config.device == "auto"):
+        check_device(config.device)
+    check_phrases(config.phrases)
+
+
+def check_device(name: str) -> None:
+    """Check that torch can compute on the device of that name.
+
+    Raises:
+        InvalidConfig: if there is no such device here.
+    """
+    try:
+        torch.ones(1, device=name).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InvalidConfig(
+            f"device: expected one that this machine has, such as cpu, got {name!r}: {reason}"
+        ) from error
+
+
+def check_phrases(phrases: Sequence[str]) -> None:
+    """Check that the tokenizer's library can read these regular expressions.
+
+    Raises:
+        InvalidConfig: if one is no regular expression; names it.
+    """
+    for phrase in phrases:
+        try:
+            Regex(phrase)
+        except Exception as error:  # the library raises nothing narrower
+            reason = " ".join(str(error).split())
+            raise InvalidConfig(
+                f"phrases: expected regular expressions, got {phrase!r}: {reason}"
+            ) from error
+
+
+def _check_lender(config: FinetuneConfig, folder: Path) -> None:
+    """Refuse demonstrations that are not those which `config` would have recorded."""
+    lender = Path(config.demonstrations)
+    recorded = read_run(lender, FinetuneConfig)
+    for name in ("env", "env_options", "seed", "episodes", "noise"):
+        wanted, found = getattr(config, name), getattr(recorded, name)
+        if wanted != found:
+            raise InvalidConfig(
+                f"demonstrations: expected a run with {name} = {wanted!r}, got {found!r} in"
+                f" {str(lender)!r}"
+            )
+    if lender.resolve() == folder.resolve():
+        raise InvalidConfig(f"demonstrations: expected another run's, got {str(lender)!r} itself")
+    if not demonstrations_file(lender, 0).is_file():
+        raise InvalidConfig(f"demonstrations: the run in {str(lender)!r} has recorded none yet")
