@@ -7,6 +7,7 @@ know what a setting does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from types import NoneType, UnionType
@@ -123,7 +124,8 @@ def folder_of(text: str) -> Path:
     """
     try:
         path = Path(text).expanduser()
-        path.exists()
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            path.stat()
     except (OSError, ValueError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         shown = text if len(text) <= 60 else text[:57] + "..."
