@@ -10,7 +10,6 @@ import londi.envs.registry  # noqa: F401  registers the environments with Gymnas
 if TYPE_CHECKING:
     from londi.config import EvaluateConfig, TrainConfig
     from londi.envs.checker import check_env
-    from londi.envs.contract import check_env
     from londi.envs.registry import make_env
     from londi.errors import LondiError
     from londi.evaluation.evaluate import evaluate
@@ -27,7 +26,7 @@ _HOMES = {
     "Switcher": "switching.switcher",
     "SwitchingVectorEnv": "switching.env",
     "TrainConfig": "config",
-    "check_env": "envs.contract",
+    "check_env": "envs.checker",
     "evaluate": "evaluation.evaluate",
     "load_model": "models.registry",
     "make_env": "envs.registry",

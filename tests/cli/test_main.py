@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -12,34 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from londi.cli.main import VERBS, main
+from cli.calling import call
+from londi.cli.main import VERBS
 from londi.cli.parser import verb_parser
-from londi.evaluation.evaluate import METHODS
 from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.storage.checkpoint import load_state
-
-ENV = "londi/BabyAIText-GoToObjS4-v0"
-
-
-def call(*arguments: str) -> int:
-    """The exit code of `londi` with these arguments."""
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    code = ended.value.code
-    assert isinstance(code, int)
-    return code
-
-
-@pytest.fixture
-def config(make_lm: Callable[..., Seq2SeqModel], tmp_path: Path) -> Path:
-    """A YAML file of a training that takes seconds."""
-    file = tmp_path / "run.yaml"
-    file.write_text(
-        f"env: {ENV}\nquick: {make_lm().name}\ndeepthink: expert\ncache: none\nsteps: 96\n"
-        "warmup: 32\nnum_envs: 4\nbatch_size: 8\nwidth: 16\nreport_every: 16\n"
-        "checkpoint_every: 32\n"
-    )
-    return file
 
 
 @pytest.mark.parametrize(
@@ -227,62 +203,11 @@ def test_every_setting_has_a_sentence() -> None:
             assert action.help, f"{verb.name} {action.dest}"
 
 
-def test_environments_and_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert call("envs") == 0
-    assert "londi/BabyAIText-MixedTestLocal-v0\n" in capsys.readouterr().out
+def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("models") == 0
     out = capsys.readouterr().out
     assert "builtin:babyai-quick" in out
     assert "builtin:babyai-deepthink" in out
-
-
-def test_train_and_evaluate(
-    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    runs = [str(tmp_path / f"s{seed}") for seed in range(2)]
-    for seed, run in enumerate(runs):
-        # What the command line says goes before what the file says.
-        assert call("train", "--config", str(config), "--seed", str(seed), "--out", run) == 0
-    together = tmp_path / "both"
-    small = ["--episodes", "6", "--validation_episodes", "3"]
-    assert call("evaluate", *runs, "--out", str(together), *small) == 0
-    table = capsys.readouterr().out
-    assert all(method in table for method in METHODS)
-
-    rows = json.loads((together / "results.json").read_text())
-    assert [row["method"] for row in rows] == list(METHODS)
-    assert all(row["seed"] == [0, 1] and row["episodes"] == 6 for row in rows)
-    assert (together / "return-call-rate.png").stat().st_size > 1000
-    assert not any((Path(run) / "results.json").exists() for run in runs)
-    for run in (together / "seed-0", together / "seed-1"):
-        assert [row["method"] for row in json.loads((run / "results.json").read_text())]
-        steps = [json.loads(line) for line in (run / "episodes.jsonl").read_text().splitlines()]
-        assert {step["method"] for step in steps} == set(METHODS)
-        by_method = {m: {s["episode"] for s in steps if s["method"] == m} for m in METHODS}
-        assert len(set(map(frozenset, by_method.values()))) == 1  # the same for every method
-    assert not list(tmp_path.rglob("*.part"))
-
-    before = (together / "results.json").read_bytes()
-    assert call("evaluate", *runs, "--out", str(together), *small) == 2
-    assert "--overwrite" in capsys.readouterr().err
-    assert (together / "results.json").read_bytes() == before
-
-
-def test_runs_of_different_kinds_are_not_pooled(
-    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    runs = [str(tmp_path / name) for name in ("cheap", "dear")]
-    for cost, run in zip(("0.1", "0.3"), runs, strict=True):
-        assert call("train", "--config", str(config), "--cost", cost, "--out", run) == 0
-    assert call("evaluate", *runs, "--out", str(tmp_path / "both")) == 2
-    error = capsys.readouterr().err
-    assert "differ in their seed only, got cost = 0.1 in" in error and "and 0.3 in" in error
-    assert call("evaluate", runs[0], runs[0], "--out", str(tmp_path / "both")) == 2
-    assert "expected one run for each seed, got seeds [0, 0]" in capsys.readouterr().err
-    (tmp_path / "file").write_text("mine")
-    assert call("evaluate", runs[0], "--out", str(tmp_path / "file")) == 2
-    assert "cannot write to" in capsys.readouterr().err
-    assert not (Path(runs[0]) / "results.json").exists()
 
 
 @pytest.mark.parametrize("more", [["--cost", "0.5"], ["--overwrite"], ["--out", "elsewhere"]])
@@ -333,3 +258,65 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     )
     assert process.stdout.startswith("BabyAI")
     assert process.stderr == ""
+
+
+def test_a_module_of_the_working_folder_can_be_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("raise ImportError('found me')\n")
+    # As the installed command starts: without the working folder on the path.
+    code = (
+        "import sys\n"
+        "sys.path = [p for p in sys.path if p not in ('', sys.argv[1])]\n"
+        "from londi.cli.main import main\n"
+        "main(['train', '--env', 'mine:X-v0', '--cache', 'none', '--out', 'run'])"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert process.returncode == 2
+    assert process.stderr == "londi: error: env: cannot import 'mine': found me\n"
+
+
+def test_quiet_prints_results_only(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert call("train", "--config", str(config), "--out", str(run), "--quiet") == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("trained Switcher in")
+    assert "96/96" not in printed.err
+    assert call("train", "--resume", str(run), "--quiet") == 0
+
+
+def test_a_training_leaves_its_curve_and_a_page(config: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert call("train", "--config", str(config), "--out", str(run)) == 0
+    assert (run / "training.png").read_bytes().startswith(b"\x89PNG")
+    assert "data:image/png;base64," in (run / "report.html").read_text()
+
+
+@pytest.mark.parametrize("verb", ["train", "finetune"])
+def test_a_folder_that_no_disk_can_hold_is_one_line(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, reason in (("x" * 300, "File name too long"), ("a\0b", "null byte")):
+        assert call(verb, "--out", str(tmp_path / name)) == 2
+        err = capsys.readouterr().err
+        assert err.startswith("londi: error: expected the name of a folder") and reason in err
+        assert err.count("\n") == 1
+
+
+def test_the_home_folder_can_be_written_short(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, work = tmp_path / "home", tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(work)
+    assert call("train", "--config", str(config), "--out=~/run") == 0
+    assert (home / "run" / "checkpoint").is_dir()
+    assert call("train", "--resume", "~/run") == 0
+    small = ["--episodes", "2", "--validation_episodes", "1"]
+    assert call("evaluate", "~/run", "--out", "~/figures", *small) == 0
+    assert (home / "figures" / "results.json").is_file()
+    assert list(work.iterdir()) == []

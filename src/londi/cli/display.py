@@ -25,22 +25,24 @@ def print_results(title: str, head: str, lines: Sequence[tuple[str, Result]]) ->
     """
     capped = any(r.budget is not None for _, r in lines)
     powered = any(r.joules for _, r in lines)
-    heads = ["return\n95% interval", "success", "call\nrate", "calls\nsaved", "LM ms /\nepisode"]
-    heads += ["PGR"] + ["over\nbudget", "calls\nover"] * capped + ["joules /\nepisode"] * powered
-    table = _table(title, head, heads)
+    heads = ["return, 95%\ninterval", "success", "call\nrate", "calls\nsaved", "PGR"]
+    heads += ["LM ms, J /\nepisode" if powered else "LM ms /\nepisode"]
+    table = _table(title, head, heads + ["over\nbudget"] * capped)
     for name, r in lines:
         low, high = r.return_ci
         cells = [
-            f"{r.return_mean:.3f}\n{low:.3f} .. {high:.3f}",
+            f"{r.return_mean:.3f}\n{low:.3f}..{high:.3f}",
             f"{r.success_rate:.3f}",
             f"{r.call_rate:.3f}",
             f"{r.cost_saved:.0%}",
-            f"{1000 * r.lm_seconds:.1f}",
             "-" if r.pgr is None else f"{r.pgr:.2f}",
+            f"{1000 * r.lm_seconds:.1f}" + (f"\n{r.joules:.1f} J" if powered else ""),
         ]
-        over = ["-", "-"] if r.budget is None else [f"{r.exceeded:.1%}", f"{r.overspent:.2f}"]
-        table.add_row(name, *cells, *over * capped, *[f"{r.joules:.1f}"] * powered)
+        over = "-" if r.budget is None else f"{r.exceeded:.1%}\n({r.overspent:.2f})"
+        table.add_row(name, *cells, *[over] * capped)
     Console().print(table)
+    if capped:
+        print("over budget: share of the episodes, and calls beyond it in an episode")
     for name, r in lines:
         if r.substituted_actions or r.aborted:
             print(
@@ -53,13 +55,13 @@ def print_curves(found: Frontier) -> None:
     """Print what sums up each method's curve."""
     seeds = ", ".join(map(str, found.seeds))
     title = f"{found.env}, {episodes(found.episodes)}, training seeds {seeds}"
-    heads = ["APGR", "share of\nthe limit", "behind\nlondi", "calls for 50/\n80/95% of gap"]
-    table = _table(title, "method", [*heads, "calls\nsaved"])
+    heads = ["APGR", "of the\nlimit", "behind\nlondi", "calls for\n50/80/95%", "calls\nsaved"]
+    table = _table(title, "method", heads)
     for curve in found.curves:
         table.add_row(
             curve.method,
             _estimate(curve.apgr),
-            _estimate(curve.of_limit),
+            "-" if curve.of_limit is None else f"{curve.of_limit.value:.0%}",
             _estimate(curve.ahead),
             " ".join(f"{100 * rate:.0f}" for rate in curve.cpt) + " %",
             _estimate(curve.saved),
@@ -76,7 +78,7 @@ def print_limit(env: str, found: Limit) -> None:
     )
     for calls, point in enumerate(found.budgets):
         low, high = point.return_at_least, point.return_at_most
-        span = f"{low:.3f}" if low == high else f"{low:.3f} .. {high:.3f}"
+        span = f"{low:.3f}" if low == high else f"{low:.3f}..{high:.3f}"
         table.add_row(str(calls), span, f"{point.calls:.2f}", f"{point.call_rate:.3f}")
     Console().print(table)
     cut = sum(not best.complete for best in found.episodes)
@@ -96,7 +98,7 @@ def episodes(number: int) -> str:
 
 
 def _table(title: str, first: str, heads: Sequence[str]) -> Table:
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column(first, overflow="fold")
     for head in heads:
         table.add_column(head, justify="right", no_wrap=True)
@@ -106,4 +108,4 @@ def _table(title: str, first: str, heads: Sequence[str]) -> Table:
 def _estimate(figure: Estimate | None) -> str:
     if figure is None:
         return "-"
-    return f"{figure.value:.3f}\n{figure.low:.3f} .. {figure.high:.3f}"
+    return f"{figure.value:.3f}\n{figure.low:.3f}..{figure.high:.3f}"

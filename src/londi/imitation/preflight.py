@@ -13,7 +13,7 @@ import torch
 from tokenizers import Regex
 
 from londi.config import FinetuneConfig
-from londi.errors import InvalidConfig, LondiError
+from londi.errors import InvalidConfig
 from londi.imitation.demonstrations import demonstrations_file
 from londi.storage.runs import is_free, read_run
 
@@ -24,16 +24,9 @@ def check_folders(config: FinetuneConfig, folder: Path, overwrite: bool) -> None
     Raises:
         LondiError: if not.
     """
-    for name, check in (
-        ("out", lambda: is_free(folder, FinetuneConfig, overwrite)),
-        ("demonstrations", lambda: config.demonstrations and _check_lender(config, folder)),
-    ):
-        try:
-            check()
-        except LondiError:
-            raise
-        except (OSError, ValueError) as error:  # such as a name that is too long
-            raise InvalidConfig(f"{name}: expected a folder: {error}") from error
+    is_free(folder, FinetuneConfig, overwrite)
+    if config.demonstrations:
+        _check_lender(config, folder)
 
 
 def check_machine(config: FinetuneConfig) -> None:
