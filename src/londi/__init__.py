@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from londi.envs.registry import make_env
     from londi.errors import LondiError
     from londi.learning.trainer import train
+    from londi.models.check import check_model
     from londi.models.registry import load_model
     from londi.switching.budget import Budget
     from londi.switching.env import SwitchingVectorEnv
@@ -24,6 +25,7 @@ _HOMES = {
     "Switcher": "switching.switcher",
     "SwitchingVectorEnv": "switching.env",
     "TrainConfig": "config",
+    "check_model": "models.check",
     "load_model": "models.registry",
     "make_env": "envs.registry",
     "train": "learning.trainer",
@@ -37,6 +39,7 @@ __all__ = [
     "Switcher",
     "SwitchingVectorEnv",
     "TrainConfig",
+    "check_model",
     "load_model",
     "make_env",
     "train",

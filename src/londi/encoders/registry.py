@@ -5,14 +5,12 @@ This file knows what there is and what each needs of the two models.
 
 from __future__ import annotations
 
-from typing import Any
-
 from londi.encoders.base import ConfidenceEncoder, Encoder, NoEncoder, ProgressEncoder
 from londi.encoders.pretrained import ModelEncoder, SentenceEncoder
 from londi.encoders.quick import QuickEncoder, QuickWordsEncoder
 from londi.encoders.tokens import TokenEncoder
 from londi.errors import InvalidConfig, UnknownName
-from londi.models.base import LanguageModel, unwrap
+from londi.models.base import LanguageModel
 
 SHARE, COST, STEPS, REPEATS = range(4)
 """Places, behind the features of an observation, of the share of the budget left, of c, and of how
@@ -46,17 +44,16 @@ def make_encoder(spec: str, quick: LanguageModel, deepthink: LanguageModel) -> E
         return ModelEncoder(spec.removeprefix("model:"))
     if spec not in ENCODERS:
         raise UnknownName("encoder", spec, ENCODERS)
-    inner: list[Any] = [unwrap(quick), unwrap(deepthink)]
     if spec in ("quick", "quick-words"):
-        if hasattr(inner[0], "embedding_size"):
+        if quick.embedding_size:
             made = QuickEncoder if spec == "quick" else QuickWordsEncoder
-            return made(inner[0].embedding_size)
+            return made(quick.embedding_size)
         raise InvalidConfig(
             f"encoder: {spec!r} needs a QUICK that gives an embedding, got"
             f" {quick.name!r}; use 'transformer' or 'sentence:<model>'"
         )
-    for model in inner:
-        if hasattr(model, "tokenizer"):
+    for model in (quick, deepthink):
+        if model.tokenizer is not None:
             return TokenEncoder(model.tokenizer)
     raise InvalidConfig(
         f"encoder: 'transformer' needs a language model with a tokenizer, got {quick.name!r}"

@@ -152,6 +152,7 @@ class ScienceWorld(gym.Env[str, str]):
         self._simplifications = simplifications
         self._limit = limit
         self.list_actions = list_actions
+        self.metadata = {**type(self).metadata, "lists_actions": list_actions}
         self._expert = expert
         self._simulator = Simulator(timeout)
         self.render_mode = render_mode
