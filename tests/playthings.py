@@ -21,6 +21,7 @@ from gymnasium import spaces
 from londi.config import TrainConfig
 from londi.envs.prompt import Prompt
 from londi.learning.replay import Experience, ReplayBuffer
+from londi.models.base import BaseModel
 from londi.models.pair import ModelPair
 from londi.oracle.mdp import FiniteSwitching
 from londi.storage.checkpoint import load_state
@@ -100,7 +101,7 @@ class Corridor(Texts):
         return {"goal": "walk", "actions": ACTIONS, "success": False}
 
 
-class Scripted:
+class Scripted(BaseModel):
     """Reads the right action from the text, where it can; counts the prompts it was asked.
 
     Args:

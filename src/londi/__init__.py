@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from londi.errors import LondiError
     from londi.evaluation.evaluate import evaluate
     from londi.learning.trainer import train
+    from londi.models.check import check_model
     from londi.models.registry import load_model
     from londi.switching.budget import Budget
     from londi.switching.env import SwitchingVectorEnv
@@ -27,6 +28,7 @@ _HOMES = {
     "SwitchingVectorEnv": "switching.env",
     "TrainConfig": "config",
     "check_env": "envs.checker",
+    "check_model": "models.check",
     "evaluate": "evaluation.evaluate",
     "load_model": "models.registry",
     "make_env": "envs.registry",
@@ -42,6 +44,7 @@ __all__ = [
     "SwitchingVectorEnv",
     "TrainConfig",
     "check_env",
+    "check_model",
     "evaluate",
     "load_model",
     "make_env",

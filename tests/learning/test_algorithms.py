@@ -82,7 +82,7 @@ def test_an_algorithm_is_found_by_name_or_by_module(monkeypatch: pytest.MonkeyPa
     config = replace(TOY, algorithm="playthings:Mine")
     assert isinstance(make_algorithm(config, ENCODER), Mine)
     assert made == [(config, ENCODER)]
-    with pytest.raises(UnknownName, match="algorithm in playthings 'Mime'; did you mean 'Mine'"):
+    with pytest.raises(UnknownName, match="algorithm in 'playthings': 'Mime'; did you mean 'Mine'"):
         make_algorithm(replace(TOY, algorithm="playthings:Mime"), ENCODER)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,8 +15,9 @@ import pytest
 from londi.envs.prompt import Prompt
 from londi.errors import LondiError, ModelError
 from londi.imitation.demonstrations import Demonstration
-from londi.models.base import LanguageModel, unwrap
+from londi.models.base import BaseModel, LanguageModel, ModelWrapper, unwrap
 from londi.models.cache import AnswerStore, CachedModel, CacheStats
+from londi.models.check import check_members
 from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.models.meter import MeteredModel
 from londi.models.scripted import ExpertModel, RandomModel
@@ -23,22 +26,16 @@ from londi.types import Reply, Usage
 MakeLM = Callable[..., Seq2SeqModel]
 
 
-class Counting:
+class Counting(ModelWrapper):
     """A model that remembers what it was asked.
 
     Attributes:
         batches: the prompts of each call.
     """
 
-    def __init__(self, inner: LanguageModel, fingerprint: str | None = None) -> None:
-        self.inner = inner
-        self.name = inner.name
+    def __init__(self, inner: LanguageModel) -> None:
+        super().__init__(inner)
         self.batches: list[list[Prompt]] = []
-        self._fingerprint = fingerprint
-
-    @property
-    def fingerprint(self) -> str | None:
-        return self._fingerprint or self.inner.fingerprint
 
     @property
     def asked(self) -> list[Prompt]:
@@ -49,7 +46,7 @@ class Counting:
         return self.inner.act(prompts)
 
 
-class Scripted:
+class Scripted(BaseModel):
     """Gives the replies it was made with, in order."""
 
     name = "scripted"
@@ -57,6 +54,8 @@ class Scripted:
 
     def __init__(self, *replies: Reply) -> None:
         self._replies = iter(replies)
+        sizes = [len(r.embedding) for r in replies if r.embedding is not None]
+        self.embedding_size = max(sizes, default=0)
 
     def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
         return [next(self._replies) for _ in prompts]
@@ -72,6 +71,9 @@ def prompts(demonstrations: list[Demonstration]) -> list[Prompt]:
 @pytest.fixture
 def lm(make_lm: MakeLM) -> Counting:
     return Counting(make_lm())
+
+
+HERE = Prompt("go", ("left", "right", "on"), ("a wall",))
 
 
 def assert_same(ours: Sequence[Reply], theirs: Sequence[Reply]) -> None:
@@ -122,7 +124,7 @@ def test_a_hit_is_the_reply_that_was_given(lm: Counting, prompts: list[Prompt]) 
         Reply("", 0.0, 1.0, Usage()),
         # The bytes of an embedding may look like the end of a line.
         Reply("x", -1.0, 0.5, Usage(1), np.frombuffer(b"\n\n\n\n\n{}\n", np.float32)),
-        Reply("x", -1.0, 0.5, Usage(1), np.array([np.nan, np.inf, -0.0], np.float32)),
+        Reply("x", -1.0, 0.5, Usage(1), np.array([1e30, -0.0], np.float32)),
         Reply("x", float("-inf"), 0.0, Usage(1)),
     ],
 )
@@ -322,10 +324,122 @@ def test_an_unusable_file_is_named_in_one_line(tmp_path: Path, what: str) -> Non
         assert file.read_bytes() == b"no database at all\n" * 50
 
 
+@pytest.mark.parametrize("where", ["below", "beside"])
+def test_a_cache_that_cannot_be_made_is_refused_at_once(tmp_path: Path, where: str) -> None:
+    """B7: before a run has written its configuration, and also where its folder is yet to come."""
+    long = "x" * 300
+    file = tmp_path / "run" / long if where == "below" else tmp_path / long / "answers.sqlite"
+    with pytest.raises(LondiError, match="answer cache") as caught:
+        AnswerStore(file)
+    assert len(str(caught.value).splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_path_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LondiError, match="answer cache"):
+        AnswerStore(tmp_path / "a\x00b" / "answers.sqlite")
+
+
+def test_the_folder_of_a_run_to_come_is_left_for_it_to_make(tmp_path: Path) -> None:
+    store = AnswerStore(tmp_path / "run" / "answers.sqlite")
+    assert not list(tmp_path.iterdir())
+    store.put(b"key", b"value")
+    store.close()
+    assert rows_in(tmp_path / "run" / "answers.sqlite") == 1
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "CREATE TABLE bookmarks (url TEXT)",
+        "CREATE TABLE answers (key BLOB PRIMARY KEY, value BLOB, when_made TEXT)",
+        "CREATE TABLE answers (question TEXT, answer TEXT)",
+    ],
+)
+def test_a_database_of_something_else_is_refused_and_left_alone(tmp_path: Path, made: str) -> None:
+    file = tmp_path / "other.sqlite"
+    with sqlite3.connect(file) as db:
+        db.execute(made)
+    db.close()
+    before = file.read_bytes()
+    with pytest.raises(LondiError, match="a database of something else") as caught:
+        AnswerStore(file)
+    assert len(str(caught.value).splitlines()) == 1
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("value", [b"", b"no JSON", b"[]", b'["x", null, 1, 1, 1, 1, 1, 1]'])
+def test_an_answer_that_cannot_be_read_is_named_in_one_line(
+    prompts: list[Prompt], tmp_path: Path, value: bytes
+) -> None:
+    file = tmp_path / "answers.sqlite"
+    store = AnswerStore(file)
+    CachedModel(Scripted(Reply("x", 0.0, 1.0, Usage(1))), store).act(prompts[:1])
+    store.close()
+    with sqlite3.connect(file) as db:
+        db.execute("UPDATE answers SET value = ?", (value,))
+    db.close()
+    store = AnswerStore(file)
+    with pytest.raises(ModelError) as caught:
+        CachedModel(Scripted(), store).act(prompts[:1])
+    assert len(str(caught.value).splitlines()) == 1 and "'scripted'" in str(caught.value)
+    store.close()
+
+
+def test_processes_that_make_one_cache_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    """B5: each of them opens the new file, and keeps an answer of its own there."""
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from londi.models.cache import AnswerStore\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "for k in range(20):\n"
+        "    store = AnswerStore(Path(sys.argv[1]) / f'{k}.sqlite')\n"
+        "    store.put(sys.argv[2].encode(), b'value')\n"
+        "    store.close()\n"
+    )
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path), str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(4)
+    ]
+    for process in started:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in started:
+        _, complaint = process.communicate()
+        assert process.returncode == 0, complaint
+    assert [rows_in(tmp_path / f"{k}.sqlite") for k in range(20)] == [4] * 20
+
+
+def test_the_file_is_let_go_also_where_the_commit_fails(tmp_path: Path) -> None:
+    file = tmp_path / "answers.sqlite"
+    store = AnswerStore(file)
+    store.put(b"key", b"value")
+    with sqlite3.connect(file) as db:
+        db.execute("DROP TABLE answers")
+    db.close()
+    with pytest.raises(LondiError, match="answer cache"):
+        store.close()
+    with sqlite3.connect(file, timeout=0) as db:  # nobody holds it any more
+        db.execute("PRAGMA journal_mode=DELETE").fetchone()
+        db.execute("CREATE TABLE other (x)")
+    db.close()
+
+
 # The stop-watch.
 
 
-class Slow:
+class Slow(BaseModel):
     """Takes 30 ms a prompt, and says that it was 5 s."""
 
     name = "slow"
@@ -375,3 +489,29 @@ def test_unwrap_finds_the_model_behind_any_wrappers(make_lm: MakeLM) -> None:
     assert unwrap(CachedModel(bare, AnswerStore())) is bare
     assert unwrap(CachedModel(MeteredModel(bare), AnswerStore())) is bare
     assert unwrap(MeteredModel(CachedModel(MeteredModel(bare), AnswerStore()))) is bare
+
+
+def test_unwrap_leaves_a_models_own_inner_alone() -> None:
+    """C3: an HTTP client that is called `inner` is no model."""
+
+    class Remote(Slow):
+        inner = object()
+
+    remote = Remote()
+    assert unwrap(remote) is remote
+    assert unwrap(MeteredModel(remote)) is remote
+
+
+def test_a_wrapper_has_every_member_of_the_model_inside(make_lm: MakeLM) -> None:
+    bare = make_lm(history=2)
+    for wrapped in (MeteredModel(bare), CachedModel(MeteredModel(bare), AnswerStore())):
+        check_members(wrapped)
+        assert wrapped.embedding_size == bare.embedding_size > 0
+        assert wrapped.history == 2
+        assert wrapped.tokenizer is bare.tokenizer
+        assert wrapped.state() is None
+    drawing = RandomModel(3)
+    before = MeteredModel(drawing).state()
+    first = drawing.act([HERE] * 8)
+    MeteredModel(drawing).load_state(before)
+    assert drawing.act([HERE] * 8) == first

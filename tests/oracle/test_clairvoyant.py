@@ -23,6 +23,7 @@ from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds
 from londi.errors import InvalidConfig
 from londi.evaluation.evaluate import play, summary
+from londi.models.base import BaseModel
 from londi.models.pair import ModelPair
 from londi.models.registry import load_model
 from londi.models.scripted import RandomModel
@@ -303,10 +304,8 @@ class Tree(Texts):
         return {"goal": "climb", "actions": ()}
 
 
-class Insists:
+class Insists(BaseModel):
     """Does the same everywhere."""
-
-    embedding_size = None
 
     def __init__(self, action: str) -> None:
         self.name = self.fingerprint = self._action = action

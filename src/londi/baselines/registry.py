@@ -40,7 +40,7 @@ from londi.envs.seeds import switching_seeds
 from londi.errors import InvalidConfig, UnknownName
 from londi.models.pair import ModelPair
 from londi.storage.checkpoint import has_state, load_state, save_state
-from londi.storage.names import is_spec, resolve
+from londi.storage.names import build, is_spec
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.env import SwitchingVectorEnv
 from londi.switching.switcher import ConstantSwitcher, LearnedSwitcher, Switcher, ThresholdSwitcher
@@ -361,7 +361,7 @@ def find_baseline(name: str) -> Baseline:
         InvalidConfig: if a module cannot be imported, or holds no baseline under that name.
     """
     if is_spec(name):
-        brought = resolve(name, "method")
+        brought = build(name, "method")
         if not isinstance(brought, Baseline):
             raise InvalidConfig(
                 f"method: expected a Baseline in {name!r}, got {type(brought).__name__}"

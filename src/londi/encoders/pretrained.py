@@ -6,13 +6,13 @@ This file knows those libraries, and no cost.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from londi.encoders.base import Encoder
 from londi.envs.prompt import Prompt
 from londi.errors import InvalidConfig, MissingExtra, ModelError
+from londi.models.check import check_replies
 from londi.models.registry import load_model
 from londi.types import Reply
 
@@ -28,14 +28,16 @@ class ModelEncoder(Encoder):
     """
 
     def __init__(self, name: str) -> None:
-        self._model: Any = load_model(name)
-        if not hasattr(self._model, "embedding_size"):
+        self._model = load_model(name)
+        if not self._model.embedding_size:
             raise InvalidConfig(f"encoder: model {name!r} gives no embedding")
         self.size = self._model.embedding_size
         self.spec = f"model:{name}"
 
     def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:
-        return np.stack([reply.embedding for reply in self._model.act(prompts)])
+        made = self._model.act(prompts)
+        check_replies(self._model, prompts, made)
+        return np.array([reply.embedding for reply in made], np.float32)
 
 
 class SentenceEncoder(Encoder):

@@ -5,16 +5,15 @@ This file knows what there is and what each needs of the two models.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 from londi.encoders.base import ConfidenceEncoder, Encoder, NoEncoder, ProgressEncoder
 from londi.encoders.pretrained import ModelEncoder, SentenceEncoder
 from londi.encoders.quick import QuickEncoder, QuickWordsEncoder
 from londi.encoders.tokens import TokenEncoder
 from londi.errors import InvalidConfig, UnknownName
-from londi.models.base import LanguageModel, unwrap
-from londi.storage.names import is_spec, resolve
+from londi.models.base import LanguageModel
+from londi.storage.names import build, is_spec
 
 ENCODERS = (
     "quick",
@@ -30,7 +29,8 @@ ENCODERS = (
 def make_encoder(spec: str, quick: LanguageModel, deepthink: LanguageModel) -> Encoder:
     """The encoder that `spec` names, for a Switcher between `quick` and `deepthink`.
 
-    A `module:name` is called with the two models and returns an `Encoder`.
+    A `module:name` is an `Encoder`, or makes one; it is given `quick` and `deepthink` if it takes
+    them.
 
     Raises:
         UnknownName: if `spec` names none.
@@ -47,23 +47,21 @@ def make_encoder(spec: str, quick: LanguageModel, deepthink: LanguageModel) -> E
     if spec.startswith("model:"):
         return ModelEncoder(spec.removeprefix("model:"))
     if is_spec(spec):
-        brought = cast(Callable[[LanguageModel, LanguageModel], Encoder], resolve(spec, "encoder"))
-        own = brought(quick, deepthink)
+        own = cast(Encoder, build(spec, "encoder", quick=quick, deepthink=deepthink))
         own.spec = spec
         return own
     if spec not in ENCODERS:
         raise UnknownName("encoder", spec, ENCODERS)
-    inner: list[Any] = [unwrap(quick), unwrap(deepthink)]
     if spec in ("quick", "quick-words"):
-        if hasattr(inner[0], "embedding_size"):
+        if quick.embedding_size:
             made = QuickEncoder if spec == "quick" else QuickWordsEncoder
-            return made(inner[0].embedding_size)
+            return made(quick.embedding_size)
         raise InvalidConfig(
             f"encoder: {spec!r} needs a QUICK that gives an embedding, got"
             f" {quick.name!r}; use 'transformer' or 'sentence:<model>'"
         )
-    for model in inner:
-        if hasattr(model, "tokenizer"):
+    for model in (quick, deepthink):
+        if model.tokenizer is not None:
             return TokenEncoder(model.tokenizer)
     raise InvalidConfig(
         f"encoder: 'transformer' needs a language model with a tokenizer, got {quick.name!r}"

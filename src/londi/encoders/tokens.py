@@ -6,7 +6,6 @@ This file knows a tokenizer, and no environment.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from londi.encoders.base import Encoder
 from londi.envs.prompt import Prompt
+from londi.models.base import Tokenizer
 from londi.types import Reply
 
 
@@ -21,7 +21,7 @@ class TokenEncoder(Encoder):
     """The paper's: a small Transformer and MLP over token ids, trained end to end.
 
     Args:
-        tokenizer: a Hugging Face tokenizer.
+        tokenizer: a Hugging Face tokenizer, or what behaves like one.
         length: tokens kept; of a longer prompt the last ones.
         width: of the Transformer.
         layers: of the Transformer.
@@ -29,7 +29,9 @@ class TokenEncoder(Encoder):
 
     spec = "transformer"
 
-    def __init__(self, tokenizer: Any, length: int = 128, width: int = 64, layers: int = 2) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, length: int = 128, width: int = 64, layers: int = 2
+    ) -> None:
         self._tokenizer = tokenizer
         self._width = width
         self._layers = layers

@@ -32,7 +32,7 @@ from londi.learning.sac import (
     average,
 )
 from londi.learning.universal import UniversalLearner, relabel
-from londi.storage.names import is_spec, resolve
+from londi.storage.names import build, is_spec
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.networks import (
@@ -119,8 +119,7 @@ def make_algorithm(config: TrainConfig, encoder: Encoder) -> Algorithm:
     """
     name = config.algorithm or ("universal" if config.universal else "sac")
     if is_spec(name):
-        brought = cast(Callable[[TrainConfig, Encoder], Algorithm], resolve(name, "algorithm"))
-        return brought(config, encoder)
+        return cast(Algorithm, build(name, "algorithm", config=config, encoder=encoder))
     if name not in ALGORITHMS:
         raise UnknownName("algorithm", name, ALGORITHMS)
     return ALGORITHMS[name](config, encoder)

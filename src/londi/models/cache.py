@@ -1,9 +1,9 @@
 """A content-addressed cache of language-model answers that lasts across runs.
 
-Greedy models are deterministic, so (model fingerprint, prompt) decides the answer. What was
-answered in this process is kept in memory and written to one SQLite file at `commit`, never
-in between: a killed run leaves the file as of its last checkpoint, which is what a resumed run
-needs to repeat itself. This file knows nothing of switching.
+Greedy models are deterministic, so (model fingerprint, prompt) decides the answer. Answers of this
+process are kept in memory and written to one SQLite file at `commit`, never in between: a killed
+run leaves the file as of its last checkpoint, which is what a resumed run needs to repeat itself.
+This file knows nothing of switching.
 """
 
 from __future__ import annotations
@@ -11,21 +11,27 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from londi.envs.prompt import Prompt
 from londi.errors import LondiError, ModelError
-from londi.models.base import LanguageModel, unwrap
+from londi.models.base import LanguageModel, ModelWrapper
+from londi.models.check import check_replies
 from londi.types import Reply, Usage
+
+WAIT = 60.0
+"""Seconds to wait for another process that holds the file."""
 
 
 @dataclass
 class CacheStats:
-    """How often an answer was already known."""
+    """Counts of look-ups that found an answer and of those that did not."""
 
     hits: int = 0
     misses: int = 0
@@ -39,8 +45,14 @@ class CacheStats:
 class AnswerStore:
     """Answers by key, in memory and in one SQLite file.
 
+    If the file's folder does not exist, the store only tries that it could be made, and makes it
+    when it is first needed: it may be the folder of a run that is yet to be created.
+
     Args:
         file: the SQLite file; None keeps answers in memory only.
+
+    Raises:
+        LondiError: if the file cannot be made or opened, or holds something else.
     """
 
     def __init__(self, file: Path | None = None) -> None:
@@ -50,39 +62,29 @@ class AnswerStore:
         self._db: sqlite3.Connection | None = None
         self._file = file
         if file is not None:
-            nearest = next(folder for folder in file.parents if folder.exists())
-            # What cannot be used is refused before anything is spent.
-            if nearest == file.parent or not nearest.is_dir():
-                self._open(file)
+            try:
+                if file.parent.is_dir():
+                    self._open(file)
+                else:
+                    _try_to_make(file)
+            except (OSError, ValueError, sqlite3.Error) as error:
+                raise _unusable(file, error) from error
 
     def _open(self, file: Path) -> sqlite3.Connection:
-        """The file's connection.
-
-        A folder that is not there is made when it is first needed: it may be that of a run that is
-        yet to be made.
-        """
+        """The connection to the file, which is opened at the first call."""
         if self._db is None:
-            try:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                self._db = sqlite3.connect(file, timeout=60)
-                self._db.execute("PRAGMA journal_mode=WAL")
-                self._db.execute(
-                    "CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, value BLOB)"
-                    " WITHOUT ROWID"
-                )
-            except (OSError, sqlite3.Error) as error:
-                if self._db is not None:
-                    self._db.close()
-                raise _unusable(file, error) from error
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._db = _connected(file)
         return self._db
 
     def get(self, key: bytes) -> bytes | None:
+        """The answer under `key`, or None; counts the look-up."""
         value = self._known.get(key)
         if value is None and self._file is not None:
             look = "SELECT value FROM answers WHERE key = ?"
             try:
                 row = self._open(self._file).execute(look, (key,)).fetchone()
-            except sqlite3.Error as error:
+            except (OSError, sqlite3.Error) as error:
                 raise _unusable(self._file, error) from error
             if row is not None:
                 value = self._known[key] = row[0]
@@ -93,51 +95,100 @@ class AnswerStore:
         return value
 
     def put(self, key: bytes, value: bytes) -> None:
+        """Keep an answer; `commit` writes it to the file."""
         self._known[key] = value
         if self._file is not None:
             self._new[key] = value
 
     def commit(self) -> None:
-        """Write to the file what was learned since the last commit."""
+        """Write the answers since the last commit to the file."""
         if self._file is None or not self._new:
             return
         try:
             with self._open(self._file) as db:
                 db.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?)", self._new.items())
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise _unusable(self._file, error) from error
         self._new.clear()
 
     def close(self) -> None:
-        """Commit and let go of the file."""
-        self.commit()
-        if self._db is not None:
-            self._db.close()
-            self._db = None
+        """Commit, and close the file even if the commit fails."""
+        try:
+            self.commit()
+        finally:
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+
+
+_SCHEMA = [("key", "BLOB"), ("value", "BLOB")]
+
+
+def _connected(file: Path) -> sqlite3.Connection:
+    """A connection to the file, which is created if it is not there."""
+    deadline = time.monotonic() + WAIT
+    while True:
+        db = sqlite3.connect(file, timeout=WAIT)
+        try:
+            _prepare(db)
+            return db
+        except sqlite3.OperationalError as error:
+            db.close()
+            # SQLite does not wait where several processes change the journal of a new file at once.
+            locked = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+            if not locked or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        except BaseException:
+            db.close()
+            raise
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    """Make the table of answers, unless the file holds something else."""
+    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    columns = [(name, kind) for _, name, kind, *_ in db.execute("PRAGMA table_info(answers)")]
+    if tables and columns != _SCHEMA:
+        raise sqlite3.DatabaseError("it is a database of something else")
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute(
+        "CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID"
+    )
+
+
+def _try_to_make(file: Path) -> None:
+    """Make a file of that name, below the nearest folder there is, and remove it again."""
+    nearest = next(folder for folder in file.parents if folder.exists())
+    with TemporaryDirectory(dir=nearest, prefix=".") as folder:
+        trial = Path(folder) / file.relative_to(nearest)
+        trial.parent.mkdir(parents=True)
+        _connected(trial).close()
 
 
 def _unusable(file: Path | None, error: Exception) -> LondiError:
-    return LondiError(f"cannot use the answer cache {str(file)!r}: {error}; try --cache none")
+    reason = error.strerror or error if isinstance(error, OSError) else error
+    return LondiError(f"cannot use the answer cache {str(file)!r}: {reason}; try --cache none")
 
 
-class CachedModel:
+class CachedModel(ModelWrapper):
     """A language model that never answers the same prompt twice.
 
     A hit is charged the seconds and operations that the answer took when it was made.
+
+    Args:
+        model: the model; its answers must be a function of the prompt.
+        store: where answers are kept.
+
+    Raises:
+        ModelError: if the model has no fingerprint.
     """
 
     def __init__(self, model: LanguageModel, store: AnswerStore) -> None:
         if model.fingerprint is None:
             raise ModelError(f"model {model.name!r} is not deterministic and cannot be cached")
-        self.inner = model
-        self.name = model.name
+        super().__init__(model)
         self._store = store
         self._salt = model.fingerprint
-        self._history: int | None = getattr(unwrap(model), "history", None)
-
-    @property
-    def fingerprint(self) -> str | None:
-        return self.inner.fingerprint
 
     def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
         """One reply a prompt, in order; equal prompts of one batch are asked once."""
@@ -148,18 +199,26 @@ class CachedModel:
         for key, reply in zip(missing, replies, strict=True):
             raw = found[key] = _raw(reply)
             self._store.put(key, raw)
-        return [_reply(found[key] or b"") for key in keys]
+        try:
+            answers = [_reply(found[key] or b"") for key in keys]
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ModelError(
+                f"model {self.name!r}: the answer cache holds an answer that cannot be read; delete"
+                " the cache's file, or use --cache none"
+            ) from error
+        check_replies(self, prompts, answers)
+        return answers
 
     def _key(self, prompt: Prompt) -> bytes:
-        # What the model does not read of a prompt makes no other question.
-        prompt = prompt.recent(self._history) if self._history else prompt
-        # The actions apart from the text, which joins them: one may hold a comma.
+        # Prompts that differ only in observations the model does not read have one answer.
+        prompt = prompt if self.history is None else prompt.recent(self.history)
+        # The actions stand apart from the text, which joins them by commas: one may hold a comma.
         asked = json.dumps([_FORMAT, self._salt, prompt.actions, prompt.text()])
         return hashlib.sha256(asked.encode()).digest()
 
 
 _FORMAT = 2
-"""Of what `_raw` writes: an answer that was kept in another is not found."""
+"""Version of the bytes that `_raw` writes; answers of another version are not found."""
 
 
 def _raw(reply: Reply) -> bytes:

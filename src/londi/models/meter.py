@@ -1,4 +1,4 @@
-"""How long the two language models really took. It knows nothing of what they are asked for."""
+"""Wall time spent inside a language model. This file knows nothing of the questions."""
 
 from __future__ import annotations
 
@@ -6,30 +6,34 @@ import time
 from collections.abc import Sequence
 
 from londi.envs.prompt import Prompt
-from londi.models.base import LanguageModel
+from londi.models.base import LanguageModel, ModelWrapper
+from londi.models.check import check_replies
 from londi.types import Reply
 
 
-class MeteredModel:
-    """A language model with a stop-watch.
+class MeteredModel(ModelWrapper):
+    """A language model with a stop-watch, whose answers are checked.
 
     Attributes:
-        seconds: wall seconds spent inside the model since it was wrapped. Answers that come
-            from a cache outside of this wrapper cost it nothing, unlike `Reply.usage`, which
-            charges each answer what it took when it was made.
+        seconds: wall seconds spent inside the model since it was wrapped. An answer from a cache
+            outside this wrapper adds nothing here, whereas `Reply.usage` charges each answer the
+            time it took when it was made.
     """
 
     def __init__(self, inner: LanguageModel) -> None:
-        self.inner = inner
-        self.name = inner.name
+        super().__init__(inner)
         self.seconds = 0.0
 
-    @property
-    def fingerprint(self) -> str | None:
-        return self.inner.fingerprint
-
     def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
+        """One reply a prompt, in order.
+
+        Raises:
+            ModelError: if the model gives no proper reply to a prompt, such as a score of NaN.
+        """
+        if not prompts:
+            return []
         start = time.perf_counter()
         replies = self.inner.act(prompts)
         self.seconds += time.perf_counter() - start
+        check_replies(self, prompts, replies)
         return replies

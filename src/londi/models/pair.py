@@ -1,6 +1,6 @@
-"""QUICK and DEEPTHINK of a run, loaded as its configuration says, with the cache in front.
+"""QUICK and DEEPTHINK of a run, loaded from its configuration, each behind meter and cache.
 
-This file knows which models there are and how they are wrapped, not what they are used for.
+This file knows how the two models are loaded and wrapped. It does not know when each of them acts.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from londi.envs.registry import make_env
 from londi.errors import InvalidConfig
 from londi.models.base import LanguageModel
 from londi.models.cache import AnswerStore, CachedModel
+from londi.models.check import check_members
 from londi.models.meter import MeteredModel
 from londi.models.registry import load_model
-from londi.models.scripted import ExpertModel, RandomModel
 
 
 class ModelPair:
@@ -33,8 +33,11 @@ class ModelPair:
         store: the cache; None asks the models every time.
 
     Attributes:
-        quick, deepthink: the models, each behind a stop-watch and, where its answers can be
-            kept, behind the cache.
+        quick, deepthink: the models, each behind a meter and, if it has a fingerprint, behind the
+            cache.
+
+    Raises:
+        ModelError: if one of them is no `LanguageModel`.
     """
 
     def __init__(
@@ -44,6 +47,8 @@ class ModelPair:
         make: Callable[[], gym.Env[str, str]],
         store: AnswerStore | None = None,
     ) -> None:
+        for model in (quick, deepthink):
+            check_members(model)
         self._meters = MeteredModel(quick), MeteredModel(deepthink)
         self.quick, self.deepthink = (self._cached(meter, store) for meter in self._meters)
         self.make = make
@@ -69,22 +74,18 @@ class ModelPair:
             self._store.commit()
 
     def close(self) -> None:
-        """Commit, and let go of the cache's file."""
+        """Commit, and close the cache's file on every way out."""
         if self._store:
             self._store.close()
 
-    def state(self) -> list[Any]:
-        """What a resumed run needs of models that draw."""
-        return [
-            m.inner.rng.bit_generator.state if isinstance(m.inner, RandomModel) else None
-            for m in self._meters
-        ]
+    def state(self) -> list[dict[str, Any] | None]:
+        """The states of the two models that a resumed run needs; None for a model without one."""
+        return [meter.state() for meter in self._meters]
 
-    def load_state(self, state: list[Any]) -> None:
-        """Take up what `state` returned."""
+    def load_state(self, state: list[dict[str, Any] | None]) -> None:
+        """Restore what `state` returned."""
         for meter, saved in zip(self._meters, state, strict=True):
-            if isinstance(meter.inner, RandomModel):
-                meter.inner.rng.bit_generator.state = saved
+            meter.load_state(saved)
 
 
 def load_pair(config: PairConfig, seed: int) -> ModelPair:
@@ -101,9 +102,8 @@ def load_pair(config: PairConfig, seed: int) -> ModelPair:
     env = make_env(config.env, **config.env_options)
     env.close()
     config.check_models()
-    if "random" in (config.quick, config.deepthink) and not getattr(
-        env.unwrapped, "list_actions", True
-    ):
+    models = (config.quick, config.deepthink)
+    if "random" in models and not env.unwrapped.metadata.get("lists_actions", True):
         raise InvalidConfig(
             f"model 'random' needs a list of possible actions: {config.env} gives one with"
             " --env_options.list_actions true"
@@ -123,9 +123,8 @@ def load_pair(config: PairConfig, seed: int) -> ModelPair:
         )
         for k, (name, dtype) in enumerate(named)
     )
-    # Its advice is asked for only where somebody heeds it: it takes time.
-    advice = isinstance(quick, ExpertModel) or isinstance(deepthink, ExpertModel)
-    options = config.env_options | ({"expert": True} if advice else {})
+    # The expert takes time, so the environment runs it only for the model that reads its advice.
+    options = config.env_options | ({"expert": True} if "expert" in models else {})
     return ModelPair(
         quick, deepthink, partial(make_env, config.env, **options), _store(config.cache)
     )

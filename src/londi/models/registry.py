@@ -1,16 +1,20 @@
-"""Language models by name: `load_model` and what can be named.
+"""Language models by name: `load_model`, and the names that it takes.
 
-`random` and `expert` need no weights; `builtin:<name>` ships with londi; any other name is a
-Hugging Face seq2seq or causal model, by local path or hub name.
+`random` and `expert` need no weights; `builtin:<name>` ships with londi; `module:name` is a model
+of the user's own; any other name is a Hugging Face seq2seq or causal model, by local path or hub
+name.
 """
 
 from __future__ import annotations
 
+from os.path import exists
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from londi.errors import UnknownName
 from londi.models.base import LanguageModel
+from londi.models.check import check_members
+from londi.storage.names import build, is_spec
 
 if TYPE_CHECKING:  # without it torch and transformers would be imported here
     from londi.models.hf.transformer import TransformerModel
@@ -28,14 +32,17 @@ def load_model(name: str, *, seed: int = 0, **settings: Any) -> LanguageModel:
     """Load a language model by name.
 
     Args:
-        name: ``"random"``, ``"expert"``, ``"builtin:<name>"``, a path or a hub name.
-        seed: seed of a random model.
-        settings: `device`, `dtype`, `batch_size`, `history`, `choose`, `scoring`; see
-            `londi.models.hf.transformer.TransformerModel`.
+        name: ``"random"``, ``"expert"``, ``"builtin:<name>"``, ``"module:name"``, a path or a hub
+            name. A name in a module is that of a model, or of a class or function that makes one
+            without arguments, or from `seed` if it declares one.
+        seed: seed of a model that draws.
+        settings: `device`, `dtype`, `batch_size`, `history`, `choose`, `scoring`, for Hugging Face
+            models; see `londi.models.hf.transformer.TransformerModel`.
 
     Raises:
-        UnknownName: if it looks like a name of londi's and is none; suggests the nearest.
-        ModelError: if there is no such model, or its weights are not safetensors.
+        UnknownName: if no model has that name; suggests the nearest.
+        InvalidConfig: if the module cannot be imported, or the model cannot be made.
+        ModelError: if there is no such model, it cannot be used, or it is no `LanguageModel`.
     """
     if name == "random":
         from londi.models.scripted import RandomModel
@@ -50,8 +57,12 @@ def load_model(name: str, *, seed: int = 0, **settings: Any) -> LanguageModel:
         if name not in builtin_models():
             raise UnknownName("model", name, builtin_models())
         path = str(_FOLDER / name.removeprefix(BUILTIN))
-    elif not Path(name).exists() and "/" not in name:
-        # No path and no owner/name: more likely a slip than one of the hub's few bare names.
+    elif is_spec(name) and not exists(name):
+        own = cast(LanguageModel, build(name, "model", seed=seed))
+        check_members(own)
+        return own
+    elif "/" not in name and not exists(name):
+        # Neither a path nor owner/name: more likely a slip than one of the hub's few bare names.
         raise UnknownName("model", name, [*builtin_models(), "random", "expert"])
     model = load_transformer(path, **settings)
     model.name = name

@@ -1,21 +1,27 @@
-"""Players without weights: chance, and the environment's own expert."""
+"""Players without weights: a random one, and the environment's own expert."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from londi.envs.prompt import Prompt
 from londi.errors import ModelError
+from londi.models.base import BaseModel
 from londi.types import Reply, Usage
 
 _FREE = Usage(calls=1)
 
 
-class RandomModel:
-    """Chooses uniformly among the possible actions."""
+class RandomModel(BaseModel):
+    """A player that draws uniformly among the possible actions.
+
+    Args:
+        seed: seed of the draws.
+    """
 
     name = "random"
     fingerprint = None
@@ -33,9 +39,21 @@ class RandomModel:
             replies.append(Reply(action, -math.log(count), 1 / count, _FREE))
         return replies
 
+    def state(self) -> dict[str, Any] | None:
+        """The state of the generator."""
+        return dict(self.rng.bit_generator.state)
 
-class ExpertModel:
-    """Does what the environment's expert says (BabyAI's bot); the first action without advice."""
+    def load_state(self, state: dict[str, Any] | None) -> None:
+        """Restore the generator, so that the same draws follow."""
+        if state is not None:
+            self.rng.bit_generator.state = state
+
+
+class ExpertModel(BaseModel):
+    """A player that does what the environment's expert says (BabyAI's bot).
+
+    Without advice it takes the first action.
+    """
 
     name = "expert"
     fingerprint = None

@@ -1,40 +1,81 @@
-"""Things by `module:name`, as a user brings them.
+"""Objects of a user's own by name: `module:attribute`, imported when it is asked for.
 
-This file knows importing, and not what is brought.
+This file knows Python's modules. It does not know what kinds of things are named.
 """
 
 from __future__ import annotations
 
+import inspect
+import re
+from functools import partial
 from importlib import import_module
 
-from londi.errors import InvalidConfig, UnknownName
+from londi.errors import InvalidConfig, LondiError, UnknownName
+
+_SPEC = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
-def is_spec(name: str) -> bool:
-    """Whether `name` has the form `module:name`."""
-    module, colon, attribute = name.partition(":")
-    parts = [*module.split("."), attribute]
-    return bool(colon) and all(part.isidentifier() for part in parts)
+def is_spec(text: str) -> bool:
+    """Whether `text` has the form `package.module:attribute`; a path or a hub name has not.
+
+    A prefix of londi's own, such as ``builtin:``, has the same form: ask for those first.
+    """
+    return _SPEC.fullmatch(text) is not None
 
 
 def resolve(spec: str, kind: str) -> object:
-    """The object that `spec`, a `module:name`, names.
+    """The object that `spec` names.
 
     Args:
-        spec: such as ``"mine:Model"``.
-        kind: the thing in words, such as ``"model"``, for errors.
+        spec: ``"package.module:attribute"``; the attribute may hold dots.
+        kind: what is named, for messages, such as ``"model"``.
 
     Raises:
-        InvalidConfig: if it has another form, or the module cannot be imported.
+        InvalidConfig: if `spec` has another form, or its module cannot be imported.
         UnknownName: if the module has no such attribute; suggests the nearest.
     """
     if not is_spec(spec):
         raise InvalidConfig(f"{kind}: expected module:name, got {spec!r}")
-    module, _, attribute = spec.partition(":")
+    module, _, path = spec.partition(":")
     try:
-        found = import_module(module)
-    except ImportError as error:
-        raise InvalidConfig(f"{kind}: cannot import {module!r}: {error}") from error
-    if attribute not in vars(found):
-        raise UnknownName(f"{kind} in {module}", attribute, [n for n in vars(found) if n[0] != "_"])
-    return vars(found)[attribute]
+        found: object = import_module(module)
+    except Exception as error:  # whatever a user's module raises while it is imported
+        raise InvalidConfig(f"{kind} {spec!r}: cannot import {module!r}: {_said(error)}") from error
+    for name in path.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError as error:
+            public = [other for other in dir(found) if not other.startswith("_")]
+            raise UnknownName(f"{kind} in {module!r}:", name, public) from error
+    return found
+
+
+def build(spec: str, kind: str, **offered: object) -> object:
+    """The object that `spec` names, made first if that is a class or a function.
+
+    Args:
+        spec: as `resolve` takes it.
+        kind: as `resolve` takes it.
+        offered: arguments for a class or function, each given only if it is declared there.
+
+    Raises:
+        InvalidConfig: if it cannot be imported or made.
+        UnknownName: if the module has no such attribute; suggests the nearest.
+    """
+    found = resolve(spec, kind)
+    if not (inspect.isclass(found) or inspect.isroutine(found) or isinstance(found, partial)):
+        return found
+    try:
+        declared = inspect.signature(found).parameters
+        made: object = found(**{key: offered[key] for key in offered if key in declared})
+        return made
+    except LondiError:
+        raise
+    except Exception as error:  # whatever a user's code raises
+        raise InvalidConfig(f"{kind} {spec!r} cannot be made: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    """An exception in one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

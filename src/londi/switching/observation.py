@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from londi.encoders.base import Encoder
 from londi.envs.prompt import Prompt
-from londi.models.base import LanguageModel, unwrap
+from londi.models.base import LanguageModel
 from londi.types import CostBudget, Reply
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class PrivilegedInfo:
     """
 
     def __init__(self, deepthink: LanguageModel) -> None:
-        self._width = int(getattr(unwrap(deepthink), "embedding_size", 0))
+        self._width = deepthink.embedding_size
         self.size = 1 + self._width
 
     def encode(self, quick: Reply, deepthink: Reply) -> Array:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from importlib.util import find_spec
+from os.path import exists
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -28,6 +29,7 @@ from transformers.utils import logging as hf_logging
 
 from londi.envs.prompt import HISTORY, Prompt
 from londi.errors import InvalidConfig, MissingExtra, ModelError, UnknownName
+from londi.models.check import check_replies
 from londi.models.hf.energy import energy_counter
 from londi.models.hf.int8 import Int8Linear, to_int8
 from londi.models.hf.reader import MAX_TOKENS, Reader
@@ -216,7 +218,17 @@ class TransformerModel(ABC):
                 flops = self.flops(len(ids), choice.steps)
                 usage = Usage(1, len(ids), seconds, flops, joules)
                 replies[i] = Reply(*choice[:3], usage, vector)
-        return replies  # type: ignore[return-value]
+        answers = [reply for reply in replies if reply is not None]
+        check_replies(self, prompts, answers)
+        return answers
+
+    def state(self) -> dict[str, Any] | None:
+        """None: answers are greedy, so a resumed run needs nothing of the model."""
+        return None
+
+    def load_state(self, state: dict[str, Any] | None) -> None:
+        """Nothing to restore."""
+        del state
 
     @abstractmethod
     def flops(self, tokens: int, steps: int) -> float:
@@ -374,7 +386,7 @@ def is_encoder_decoder(path: str) -> bool:
 @contextmanager
 def _loading(path: str) -> Iterator[None]:
     """Quietly; what goes wrong is said in one line."""
-    if path.startswith(("/", "./", "../", "~")) and not Path(path).exists():
+    if path.startswith(("/", "./", "../", "~")) and not exists(path):
         # No name that a hub could have, and the library would explain how those are written.
         raise ModelError(f"cannot load a model from {path!r}: there is no such folder")
     try:
