@@ -398,13 +398,13 @@ def _limit(given: Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from londi.oracle.clairvoyant import LIMIT, limit, write_limit
+    from londi.oracle.clairvoyant import LIMIT, clairvoyant, write_limit
     from londi.storage.runs import create_run, is_free
 
     config, folder = _config_of(given, LimitConfig), Path(given.out)
     is_free(folder, LimitConfig, given.overwrite)
     with _Bar("looking", config.episodes) as bar:
-        found = limit(config, on_states=bar.show)
+        found = clairvoyant(config, on_states=bar.show)
     create_run(folder, config, given.overwrite)
     write_limit(folder, found)
     table = Table(title=f"{config.env}, the best of {_episodes(config.episodes)}")

@@ -37,7 +37,7 @@ from londi.evaluation.metrics import Episode, apgr, call_rate, cpt, iqm, result
 from londi.evaluation.replays import watch
 from londi.models.pair import Pair, load_pair
 from londi.oracle import clairvoyant
-from londi.oracle.explore import reachable
+from londi.oracle.explore import explore
 from londi.storage.checkpoint import has_state
 from londi.storage.runs import create_run, is_free, make_folder, read_run
 from londi.switching.budget import Budget
@@ -429,7 +429,7 @@ def _timelines(comparison: Comparison, ends: tuple[list[Episode], list[Episode]]
         )
     if config.states:
         known = clairvoyant.Explored(
-            reachable(comparison.pair, episodes, states=config.states, minutes=config.minutes)
+            explore(comparison.pair, episodes, states=config.states, minutes=config.minutes)
         )
         told = [_with_hindsight(line, known) for line in told]
     comparison.pair.commit()
@@ -508,7 +508,7 @@ def _limit(comparison: Comparison) -> clairvoyant.Limit:
     config, folder = comparison.config, comparison.folder
     if (folder / clairvoyant.EPISODES).is_file():
         return clairvoyant.read_limit(folder)
-    seen = reachable(
+    seen = explore(
         comparison.pair,
         held_out_seeds(config.episodes),
         states=config.states,
