@@ -159,14 +159,10 @@ def test_runs_side_by_side_are_the_same_runs(
     assert alike(whole, tmp_path / "two")
 
 
-def keeps_simulators() -> bool:
-    return simulator._idle is not None
-
-
 def test_simulators_stay_warm_between_the_parts_of_a_process() -> None:
     context = get_context("spawn")
     with ProcessPoolExecutor(1, context, _ready, (context.Event(),)) as pool:
-        assert all(pool.submit(keeps_simulators).result() for _ in range(2))
+        assert all(pool.submit(simulator.keeps_simulators).result() for _ in range(2))
 
 
 @pytest.mark.parametrize(

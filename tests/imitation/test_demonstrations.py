@@ -173,7 +173,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_litter(
 
 
 class Rooms(Texts):
-    """Each room has its own doors; the goal changes at the second; the expert takes the last door."""
+    """Each room has its own doors; the goal changes once; the expert takes the last door."""
 
     closed = 0
     made = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from londi.envs.seeds import held_out_seeds
 from londi.errors import InvalidConfig
 from londi.evaluation.evaluate import play, summary
 from londi.models.base import BaseModel
+from londi.models.cache import AnswerStore
 from londi.models.pair import ModelPair
 from londi.models.registry import load_model
 from londi.models.scripted import RandomModel
@@ -33,14 +35,15 @@ from londi.oracle.clairvoyant import (
     _backward,
     _follow,
     _Table,
-    limit,
+    clairvoyant,
     read_limit,
     summed_up,
     turns,
     worthwhile,
     write_limit,
 )
-from londi.oracle.explore import ENDED, UNKNOWN, Deviations, Graph, reachable
+from londi.oracle.explore import explore
+from londi.oracle.graph import ENDED, UNKNOWN, Deviations, Graph
 from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher
 from londi.types import Reply, Usage
@@ -225,7 +228,7 @@ def returned(pair: ModelPair, seed: int, choices: Sequence[int]) -> tuple[float,
 
 def test_no_play_of_a_real_episode_exceeds_it(pair: ModelPair) -> None:
     config = LimitConfig(episodes=3, most_calls=40, states=1500)
-    found = limit(config, pair=pair)
+    found = clairvoyant(config, pair=pair)
     episodes = held_out_seeds(3)
     assert [b.episode for b in found.episodes] == list(episodes)
     for player, k in ((ConstantSwitcher(0.0), 0), (ConstantSwitcher(1.0), 40)):
@@ -249,14 +252,14 @@ def test_no_play_of_a_real_episode_exceeds_it(pair: ModelPair) -> None:
 
 
 def test_what_is_written_is_read_again(pair: ModelPair, tmp_path: Path) -> None:
-    found = limit(LimitConfig(episodes=2, most_calls=5, states=50), pair=pair)
+    found = clairvoyant(LimitConfig(episodes=2, most_calls=5, states=50), pair=pair)
     write_limit(tmp_path, found)
     assert read_limit(tmp_path) == found
 
 
 def test_states_are_bounded_and_it_says_so(pair: ModelPair) -> None:
-    few = limit(LimitConfig(episodes=2, most_calls=5, states=10), pair=pair)
-    many = limit(LimitConfig(episodes=2, most_calls=5, states=2000), pair=pair)
+    few = clairvoyant(LimitConfig(episodes=2, most_calls=5, states=10), pair=pair)
+    many = clairvoyant(LimitConfig(episodes=2, most_calls=5, states=2000), pair=pair)
     assert all(b.states == 10 and not b.complete for b in few.episodes)
     for a, b in zip(few.episodes, many.episodes, strict=True):
         assert (np.array(a.at_least) <= np.array(b.at_least) + 1e-12).all()
@@ -265,12 +268,14 @@ def test_states_are_bounded_and_it_says_so(pair: ModelPair) -> None:
 
 def test_models_that_draw_have_no_limit(pair: ModelPair) -> None:
     with pytest.raises(InvalidConfig, match="expected deterministic models, got 'random'"):
-        limit(LimitConfig(episodes=1), pair=ModelPair(RandomModel(0), pair.deepthink, pair.make))
+        clairvoyant(
+            LimitConfig(episodes=1), pair=ModelPair(RandomModel(0), pair.deepthink, pair.make)
+        )
 
 
 def test_an_environment_that_does_not_tell_its_returns_is_refused() -> None:
     with pytest.raises(InvalidConfig, match="expected one that tells its least and greatest"):
-        limit(LimitConfig(episodes=1), pair=ModelPair(quick(), deepthink(), Corridor))
+        clairvoyant(LimitConfig(episodes=1), pair=ModelPair(quick(), deepthink(), Corridor))
 
 
 # Worlds that cannot be rewound.
@@ -335,7 +340,7 @@ EVERY = list(itertools.product((0, 1), repeat=DEPTH))
 
 
 def test_ways_are_gone_again_where_a_world_cannot_be_rewound(climbers: ModelPair) -> None:
-    found = limit(LimitConfig(episodes=7, most_calls=4, states=100), pair=climbers)
+    found = clairvoyant(LimitConfig(episodes=7, most_calls=4, states=100), pair=climbers)
     for b in found.episodes:
         tried = [climbed(b.episode, choices) for choices in EVERY]
         assert b.complete
@@ -348,7 +353,7 @@ def test_ways_are_gone_again_where_a_world_cannot_be_rewound(climbers: ModelPair
 def test_bounds_hold_wherever_it_stopped_and_the_ends_come_first(
     climbers: ModelPair, states: int
 ) -> None:
-    found = limit(LimitConfig(episodes=7, most_calls=6, states=states), pair=climbers)
+    found = clairvoyant(LimitConfig(episodes=7, most_calls=6, states=states), pair=climbers)
     for b in found.episodes:
         tried = [climbed(b.episode, choices) for choices in EVERY]
         for k in range(7):
@@ -362,36 +367,97 @@ def test_bounds_hold_wherever_it_stopped_and_the_ends_come_first(
 def test_a_simulator_that_is_lost_leaves_a_gap_and_no_claim(
     climbers: ModelPair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = limit(LimitConfig(episodes=7, most_calls=3, states=100), pair=climbers)
+    whole = clairvoyant(LimitConfig(episodes=7, most_calls=3, states=100), pair=climbers)
     monkeypatch.setattr(Tree, "aborted", True)
-    gaps = limit(LimitConfig(episodes=7, most_calls=3, states=100), pair=climbers)
+    gaps = clairvoyant(LimitConfig(episodes=7, most_calls=3, states=100), pair=climbers)
     assert any(not b.complete for b in gaps.episodes)
     for a, b in zip(gaps.episodes, whole.episodes, strict=True):
         assert (np.array(a.at_least) <= np.array(b.at_least) + 1e-9).all()
         assert (np.array(a.at_most) >= np.array(b.at_most) - 1e-9).all()
 
 
-class Forgetful(gym.Wrapper[str, str, str, str]):
-    """The same, with nothing to take its states up by."""
+class Scaled(gym.Wrapper[str, str, str, str]):
+    """Pays a share of the reward. Its states cannot be restored: that would pass it over."""
 
-    @property
-    def unwrapped(self) -> Any:
-        return self
+    def __init__(self, env: gym.Env[str, str], share: float = 1.0) -> None:
+        super().__init__(env)
+        self._share = share
+
+    def step(self, action: str) -> Any:
+        observation, reward, *rest = self.env.step(action)
+        return observation, float(reward) * self._share, *rest
 
 
 def test_states_taken_up_and_ways_gone_again_come_to_the_same(pair: ModelPair) -> None:
     episodes = list(held_out_seeds(2))
     kept, gone = (
         Explored(
-            reachable(ModelPair(pair.quick, pair.deepthink, make), episodes, states=80, minutes=5)
+            explore(ModelPair(pair.quick, pair.deepthink, make), episodes, states=80, minutes=5)
         ).limit(3)
-        for make in (pair.make, lambda: Forgetful(pair.make()))
+        for make in (pair.make, lambda: Scaled(pair.make()))
     )
     for a, b in zip(kept.episodes, gone.episodes, strict=True):
         # Bounds of the same, one of them on states that were merged.
         assert (np.array(a.at_least) <= np.array(b.at_most) + 1e-9).all()
         assert (np.array(b.at_least) <= np.array(a.at_most) + 1e-9).all()
         assert a.at_least[0] == pytest.approx(b.at_least[0])
+
+
+def test_a_wrapper_counts_in_the_limit(pair: ModelPair) -> None:
+    halved = ModelPair(pair.quick, pair.deepthink, lambda: Scaled(pair.make(), 0.5))
+    config = LimitConfig(episodes=2, most_calls=2, states=80)
+    for part in clairvoyant(config, pair=halved).episodes:
+        assert part.at_least[0] == pytest.approx(returned(halved, part.episode, [])[0])
+
+
+class Counted(Tree):
+    """Counts its copies; `wrong` replaces the reward from the third step on."""
+
+    made = closed = 0
+    wrong: float | None = None
+
+    def __init__(self) -> None:
+        Counted.made += 1
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        told = super().step(action)
+        if self.wrong is None or len(self._way.split()[-1]) < 3:
+            return told
+        return told[0], self.wrong, *told[2:]
+
+    def close(self) -> None:
+        Counted.closed += 1
+
+
+class Breaks(Insists):
+    def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
+        if any(len(prompt.observations) > 2 for prompt in prompts):
+            raise RuntimeError("the model broke")
+        return super().act(prompts)
+
+
+def test_whatever_is_raised_worlds_are_closed_and_answers_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Counted, "made", 0)
+    monkeypatch.setattr(Counted, "closed", 0)
+    file = tmp_path / "answers.sqlite"
+    broken = ModelPair(Insists("a"), Breaks("b"), Counted, AnswerStore(file))
+    with pytest.raises(RuntimeError, match="the model broke"):
+        clairvoyant(LimitConfig(episodes=3, states=20), pair=broken)
+    assert Counted.made == Counted.closed > 0
+    before = sqlite3.connect(file).execute("select count(*) from answers").fetchone()[0]
+    assert before > 0, "what was answered before was paid for"
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_a_reward_that_is_no_number_ends_it_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, wrong: float
+) -> None:
+    monkeypatch.setattr(Counted, "wrong", wrong)
+    players = Insists("a"), Insists("b")
+    with pytest.raises(InvalidConfig, match=r"Counted, episode \d+, step 3: .* finite number"):
+        clairvoyant(LimitConfig(episodes=1, states=50), pair=ModelPair(*players, Counted))
 
 
 @pytest.fixture(scope="module")
@@ -403,7 +469,7 @@ def science() -> Iterator[ModelPair]:
 
 
 def test_no_play_in_the_simulator_exceeds_it(science: ModelPair) -> None:
-    found = limit(LimitConfig(episodes=2, most_calls=8, states=40), pair=science)
+    found = clairvoyant(LimitConfig(episodes=2, most_calls=8, states=40), pair=science)
     rng = np.random.default_rng(0)
     for b in found.episodes:
         quick = returned(science, b.episode, [])[0]

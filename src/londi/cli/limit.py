@@ -21,14 +21,14 @@ def _arguments(parser: ArgumentParser) -> None:
 
 def _run(given: Namespace) -> int:
     from londi.cli.display import print_limit
-    from londi.oracle.clairvoyant import LIMIT, limit, write_limit
+    from londi.oracle.clairvoyant import LIMIT, clairvoyant, write_limit
     from londi.reports.progress import Bar
     from londi.storage.runs import create_run, is_free
 
     config, folder = config_of(given, LimitConfig), as_path(given.out)
     is_free(folder, LimitConfig, given.overwrite)
     with Bar("exploring", config.episodes, quiet=given.quiet) as bar:
-        found = limit(config, on_states=bar.show)
+        found = clairvoyant(config, on_states=bar.show)
     create_run(folder, config, given.overwrite)
     write_limit(folder, found)
     print_limit(config.env, found)

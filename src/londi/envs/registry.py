@@ -9,8 +9,10 @@ happens in an environment.
 from __future__ import annotations
 
 import inspect
+from copy import deepcopy
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
@@ -19,9 +21,17 @@ from londi.envs.contract import check_spaces
 from londi.envs.prompt import HISTORY
 from londi.envs.scienceworld.env import SHORT_TASKS, ScienceWorld  # noqa: F401  made by name
 from londi.envs.scienceworld.env import TASKS as SCIENCEWORLD_TASKS
-from londi.errors import InvalidConfig, UnknownName
+from londi.errors import InvalidConfig, LondiError, UnknownName
 
-__all__ = ["environment_names", "make_env", "register"]
+__all__ = [
+    "EnvironmentInfo",
+    "builtin_pair",
+    "environment_names",
+    "environments",
+    "family_of",
+    "make_env",
+    "register",
+]
 
 NAMESPACE = "londi"
 
@@ -33,6 +43,27 @@ MIXES: dict[str, dict[str, Any]] = {
     "GoToAfterPickUpLocal": {"kinds": ("sequence",), "wordings": ("after",)},
 }
 """BabyAI-Text's own levels, and what each asks of `MixedLocal`."""
+
+_MIX_DESCRIPTIONS = {
+    "MixedTrainLocal": "go to, pick up, put next, open and sequences, in one room",
+    "MixedTestLocal": "the same missions, with words that training never shows",
+    "PickUpSeqGoToLocal": "pick one object up and go to another, either order of words",
+    "PickUpThenGoToLocal": "pick one object up, then go to another",
+    "GoToAfterPickUpLocal": "go to an object after another was picked up",
+}
+
+Family = Literal["babyai", "scienceworld"]
+
+_FAMILIES: dict[Family, str] = {
+    "babyai": f"{NAMESPACE}/BabyAIText-",
+    "scienceworld": f"{NAMESPACE}/ScienceWorld-",
+}
+"""How the names of each family begin."""
+
+PAIRS: dict[Family, tuple[str, str]] = {
+    family: (f"builtin:{family}-quick", f"builtin:{family}-deepthink") for family in _FAMILIES
+}
+"""The built-in models that were trained for each family, (QUICK, DEEPTHINK)."""
 
 BABYAI_LEVELS = """
     ActionObjDoor-v0 BlockedUnlockPickup-v0 BossLevel-v0 BossLevelNoUnlock-v0 FindObjS5-v0
@@ -115,55 +146,120 @@ def register() -> None:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class EnvironmentInfo:
+    """One of londi's environments, for a listing.
+
+    Attributes:
+        name: the name to make it by.
+        family: ``"babyai"`` or ``"scienceworld"``.
+        description: one short line.
+        pair: the built-in models that were trained for its family, (QUICK, DEEPTHINK).
+    """
+
+    name: str
+    family: Family
+    description: str
+    pair: tuple[str, str]
+
+
 def environment_names() -> list[str]:
     """The names of londi's environments, mixes first."""
     return [name for name in gym.registry if name.startswith(f"{NAMESPACE}/")]
+
+
+def environments() -> list[EnvironmentInfo]:
+    """All of londi's environments, those of a family together, mixes first."""
+    return [
+        EnvironmentInfo(name, family, _description(name), PAIRS[family])
+        for name in environment_names()
+        if (family := family_of(name))
+    ]
+
+
+def family_of(name: str) -> Family | None:
+    """The family of an environment, by its name; None for one that is not londi's."""
+    name = name.rpartition(":")[2]
+    return next((family for family, first in _FAMILIES.items() if name.startswith(first)), None)
+
+
+def builtin_pair(name: str) -> tuple[str, str] | None:
+    """The built-in (QUICK, DEEPTHINK) that fit an environment, by its name; None if none do."""
+    family = family_of(name)
+    return PAIRS[family] if family else None
+
+
+def _description(name: str) -> str:
+    kwargs = gym.registry[name].kwargs
+    if "mix" in kwargs:
+        return _MIX_DESCRIPTIONS[kwargs["mix"]]
+    if "level" in kwargs:
+        return f"minigrid's level {kwargs['level']}"
+    tasks = kwargs.get("tasks", SCIENCEWORLD_TASKS)
+    if len(tasks) > 1:
+        return f"{len(tasks)} tasks, each episode of one of them"
+    return f"the task {tasks[0].replace('-', ' ')}"
 
 
 def make_env(name: str, /, **options: Any) -> gym.Env[str, str]:
     """Make a text environment by its Gymnasium name, with options of its own.
 
     Args:
-        name: what it is registered under; ``"module:name"`` imports the module first.
-        options: of the environment.
+        name: the registered name; ``"module:name"`` imports the module first.
+        options: options of the environment, whatever they are called.
 
     Raises:
         UnknownName: if nothing is registered under that name, or it has no such option; suggests
             the nearest.
-        InvalidConfig: if the module cannot be imported, an option has a wrong value, or what is
-            made is no text environment.
+        InvalidConfig: if the module cannot be imported, an option has a wrong value, or the result
+            is no text environment.
     """
     module, _, name = name.rpartition(":")
     if module:
         try:
             import_module(module)
-        except ImportError as error:
-            raise InvalidConfig(f"env: cannot import {module!r}: {error}") from error
+        except (ImportError, SyntaxError, TypeError, ValueError) as error:
+            raise InvalidConfig(f"env: cannot import {module!r}: {_line(error)}") from error
     if name not in gym.registry:
         raise UnknownName("environment", name, environment_names())
     known = _options(name)
     for option in options:
         if known is not None and option not in known:
             raise UnknownName(f"option of {name}", str(option), known)
+    # In the specification and not as arguments of `gym.make`, which takes some names as its own.
+    spec = deepcopy(gym.registry[name])
+    spec.kwargs.update(options)
     try:
-        made: gym.Env[str, str] = gym.make(name, disable_env_checker=True, **options)
-    except InvalidConfig:
+        made: gym.Env[str, str] = gym.make(spec, disable_env_checker=True)
+    except LondiError:
         raise
-    except (TypeError, ValueError) as error:
-        raise InvalidConfig(f"{name} with {options}: {error}") from error
+    except (TypeError, ValueError, ImportError, gym.error.Error) as error:
+        raise InvalidConfig(f"{name} with {options}: {_line(error)}") from error
     check_spaces(made)
     return made
 
 
 def _options(name: str) -> set[str] | None:
-    """What the environment can be asked for; None if it takes anything."""
-    spec = gym.registry[name]
-    made_by = spec.entry_point
-    creator = made_by if callable(made_by) else load_env_creator(str(made_by))
+    """The options of an environment; None if it takes anything.
+
+    Raises:
+        InvalidConfig: if the environment's code cannot be imported.
+    """
+    made_by = gym.registry[name].entry_point
+    try:
+        creator = made_by if callable(made_by) else load_env_creator(str(made_by))
+    except (ImportError, SyntaxError, AttributeError, ValueError) as error:
+        raise InvalidConfig(f"env: cannot import {made_by!r} of {name}: {_line(error)}") from error
     parameters = inspect.signature(creator).parameters
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
         return None
-    return parameters.keys() - {"mix", "level"}
+    # These are fixed by the name; in an environment of the user's own they mean something else.
+    ours = creator in (_make_mix, _make_level)
+    return parameters.keys() - ({"mix", "level"} if ours else set())
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 register()

@@ -38,7 +38,7 @@ from londi.evaluation.replays import replay
 from londi.evaluation.tracks import CurveSums, Floats, Track, numbers
 from londi.models.pair import ModelPair
 from londi.oracle import clairvoyant
-from londi.oracle.explore import reachable
+from londi.oracle.explore import explore
 from londi.storage.runs import create_run, is_free, locked
 from londi.switching.switcher import LearnedSwitcher
 
@@ -231,7 +231,7 @@ def _timelines(comparison: Comparison, ends: tuple[list[Episode], list[Episode]]
         )
     if config.states:
         known = clairvoyant.Explored(
-            reachable(comparison.pair, episodes, states=config.states, minutes=config.minutes)
+            explore(comparison.pair, episodes, states=config.states, minutes=config.minutes)
         )
         told = [_with_hindsight(line, known) for line in told]
     comparison.pair.commit()
@@ -269,7 +269,7 @@ def _limit(comparison: Comparison) -> clairvoyant.Limit:
     config, folder = comparison.config, comparison.folder
     if (folder / clairvoyant.EPISODES).is_file():
         return clairvoyant.read_limit(folder)
-    seen = reachable(
+    seen = explore(
         comparison.pair,
         held_out_seeds(config.episodes),
         states=config.states,

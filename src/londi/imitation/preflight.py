@@ -72,7 +72,9 @@ def check_phrases(phrases: Sequence[str]) -> None:
 
 
 def _check_lender(config: FinetuneConfig, folder: Path) -> None:
-    """Refuse demonstrations that are not those which `config` would have recorded."""
+    """Refuse borrowed demonstrations other than those which `config` would have recorded."""
+    if not config.demonstrations:
+        return
     lender = Path(config.demonstrations)
     recorded = read_run(lender, FinetuneConfig)
     for name in ("env", "env_options", "seed", "episodes", "noise"):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,7 +23,8 @@ import numpy.typing as npt
 from londi.config import LimitConfig
 from londi.envs.seeds import held_out_seeds
 from londi.models.pair import ModelPair, load_pair
-from londi.oracle.explore import ENDED, Graph, reachable
+from londi.oracle.explore import explore
+from londi.oracle.graph import ENDED, Graph
 from londi.storage.atomic import write_whole
 
 LIMIT = "limit.json"
@@ -95,30 +97,30 @@ class Limit:
     hull: list[MeanLimit]
 
 
-def limit(
+def clairvoyant(
     config: LimitConfig,
     *,
     pair: ModelPair | None = None,
     on_states: Callable[[int, str], None] = lambda done, text: None,
 ) -> Limit:
-    """The limit of the held-out episodes that `config` names.
+    """Compute the limit of the held-out episodes that `config` names.
 
     Args:
         config: the settings.
-        pair: models and environment in place of those that `config` names.
-        on_states: told now and then of the episodes that are done.
+        pair: models and environment in place of those that `config` names; closed at the end.
+        on_states: called now and then with the number of episodes that are done, and a text.
 
     Raises:
-        InvalidConfig: if a model draws its actions, or the environment does not tell what an
-            episode returns at least and at most.
+        InvalidConfig: if a model draws its actions, or the environment does not declare its least
+            and greatest return.
     """
     pair = pair or load_pair(config, 0)
     episodes = held_out_seeds(config.episodes)
-    found = reachable(
-        pair, episodes, states=config.states, minutes=config.minutes, on_states=on_states
-    )
-    pair.close()
-    return Explored(found).limit(config.most_calls)
+    with closing(pair):
+        graphs = explore(
+            pair, episodes, states=config.states, minutes=config.minutes, on_states=on_states
+        )
+    return Explored(graphs).limit(config.most_calls)
 
 
 class Explored:

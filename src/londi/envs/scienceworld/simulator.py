@@ -11,6 +11,7 @@ import contextlib
 import logging
 import shutil
 import subprocess
+import threading
 import time
 import weakref
 from collections.abc import Iterator, MutableSequence
@@ -44,27 +45,64 @@ class _Program:
         self.end = weakref.finalize(self, _stop, self.gateway, self.process)
 
 
-_idle: list[_Program] | None = None
-"""Programs that nobody uses now, inside of `warm`."""
+class _Pool:
+    """Programs that run and are not in use, shared by all threads; closed outside of `warm`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._opened = 0
+        self._idle: list[_Program] = []
+
+    def open(self) -> None:
+        """Keep programs from now on, until `close` was called as often as this."""
+        with self._lock:
+            self._opened += 1
+
+    def close(self) -> None:
+        """Undo one `open`; the last one ends all idle programs."""
+        with self._lock:
+            self._opened -= 1
+            ending, self._idle = ([], self._idle) if self._opened else (self._idle, [])
+        for program in ending:
+            program.end()
+
+    @property
+    def kept(self) -> bool:
+        """Whether programs are kept now."""
+        return self._opened > 0
+
+    def take(self) -> _Program | None:
+        """An idle program, if there is one."""
+        with self._lock:
+            return self._idle.pop() if self._idle else None
+
+    def give(self, program: _Program) -> bool:
+        """Keep a program for the next one that asks; False where none are kept."""
+        with self._lock:
+            if self._opened:
+                self._idle.append(program)
+            return self._opened > 0
+
+
+_pool = _Pool()
+
+
+def keeps_simulators() -> bool:
+    """Whether closed simulators of this process are kept running, as inside of `warm`."""
+    return _pool.kept
 
 
 @contextlib.contextmanager
 def warm() -> Iterator[None]:
-    """Inside, a simulator that is closed is kept, running, for the next one that is started.
+    """Keep closed simulators running inside of this context, for the next ones that are started.
 
-    The first few episodes of a Java program take many times what the later ones do.
+    The first few episodes of a Java program take many times as long as later ones.
     """
-    global _idle
-    if _idle is not None:  # an outer one keeps them
-        yield
-        return
-    _idle = []
+    _pool.open()
     try:
         yield
     finally:
-        for program in _idle:
-            program.end()
-        _idle = None
+        _pool.close()
 
 
 class Simulator:
@@ -100,7 +138,7 @@ class Simulator:
         from py4j.protocol import Py4JError
 
         if self._program is None:
-            self._program = _idle.pop() if _idle and self._usual else self._start()
+            self._program = (_pool.take() if self._usual else None) or self._start()
         program, began = self._program, time.monotonic()
         try:
             answer = getattr(program.interface, question)(*args)
@@ -117,9 +155,7 @@ class Simulator:
     def close(self) -> None:
         """End the process, or leave it to the next simulator; a later question starts another."""
         program, self._program = self._program, None
-        if program is not None and _idle is not None and self._usual:
-            _idle.append(program)
-        elif program is not None:
+        if program is not None and not (self._usual and _pool.give(program)):
             program.end()
 
     @property

@@ -1,0 +1,110 @@
+"""Environments by name: their options, and what londi says of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import pytest
+from gymnasium.envs.registration import EnvSpec
+
+from londi.envs.registry import (
+    builtin_pair,
+    environment_names,
+    environments,
+    family_of,
+    make_env,
+)
+from londi.errors import InvalidConfig, UnknownName
+from londi.models.registry import builtin_models
+from playthings import Corridor
+
+OWN = "test/Own-v0"
+
+
+class Own(Corridor):
+    """Options with names that londi and Gymnasium use for things of theirs."""
+
+    def __init__(self, level: int = 0, mix: str = "", id: int = 0, vectorization_mode: str = ""):
+        super().__init__()
+        self.asked = level, mix, id, vectorization_mode
+
+
+@pytest.fixture(autouse=True)
+def own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(gym.registry, OWN, EnvSpec(OWN, Own, kwargs={"level": 1}))
+
+
+def test_an_environments_options_are_its_own() -> None:
+    made = make_env(OWN, level=3, mix="paint", id=7, vectorization_mode="none").unwrapped
+    assert isinstance(made, Own)
+    assert made.asked == (3, "paint", 7, "none")
+    again = make_env(OWN).unwrapped
+    assert isinstance(again, Own) and again.asked == (1, "", 0, ""), "an option holds once"
+    with pytest.raises(UnknownName, match=r"unknown option of test/Own-v0 'levle'.*'level'"):
+        make_env(OWN, levle=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("londi/BabyAIText-GoToObj-v0", "level"),
+        ("londi/BabyAIText-MixedTrainLocal-v0", "mix"),
+        ("londi/BabyAIText-GoToObj-v0", "max_episode_steps"),
+    ],
+)
+def test_what_a_name_fixes_is_no_option(name: str, option: str) -> None:
+    with pytest.raises(UnknownName, match=f"unknown option of {name} '{option}'"):
+        make_env(name, **{option: "other"})
+
+
+def test_an_environment_that_cannot_be_had_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "londi_broken_module.py").write_text("def broken(:\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    specs: dict[str, Any] = {
+        "test/Gone-v0": "londi_no_such_module:Env",
+        "test/Less-v0": "londi.envs.registry:NoSuchEnv",
+        "test/Broken-v0": "londi_broken_module:Env",
+    }
+    for name, entry in specs.items():
+        monkeypatch.setitem(gym.registry, name, EnvSpec(name, entry))
+    for name in (*specs, "londi_broken_module:x", "londi_no_such_module:x", ".relative:x"):
+        with pytest.raises(InvalidConfig, match="env: cannot import") as error:
+            make_env(name)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("londi/BabyAIText-MixedTrainLocal-v0", "babyai"),
+        ("londi/BabyAIText-GoToObjS4-v0", "babyai"),
+        ("londi/ScienceWorld-v0", "scienceworld"),
+        ("londi/ScienceWorld-short-v0", "scienceworld"),
+        ("some.module:londi/ScienceWorld-boil-v0", "scienceworld"),
+        (OWN, None),
+        ("mine:londi-like/ScienceWorld-v0", None),
+    ],
+)
+def test_a_name_says_which_built_in_models_fit(name: str, family: str | None) -> None:
+    assert family_of(name) == family
+    pair = (f"builtin:{family}-quick", f"builtin:{family}-deepthink") if family else None
+    assert builtin_pair(name) == pair
+    assert pair is None or set(pair) <= set(builtin_models())
+
+
+def test_the_listing_is_grouped_and_described() -> None:
+    listed = environments()
+    assert [info.name for info in listed] == environment_names()
+    families = [info.family for info in listed]
+    assert families == sorted(families), "those of a family stand together"
+    for info in listed:
+        assert info.description and len(info.description) <= 80 and "\n" not in info.description
+        assert info.pair == builtin_pair(info.name)
+    described = {info.name: info.description for info in listed}
+    assert described["londi/ScienceWorld-find-plant-v0"] == "the task find plant"
+    assert described["londi/ScienceWorld-v0"] == "30 tasks, each episode of one of them"
+    assert "minigrid's level BabyAI-GoToObj-v0" in described.values()
