@@ -54,4 +54,4 @@ def test_curves_fit(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_limit_fits(capsys: pytest.CaptureFixture[str]) -> None:
     print_limit("londi/Somewhere-v0", Limit([], [MeanLimit(0.5, 0.6, 0.1, 1.0)], []))
-    assert "0.500 .. 0.600" in printed(capsys)
+    assert "0.500..0.600" in printed(capsys)

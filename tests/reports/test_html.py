@@ -467,3 +467,49 @@ def test_where_there_is_nothing_to_tell_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(LondiError, match="is damaged"):
         report(tmp_path)
     assert not (tmp_path / REPORT).exists()
+
+
+def test_the_ring_is_on_a_line_that_is_explained(opened: Callable[..., Page]) -> None:
+    page = opened()
+    ring, way = page.locator("#here circle"), page.locator("#here .way").get_attribute("d") or ""
+    place = [float(ring.get_attribute(name) or "nan") for name in ("cx", "cy")]
+    corners = [[float(x) for x in part.split(",")] for part in way[1:].split("L")]
+    assert len(corners) == len(COSTS)
+    assert min(abs(x - place[0]) + abs(y - place[1]) for x, y in corners) < 0.01
+    assert "The ring is the universal Switcher" in page.inner_text("#operate")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_names_in_a_chart_cover_no_mark_and_no_name(
+    opened: Callable[..., Page], width: int
+) -> None:
+    page = opened(viewport={"width": width, "height": 900})
+    for chart in ("#frontier", "#budgets"):
+        covered = page.evaluate(
+            """chart => {
+              const boxes = (what) => [...document.querySelectorAll(`${chart} ${what}`)]
+                .map((e) => e.getBoundingClientRect());
+              const meet = (a, b) => a.left < b.right && b.left < a.right
+                && a.top < b.bottom && b.top < a.bottom;
+              const names = boxes(".name"), marks = boxes(".mark");
+              return names.flatMap((a, k) => [...names.slice(k + 1), ...marks].filter((b) => meet(a, b)))
+                .length;
+            }""",
+            chart,
+        )
+        assert covered == 0, chart
+
+
+def test_one_word_for_what_is_saved(opened: Callable[..., Page]) -> None:
+    page = opened()
+    page.evaluate("document.getElementById('reading').open = true")
+    shown = page.inner_text("body").lower()
+    assert "calls saved" in shown and "cost saved" not in shown and "of the cost" not in shown
+
+
+def test_on_a_telephone_a_wide_table_shows_that_it_goes_on(opened: Callable[..., Page]) -> None:
+    page = opened(viewport={"width": 390, "height": 800})
+    assert page.evaluate(
+        "(() => { const s = document.querySelector('.scroll'); return s.scrollWidth > s.clientWidth"
+        " && getComputedStyle(s).backgroundImage.split('linear-gradient').length === 5; })()"
+    )

@@ -69,8 +69,7 @@ def plot_frontier(found: Frontier, file: Path) -> None:
     curves = [_points(found, curve) for curve in found.curves]
     if found.limit:
         curves.append((rates, [*most, most[-1]]))
-    figure.canvas.draw()  # the axes get their place
-    place(axes, labels, curves)
+    axes.margins(y=0.14)  # room for names above and below
     if others:
         names = ", ".join(curve.label for curve in others)
         figure.supxlabel(
@@ -79,13 +78,15 @@ def plot_frontier(found: Frontier, file: Path) -> None:
             color="#777777",
             wrap=True,
         )
+    figure.draw_without_rendering()  # the axes get their place
+    place(axes, labels, curves)
     save(figure, file)
 
 
 def named(curve: MethodCurve) -> str:
     """A method and its APGR; said to be level where its interval beside the first holds zero."""
     level = curve.ahead is not None and curve.ahead.low <= 0.0 <= curve.ahead.high
-    return f"{curve.label}, {curve.apgr.value:.3f}{' (level)' if level else ''}"
+    return f"{curve.label}, APGR {curve.apgr.value:.3f}{' (level)' if level else ''}"
 
 
 def _points(found: Frontier, curve: MethodCurve) -> tuple[Sequence[float], Sequence[float]]:

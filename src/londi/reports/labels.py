@@ -63,7 +63,7 @@ def place(
                         box = (x, middle - height / 2, x + width, middle + height / 2)
                         if not _inside(box, bounds.extents):
                             continue
-                        cost = away + 40 * _covered(box, taken)
+                        cost = away + 40 * _covered(box, taken) + 10 * _crossed(anchor, box, taken)
                         cost += 1000 * sum(_meet(box, other) for other in boxes)
                         if best is None or cost < best[0]:
                             best = (cost, anchor, box)
@@ -99,6 +99,14 @@ def _covered(box: tuple[float, float, float, float], points: Points) -> int:
     """How many points lie in a box, or just beside it."""
     x, y = points.T
     return int(((x > box[0] - 3) & (x < box[2] + 3) & (y > box[1] - 3) & (y < box[3] + 3)).sum())
+
+
+def _crossed(anchor: Points, box: tuple[float, float, float, float], points: Points) -> int:
+    """At how many places the thin line from a curve to a box runs over another curve."""
+    middle = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
+    way = anchor + np.linspace(0.3, 1.0, 8)[:, None] * (middle - anchor)
+    near = np.abs(way[:, None] - points[None]).max(-1) < 4
+    return int(near.any(-1).sum())
 
 
 def _meet(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:

@@ -70,8 +70,8 @@ def _headline(lines: Sequence[tuple[str, Result]]) -> str:
 
 def _table(lines: Sequence[tuple[str, Result]]) -> str:
     capped = any(r.budget is not None for _, r in lines)
-    heads = ["", "return", "success", "call rate", "calls saved", "gap recovered (PGR)"]
-    heads += ["model ms an episode"] + ["episodes over budget"] * capped
+    heads = ["method", "return", "success", "call rate", "calls saved", "gap recovered"]
+    heads += ["ms an episode"] + ["over budget"] * capped
     rows = []
     for name, r in lines:
         low, high = r.return_ci

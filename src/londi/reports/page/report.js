@@ -75,7 +75,9 @@ function tell(element, text) {
 // ---- charts -------------------------------------------------------------------------------
 
 // On a small screen a chart is scaled down to half its width: it is made taller, for larger letters.
-const SIZE = matchMedia("(max-width: 46rem)").matches
+const SMALL = matchMedia("(max-width: 46rem)").matches;
+const LETTER = SMALL ? 22 : 12; // size of the letters, as in the style
+const SIZE = SMALL
   ? { width: 720, height: 620, left: 64, right: 24, top: 24, bottom: 72 }
   : { width: 720, height: 430, left: 52, right: 16, top: 14, bottom: 44 };
 
@@ -150,13 +152,45 @@ class Chart {
     this.svg.append(group);
   }
 
-  end(x, y, name, anchor) {
-    const place = anchor === "end" ? -10 : 10;
+  // One of the two models alone.
+  end(x, y, name, anchor, lines) {
+    const beside = this.x(x) + (anchor === "end" ? -10 : 10);
+    const ups = [-14, 30, -34, 50, -54, 70, -74, 90];
     this.svg.append(
       draw("path", { class: "end", d: SHAPES.diamond, transform: `translate(${this.x(x)},${this.y(y)})` }),
-      draw("text", { class: "name", x: this.x(x) + place, y: this.y(y) + 30, "text-anchor": anchor }, name),
     );
+    this.name(name, ups.map((up) => ({ x: beside, y: this.y(y) + up, anchor })), lines);
   }
+
+  // Writes a name at the first of the places where it covers no line; lines are lists of [x, y].
+  name(text, places, lines) {
+    const width = text.length * LETTER * 0.62;
+    const covered = ({ x, y, anchor }) => {
+      const left = anchor === "end" ? x - width : x;
+      let count = y - LETTER < SIZE.top || y > SIZE.height - SIZE.bottom - 2 ? 1000 : 0;
+      for (const line of lines) {
+        for (let k = 0; k <= 12; k += 1) {
+          const at = between(line, this, left + k * width / 12);
+          if (at !== null && at > y - LETTER - 3 && at < y + 6) count += 1;
+        }
+      }
+      return count;
+    };
+    const best = places.reduce((a, b) => (covered(b) < covered(a) ? b : a));
+    this.svg.append(draw("text", { class: "name", x: best.x, y: best.y, "text-anchor": best.anchor }, text));
+  }
+}
+
+// How high a line of [x, y] is at this column of the chart; null where it is not.
+function between(line, chart, column) {
+  for (let k = 1; k < line.length; k += 1) {
+    const [a, b] = [chart.x(line[k - 1][0]), chart.x(line[k][0])];
+    if (column >= a && column <= b && b > a) {
+      const [low, high] = [chart.y(line[k - 1][1]), chart.y(line[k][1])];
+      return low + (column - a) / (b - a) * (high - low);
+    }
+  }
+  return null;
 }
 
 function ticks(low, high) {
@@ -172,7 +206,7 @@ function at(result, x) {
 
 function figures(result) {
   return `return ${fixed(result.return_mean)} (${fixed(result.return_ci[0])} to ${fixed(result.return_ci[1])}),`
-    + ` call rate ${percent(result.call_rate)}, ${percent(result.cost_saved)} of the cost saved`;
+    + ` call rate ${percent(result.call_rate)}, ${percent(result.cost_saved)} of DEEPTHINK’s calls saved`;
 }
 
 const allReturns = [
@@ -181,7 +215,8 @@ const allReturns = [
   .concat(data.surface.map((p) => p.result.return_mean))
   .concat([...data.limit, ...data.limit_budgets].flatMap((b) => [b.return_at_least, b.return_at_most]));
 const margin = 0.04 * (Math.max(...allReturns) - Math.min(...allReturns));
-const RANGE = [Math.min(...allReturns) - margin, Math.max(...allReturns) + margin];
+// Room for a name above all curves, and for one below them.
+const RANGE = [Math.min(...allReturns) - 2 * margin, Math.max(...allReturns) + (data.limit.length ? 3 : 2) * margin];
 
 function drawFrontier() {
   const chart = new Chart($("frontier"), "Return against call rate", [0, 1], RANGE);
@@ -200,8 +235,8 @@ function drawFrontier() {
     const most = data.limit.map((b) => [b.call_rate, b.return_at_most]);
     chart.svg.append(
       draw("path", { class: "limit-line", d: chart.path([...most, [1, most.at(-1)[1]]]) }),
-      draw("text", { class: "name in-reach", x: chart.x(0.98), y: SIZE.top + 18, "text-anchor": "end" },
-        "out of reach: the clairvoyant's limit"),
+      draw("text", { class: "name in-reach", x: chart.x(0.98), y: chart.y(most.at(-1)[1]) - 8, "text-anchor": "end" },
+        "out of reach: the clairvoyant’s limit"),
     );
   }
   chart.svg.append(draw("path", { class: "chance", d: chart.path([[0, quick.y], [1, deepthink.y]]) }));
@@ -213,13 +248,24 @@ function drawFrontier() {
         + figures(p.result),
     );
   });
-  chart.end(0, quick.y, "QUICK alone", "start");
-  chart.end(1, deepthink.y, "DEEPTHINK alone", "end");
+  const lines = data.curves.map((c) => [
+    [0, quick.y], ...c.points.map((p) => [p.result.call_rate, p.result.return_mean]), [1, deepthink.y],
+  ]);
+  if (data.limit.length) {
+    const most = data.limit.map((b) => [b.call_rate, b.return_at_most]);
+    lines.push([...most, [1, most.at(-1)[1]]]);
+  }
+  chart.end(0, quick.y, "QUICK alone", "start", lines);
+  chart.end(1, deepthink.y, "DEEPTHINK alone", "end", lines);
   const here = draw("g", { id: "here" });
   chart.svg.append(here);
   return (result) => {
     const x = chart.x(result.call_rate), y = chart.y(result.return_mean);
+    // Where the ring goes as the cost changes, with the budget that is chosen.
+    const way = data.surface.map((p) => p.result).filter((r) => r.budget === result.budget)
+      .sort((a, b) => a.cost - b.cost);
     here.replaceChildren(
+      draw("path", { class: "way", d: chart.path(way.map((r) => [r.call_rate, r.return_mean])) }),
       draw("line", { class: "cross", x1: x, x2: x, y1: y, y2: SIZE.height - SIZE.bottom }),
       draw("line", { class: "cross", x1: SIZE.left, x2: x, y1: y, y2: y }),
       draw("circle", { class: "here", cx: x, cy: y, r: 9 }),
@@ -252,10 +298,7 @@ function drawBudgets() {
     chart.svg.append(draw("path", { class: "limit-line", d: chart.path(limit.map((b) => [b.n, b.return_at_most])) }));
   }
   const y = chart.y(data.deepthink.return_mean);
-  chart.svg.append(
-    draw("line", { class: "chance", x1: SIZE.left, x2: SIZE.width - SIZE.right, y1: y, y2: y }),
-    draw("text", { class: "name", x: SIZE.left + 6, y: y - 6 }, "DEEPTHINK alone, no cap"),
-  );
+  chart.svg.append(draw("line", { class: "chance", x1: SIZE.left, x2: SIZE.width - SIZE.right, y1: y, y2: y }));
   data.curves.map((curve, k) => k).reverse().forEach((k) => {
     const curve = data.curves[k];
     chart.curve(
@@ -263,6 +306,12 @@ function drawBudgets() {
       (p) => `${curve.label}, ${within(p.result.budget)}, ${p.setting}: ${figures(p.result)}`,
     );
   });
+  const lines = data.curves.map((c) => c.budgets.map((p) => [place(p.result.budget), p.result.return_mean]));
+  lines.push(limit.map((b) => [b.n, b.return_at_most]), limit.map((b) => [b.n, b.return_at_least]));
+  const [left, right] = [SIZE.left + 6, SIZE.width - SIZE.right - 6];
+  chart.name("DEEPTHINK alone, no cap", [-6, LETTER + 6].flatMap((up) => [
+    { x: right, y: y + up, anchor: "end" }, { x: left, y: y + up, anchor: "start" },
+  ]), lines);
 }
 
 function drawLegend() {
@@ -291,8 +340,8 @@ function drawHead() {
   $("played").textContent = `${data.env}, ${data.episodes} held-out episodes, ${seeds}`;
   $("provenance").textContent = `${data.env}: the same ${data.episodes} held-out episodes for every method; training`
     + ` ${data.seeds.length === 1 ? "seed" : "seeds"} ${data.seeds.join(", ")}; 95% intervals by bootstrap over seeds and`
-    + " episodes. The cost of a call is in units of return; a cost that is saved is a share of the calls made by"
-    + " DEEPTHINK alone.";
+    + " episodes. The cost of a call is in units of return; calls saved are a share of those that DEEPTHINK alone"
+    + " makes.";
   const [first] = data.curves;
   const items = [
     ["of DEEPTHINK’s calls saved, at DEEPTHINK’s return", first.saved, percent],
@@ -315,7 +364,7 @@ function drawTable() {
     ["calls for 50%", (c) => [percent(c.cpt[0]), ""], (c) => c.cpt[0]],
     ["80%", (c) => [percent(c.cpt[1]), ""], (c) => c.cpt[1]],
     ["95% of the gap", (c) => [percent(c.cpt[2]), ""], (c) => c.cpt[2]],
-    ["cost saved", (c) => estimate(c.saved, percent), (c) => c.saved.value],
+    ["calls saved", (c) => estimate(c.saved, percent), (c) => c.saved.value],
   ].filter(([name]) => name !== "of the clairvoyant’s" || data.limit.length);
   const body = make("tbody");
   const heads = columns.map(([name, , key], k) => {
@@ -394,7 +443,7 @@ function operate(mark) {
     + " Switcher lets DEEPTHINK act at ", make("b", {}, percent(result.call_rate)), " of the steps and returns ",
     make("b", {}, fixed(result.return_mean)),
     ` (${fixed(result.return_ci[0])} to ${fixed(result.return_ci[1])}); DEEPTHINK alone has`
-    + ` ${fixed(data.deepthink.return_mean)}. It saves `, make("b", {}, percent(result.cost_saved)), " of the cost.",
+    + ` ${fixed(data.deepthink.return_mean)}. It saves `, make("b", {}, percent(result.cost_saved)), " of DEEPTHINK’s calls.",
   );
   mark(result);
 }
