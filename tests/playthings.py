@@ -25,6 +25,7 @@ from londi.models.base import BaseModel
 from londi.models.pair import ModelPair
 from londi.oracle.mdp import FiniteSwitching
 from londi.storage.checkpoint import load_state
+from londi.switching.networks import Network
 from londi.types import Reply, Usage
 
 LENGTH = 4
@@ -140,6 +141,12 @@ def deepthink() -> Scripted:
 
 def toy() -> ModelPair:
     return ModelPair(quick(), deepthink(), Corridor)
+
+
+def perceptron(size: int, width: int) -> Network:
+    """Two numbers `[B, 2]` from all `size` numbers of an observation, one hidden layer between."""
+    hidden = torch.nn.Sequential(torch.nn.Linear(size, width), torch.nn.ReLU())
+    return Network(None, hidden, width)
 
 
 def actor(folder: Path) -> dict[str, torch.Tensor]:

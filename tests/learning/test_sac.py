@@ -18,19 +18,20 @@ from londi.learning.replay import Batch
 from londi.learning.sac import (
     SAC,
     AutoAlpha,
-    Critic,
     FixedAlpha,
+    Rates,
     Temperature,
     actor_loss,
     alpha_loss,
+    average,
     critic_loss,
     critic_target,
-    masked_policy,
-    mlp,
     soft_value,
 )
 from londi.oracle.mdp import random_mdp, solve, solve_budgeted
 from londi.storage.checkpoint import load_state, save_state
+from londi.switching.networks import masked_policy
+from playthings import perceptron
 
 BOTH = [True, True]
 QUICK_ONLY = [True, False]
@@ -50,9 +51,10 @@ def random_batch(size: int = 16, seed: int = 0) -> Batch:
     )
 
 
-def learner(seed: int = 0, alpha: Temperature | None = None, **settings: Any) -> SAC:
+def learner(seed: int = 0, alpha: Temperature | None = None, **rates: float) -> SAC:
     torch.manual_seed(seed)
-    return SAC(lambda: mlp([3, 8]), 8, alpha or FixedAlpha(0.1), **settings)
+    actor, *critics = (perceptron(3, 8) for _ in range(3))
+    return SAC(actor, (critics[0], critics[1]), alpha or FixedAlpha(0.1), Rates(**rates))
 
 
 def tensors(state: Any) -> list[Tensor]:
@@ -77,12 +79,6 @@ Q2 = torch.tensor([[2.0, 1.0], [4.0, 50.0]])
 ENTROPY = -(0.25 * log(0.25) + 0.75 * log(0.75))
 
 
-def test_policy_by_hand() -> None:
-    policy = masked_policy(LOGITS, ALLOWED)
-    torch.testing.assert_close(policy.probability, torch.tensor([[0.25, 0.75], [1.0, 0.0]]))
-    torch.testing.assert_close(policy.entropy(), torch.tensor([ENTROPY, 0.0]))
-
-
 def test_critic_loss_by_hand() -> None:
     # min Q = (1, 1) in the first state: a value of 1 + 0.5 H. In the second it is 3.
     value = soft_value(masked_policy(LOGITS, ALLOWED), Q1, Q2, alpha=0.5)
@@ -97,6 +93,15 @@ def test_critic_loss_by_hand() -> None:
     action = torch.tensor([1, 0])  # Q1 there: 2 and 3; Q2 there: 1 and 4
     loss = critic_loss(Q1, Q2, action, torch.tensor([4.0, 4.0]))
     assert loss.item() == pytest.approx((4 + 1) / 2 + (9 + 0) / 2)
+
+
+def test_the_mean_of_the_critics_by_hand() -> None:
+    # Mean Q = (1.5, 1.5) in the first state; in the second it is 3.5.
+    policy = masked_policy(LOGITS, ALLOWED)
+    value = soft_value(policy, Q1, Q2, alpha=0.5, combine=average)
+    torch.testing.assert_close(value, torch.tensor([1.5 + 0.5 * ENTROPY, 3.5]))
+    loss = actor_loss(policy, Q1, Q2, alpha=0.5, combine=average)
+    assert loss.item() == pytest.approx((-(1.5 + 0.5 * ENTROPY) - 3.5) / 2)
 
 
 def test_actor_loss_by_hand() -> None:
@@ -117,20 +122,21 @@ def test_the_loss_of_an_update_is_the_sum_of_its_parts() -> None:
     sac, batch = learner(critic_lr=0.0), random_batch()
     next_allowed = torch.tensor([BOTH, QUICK_ONLY]).repeat(8, 1)
     batch = replace(batch, next_allowed=next_allowed)
-    for parameter in sac.targets.parameters():
+    for parameter in sac.networks.targets.parameters():
         nn.init.normal_(parameter)
     with torch.no_grad():
-        following = masked_policy(sac.actor(batch.next_observation), batch.next_allowed)
-        q = [critic(batch.observation) for critic in sac.critics]
-        next_q = [critic(batch.next_observation) for critic in sac.targets]
+        following = masked_policy(sac.networks.actor(batch.next_observation), batch.next_allowed)
+        q = [critic(batch.observation) for critic in sac.networks.critics]
+        next_q = [critic(batch.next_observation) for critic in sac.networks.targets]
         target = critic_target(batch, soft_value(following, next_q[0], next_q[1], 0.1), 0.99)
-        policy = masked_policy(sac.actor(batch.observation), batch.allowed)
+        policy = masked_policy(sac.networks.actor(batch.observation), batch.allowed)
     losses = sac.update(batch)
     assert losses.critic == pytest.approx(critic_loss(q[0], q[1], batch.action, target).item())
     assert losses.actor == pytest.approx(actor_loss(policy, q[0], q[1], 0.1).item())
     assert losses.entropy == pytest.approx(policy.entropy().mean().item())
     assert losses.q_mean == pytest.approx(q[0].mean().item())
     assert losses.alpha == 0.0
+    assert losses.temperature == 0.1
 
 
 def test_losses_equal_torchrl() -> None:
@@ -144,16 +150,21 @@ def test_losses_equal_torchrl() -> None:
         from torchrl.objectives import DiscreteSACLoss
 
         sac, batch, alpha, target_entropy = learner(), random_batch(), 0.3, 0.2
-        for net in (*sac.targets, *sac.critics):  # unlike each other, and targets unlike nets
+        for net in (
+            *sac.networks.targets,
+            *sac.networks.critics,
+        ):  # unlike each other, and targets unlike nets
             for parameter in net.parameters():
                 nn.init.normal_(parameter)
         theirs = DiscreteSACLoss(
             ProbabilisticActor(
-                TensorDictModule(sac.actor, in_keys=["observation"], out_keys=["logits"]),
+                TensorDictModule(sac.networks.actor, in_keys=["observation"], out_keys=["logits"]),
                 in_keys=["logits"],
                 distribution_class=OneHotCategorical,
             ),
-            TensorDictModule(sac.critics[0], in_keys=["observation"], out_keys=["action_value"]),
+            TensorDictModule(
+                sac.networks.critics[0], in_keys=["observation"], out_keys=["action_value"]
+            ),
             action_space="categorical",
             num_actions=2,
             loss_function="l2",
@@ -162,8 +173,8 @@ def test_losses_equal_torchrl() -> None:
         )
         theirs.make_value_estimator(gamma=0.97)
         for params, nets in (
-            (theirs.qvalue_network_params, sac.critics),
-            (theirs.target_qvalue_network_params, sac.targets),
+            (theirs.qvalue_network_params, sac.networks.critics),
+            (theirs.target_qvalue_network_params, sac.networks.targets),
         ):
             for name, _ in nets[0].named_parameters():
                 both = torch.stack([net.get_parameter(name).detach() for net in nets])
@@ -183,17 +194,17 @@ def test_losses_equal_torchrl() -> None:
         )
         expected = theirs(data)
 
-    q = [critic(batch.observation) for critic in sac.critics]
-    next_q = [critic(batch.next_observation) for critic in sac.targets]
-    following = masked_policy(sac.actor(batch.next_observation), batch.next_allowed)
+    q = [critic(batch.observation) for critic in sac.networks.critics]
+    next_q = [critic(batch.next_observation) for critic in sac.networks.targets]
+    following = masked_policy(sac.networks.actor(batch.next_observation), batch.next_allowed)
     value = soft_value(following, next_q[0], next_q[1], alpha).detach()
     ours = critic_loss(q[0], q[1], batch.action, critic_target(batch, value, gamma=0.97))
     torch.testing.assert_close(ours, expected["loss_qvalue"])
 
-    policy = masked_policy(sac.actor(batch.observation), batch.allowed)
+    policy = masked_policy(sac.networks.actor(batch.observation), batch.allowed)
     ours = actor_loss(policy, q[0].detach(), q[1].detach(), alpha)
     torch.testing.assert_close(ours, expected["loss_actor"])
-    ours_grad = torch.autograd.grad(ours, sac.actor.head.weight)[0]
+    ours_grad = torch.autograd.grad(ours, sac.networks.actor.head.weight)[0]
     expected["loss_actor"].backward()
     torch.testing.assert_close(
         ours_grad, theirs.actor_network_params["module", "0", "module", "head", "weight"].grad
@@ -297,10 +308,10 @@ def test_with_a_fixed_alpha_the_policy_is_a_softmax_of_the_values() -> None:
 
 def test_slow_copies_follow_by_tau() -> None:
     sac = learner(tau=0.25, critic_lr=0.1)
-    old = [p.clone() for p in sac.targets.parameters()]
+    old = [p.clone() for p in sac.networks.targets.parameters()]
     sac.update(random_batch())
     for before, net, slow in zip(
-        old, sac.critics.parameters(), sac.targets.parameters(), strict=True
+        old, sac.networks.critics.parameters(), sac.networks.targets.parameters(), strict=True
     ):
         torch.testing.assert_close(slow, 0.75 * before + 0.25 * net)
 
@@ -311,15 +322,20 @@ def test_the_kept_actor_is_the_mean_of_all_and_later_of_the_last() -> None:
     expected = torch.zeros(())
     for k in range(8):
         sac.update(random_batch(seed=k))
-        seen.append(sac.actor.head.weight.detach().clone())
+        seen.append(sac.networks.actor.head.weight.detach().clone())
         expected = torch.stack(seen).mean(0) if k < 4 else 0.75 * expected + 0.25 * seen[-1]
-        torch.testing.assert_close(sac.mean_actor.module.head.weight, expected)
+        torch.testing.assert_close(sac.networks.mean_actor.module.head.weight, expected)
     assert not torch.equal(seen[-1], expected)
 
 
 def test_the_networks_share_no_weights() -> None:
     sac = learner()
-    nets = (sac.actor, sac.mean_actor, *sac.critics, *sac.targets)
+    nets = (
+        sac.networks.actor,
+        sac.networks.mean_actor,
+        *sac.networks.critics,
+        *sac.networks.targets,
+    )
     pointers = [p.data_ptr() for net in nets for p in net.parameters()]
     assert len(set(pointers)) == len(pointers)
 
@@ -368,10 +384,9 @@ def test_it_learns_the_exact_choices(budget: int | None) -> None:
     rng = np.random.default_rng(0)
 
     torch.manual_seed(0)
-    sac = SAC(
-        lambda: mlp([size, 64]), 64, FixedAlpha(0.01),
-        gamma=gamma, tau=0.02, actor_lr=3e-3, critic_lr=3e-3,
-    )  # fmt: skip
+    actor, *critics = (perceptron(size, 64) for _ in range(3))
+    rates = Rates(gamma, tau=0.02, actor_lr=3e-3, critic_lr=3e-3)
+    sac = SAC(actor, (critics[0], critics[1]), FixedAlpha(0.01), rates)
     for _ in range(1500):
         sac.update(buffer.sample(128, cost, 0.0, rng))
 
@@ -386,9 +401,9 @@ def test_it_learns_the_exact_choices(budget: int | None) -> None:
     assert budget is None or exact.choice[1].sum() == 2
 
 
-@pytest.mark.parametrize(("worth", "bounded"), [((-inf, inf), False), ((-1.0, 1.0), True)])
+@pytest.mark.parametrize(("bounds", "bounded"), [((-inf, inf), False), ((-1.0, 1.0), True)])
 def test_critics_do_not_run_away_where_what_can_follow_is_known(
-    worth: tuple[float, float], bounded: bool
+    bounds: tuple[float, float], bounded: bool
 ) -> None:
     """The two states of Tsitsiklis and Van Roy, 1 and 2, worth w and 2 w: seen from 1, where no
     reward is given, a linear w grows without end."""
@@ -400,14 +415,17 @@ def test_critics_do_not_run_away_where_what_can_follow_is_known(
         return critic
 
     sac = SAC(
-        lambda: mlp([1, 4]), 4, FixedAlpha(0.001), gamma=0.97, tau=0.1, critic_lr=1e-2,
-        make_critic=make_critic, worth=worth,
-    )  # fmt: skip
+        perceptron(1, 4),
+        (make_critic(), make_critic()),
+        FixedAlpha(0.001),
+        Rates(gamma=0.97, tau=0.1, critic_lr=1e-2),
+        target_bounds=bounds,
+    )
     everything, action = torch.ones(64, 2, dtype=torch.bool), torch.arange(64) % 2
     one, none = torch.ones(64, 1), torch.zeros(64)
     for _ in range(500):
         sac.update(Batch(one, action, none, 2 * one, none, everything, everything))
-    value = sac.critics[0](torch.ones(1, 1)).max().item()
+    value = sac.networks.critics[0](torch.ones(1, 1)).max().item()
     assert value < 1.1 if bounded else value > 3.0
 
 
@@ -415,9 +433,12 @@ def test_critics_may_see_more_than_the_actor() -> None:
     """What is hidden from the actor decides which action is right; it learns what is on average."""
     torch.manual_seed(0)
     sac = SAC(
-        lambda: mlp([1, 16]), 16, FixedAlpha(0.01), actor_lr=1e-2, critic_lr=1e-2,
-        make_critic=lambda: Critic(mlp([2, 16]), 16), observed=1,
-    )  # fmt: skip
+        perceptron(1, 16),
+        (perceptron(2, 16), perceptron(2, 16)),
+        FixedAlpha(0.01),
+        Rates(actor_lr=1e-2, critic_lr=1e-2),
+        observed=1,
+    )
     generator = torch.Generator().manual_seed(0)
     everything = torch.ones(256, 2, dtype=torch.bool)
     for _ in range(300):
@@ -433,5 +454,5 @@ def test_critics_may_see_more_than_the_actor() -> None:
     assert call[0] < 0.01 and call[1] > 0.99
     corners = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     right = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
-    for critic in sac.critics:
+    for critic in sac.networks.critics:
         torch.testing.assert_close(critic(corners), right, atol=0.05, rtol=0)

@@ -20,7 +20,6 @@ import torch
 from londi import Switcher, TrainConfig
 from londi.config import EvaluateConfig
 from londi.encoders.quick import QuickEncoder
-from londi.encoders.registry import EXTRAS
 from londi.envs.prompt import Prompt
 from londi.errors import InvalidConfig, LondiError, OutputExists
 from londi.evaluation.evaluate import METHODS, evaluate, play, played_there, results
@@ -31,6 +30,8 @@ from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.storage.checkpoint import load_state
 from londi.storage.runs import read_run
 from londi.switching.budget import Budget
+from londi.switching.observation import CONTEXT
+from londi.switching.switcher import LearnedSwitcher
 from playthings import ACTIONS, TOY, UNIVERSAL, actor, same, toy
 
 SHORT = replace(TOY, steps=800, warmup=160, report_every=160, checkpoint_every=320)
@@ -52,8 +53,8 @@ def test_it_learns_to_call_where_it_is_hard(tmp_path: Path) -> None:
     texts = ("easy: the door on the left at 1", "hard: the door on the right at 2")
     prompts = [Prompt("walk", ACTIONS, (text,)) for text in texts]
     features = QuickEncoder(3).encode(prompts, pair.quick.act(prompts))
-    extras = np.array([[1, 0.1, np.log1p(t), 0] for t in (1, 2)], np.float32)
-    seen = np.concatenate([features, extras], 1)
+    context = np.array([[0, 0, 0.1, np.log1p(t), 0] for t in (1, 2)], np.float32)
+    seen = np.concatenate([features, context], 1)
     assert switcher.call_probability(seen, np.ones((2, 2), bool)).tolist() == [0.0, 1.0]
 
     evaluation = evaluate(
@@ -213,8 +214,8 @@ def test_without_foresight_steps_are_kept_as_they_were(tmp_path: Path) -> None:
     asked = iter(range(1, 1000))
     config = replace(SHORT, foresight=False, warmup=799)
     train(config, tmp_path / "run", pair=toy(), should_stop=lambda: next(asked) == 90)
-    buffer = load_state(tmp_path / "run" / "checkpoint")["buffer"]
-    assert buffer["observation"].shape[1] == QuickEncoder(3).size + EXTRAS
+    buffer = load_state(tmp_path / "run" / "checkpoint")["learner"]["buffer"]
+    assert buffer["observation"].shape[1] == QuickEncoder(3).size + CONTEXT
     assert buffer["choice"].mean() == pytest.approx(0.5, abs=0.1)
     assert train(config, tmp_path / "run", pair=toy(), resume=True)
 
@@ -292,13 +293,16 @@ def test_a_universal_switcher_says_what_it_expects(universal: Path, short: Path)
     texts = ("easy: the door on the left at 3", "hard: the door on the right at 3")
     prompts = [Prompt("walk", ACTIONS, (text,)) for text in texts]
     features = QuickEncoder(3).encode(prompts, pair.quick.act(prompts))
-    extras = np.array([[1, 0.1, np.log1p(3), 0]] * 2, np.float32)
-    expected = switcher.expect(np.concatenate([features, extras], 1))
+    context = np.array([[0, 0, 0.1, np.log1p(3), 0]] * 2, np.float32)
+    assert isinstance(switcher, LearnedSwitcher)
+    expected = switcher.expect(np.concatenate([features, context], 1))
     assert expected.returns.shape == expected.calls.shape == (2, 2)
     easy, hard = expected.gain
     assert easy == pytest.approx(0.0, abs=0.15)
     assert hard == pytest.approx(1.0, abs=0.15)
     # This call, and after a hard door those at what doors are left, as far as it can tell.
     assert (expected.more_calls > 0.7).all() and (expected.more_calls < 3.0).all()
+    plain = Switcher.load(short, pair.quick, pair.deepthink)
+    assert isinstance(plain, LearnedSwitcher)
     with pytest.raises(LondiError, match="only a universal Switcher"):
-        Switcher.load(short, pair.quick, pair.deepthink).expect(np.zeros((1, 1), np.float32))
+        plain.expect(np.zeros((1, 1), np.float32))
