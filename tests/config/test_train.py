@@ -103,7 +103,7 @@ def test_the_builtin_models_are_those_of_the_environment(env: str, pair: tuple[s
 
 def test_an_environment_without_builtin_models_asks_for_names() -> None:
     config = TrainConfig(env="mine:Maze-v0")
-    with pytest.raises(LondiError, match="quick: no built-in models play 'mine:Maze-v0'; .*--dee"):
+    with pytest.raises(LondiError, match=r"quick: no built-in models play 'mine:Maze-v0'; .*--dee"):
         config.check_models()
     with pytest.raises(LondiError, match="deepthink: no built-in models"):
         TrainConfig(env="mine:Maze-v0", quick="random").check_models()

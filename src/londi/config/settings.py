@@ -25,7 +25,16 @@ YAML_MODE = "londi"
 
 set_loader(YAML_MODE, load, (yaml.YAMLError,))
 
-_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a text",
+    "dict": "keys with values",
+    "list": "a list",
+    "tuple with 2 elements": "a list of 2",
+    "NoneType": "nothing",
+}
 _WRONG_VALUE = re.compile(
     r"Parser key \"(?:\w+\.)*(?P<key>\w+)\": (?:"
     r"Expected an? (?P<one>.+?)\. Got value: (?P<got>.*)"
@@ -47,7 +56,7 @@ def read_config(file: Path, kind: type[Config]) -> Config:
     except YamlFault as error:
         raise InvalidConfig(f"{where}{error}") from error
     except yaml.YAMLError as error:
-        raise InvalidConfig(f"{where}not YAML: {' '.join(str(error).split())}") from error
+        raise InvalidConfig(where + _no_yaml(str(error))) from error
     except UnicodeDecodeError as error:
         raise InvalidConfig(f"{str(file)!r} is no text") from error
     except OSError as error:
@@ -100,7 +109,7 @@ def explain(message: str, known: Sequence[str], where: str = "") -> InvalidConfi
         last = unknown[1].rpartition(".")[2]  # settings are not nested, whatever the file is
         return UnknownName(f"{where}key", unknown[1], [last] if last in known else known)
     message = re.sub(r"Problems parsing config: (?=line \d+: )", "", message)
-    message = message.replace("Problems parsing config:", "not YAML:")
+    message = re.sub(r"Problems parsing config: (.*)", lambda m: _no_yaml(m[1]), message)
     message = re.sub(r"Unexpected config: *$", "Unexpected config: nothing", message)
     message = message.replace("Unexpected config:", "expected keys with values, got")
     message = re.sub(r'Parser key "(\w+)": File does not exist:', r"\1: there is no file", message)
@@ -110,3 +119,8 @@ def explain(message: str, known: Sequence[str], where: str = "") -> InvalidConfi
         value = wrong["got"] if wrong["one"] else wrong["given"]
         return InvalidConfig(f"{where}{wrong['key']}: expected {wanted}, got {value}")
     return InvalidConfig(where + message)
+
+
+def _no_yaml(message: str) -> str:
+    """What PyYAML says about a text, in one line."""
+    return "not YAML: " + " ".join(message.replace('in "<unicode string>", ', "in ").split())
