@@ -22,7 +22,7 @@ from londi.envs.prompt import Prompt
 from londi.errors import InvalidConfig, UnknownName
 from londi.models.scripted import RandomModel
 from londi.storage.checkpoint import load_state, save_state
-from londi.switching.observation import ObservationLayout
+from londi.switching.observation import ObservationLayout, steps_made
 from londi.types import Reply, Step, Usage
 from playthings import LENGTH, Corridor, Scripted, deepthink, quick
 
@@ -364,6 +364,45 @@ def test_a_resumed_environment_goes_on_as_the_first(encoder: Encoder, tmp_path: 
         for left, right in zip(a[:4], b[:4], strict=True):
             np.testing.assert_array_equal(left, right)
         assert a[4]["steps"].tolist() == b[4]["steps"].tolist()
+    first.close()
+    second.close()
+
+
+class Fragile(Corridor):
+    """A corridor whose world is lost at the first step of some episodes, once `broken` is set."""
+
+    broken: tuple[int, ...] = ()
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        self._seed = seed
+        return super().reset(seed=seed, options=options)
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        if self._seed in self.broken:
+            return self._text(), 0.0, False, True, self._info() | {"aborted": "it died"}
+        return super().step(action)
+
+
+def test_an_episode_that_breaks_off_while_it_is_resumed_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = (
+        SwitchingVectorEnv(Fragile, quick(), deepthink(), encoder=QuickEncoder(3), num_envs=3)
+        for _ in range(2)
+    )
+    first.reset(options={"episodes": count(20)})
+    play(first, lambda _: np.ones(3), 2)
+    monkeypatch.setattr(Fragile, "broken", (21,))
+    observation, info = second.load_state(first.state(), count(20))
+    assert info["aborted"].tolist() == [False, True, False]
+    assert info["live"].all()
+    monkeypatch.setattr(Fragile, "broken", ())
+    # The next episode has taken the slot, and begins at its beginning.
+    assert steps_made(LAYOUT.view(observation)).tolist() == [2, 0, 2]
+    *_, told = second.step(np.ones(3))
+    assert [(s.episode, s.t) for s in told["steps"]] == [(20, 2), (23, 0), (22, 2)]
     first.close()
     second.close()
 

@@ -110,6 +110,12 @@ class EpisodeStatistics:
                 self.ended += 1
                 self.aborted += step.aborted is not None
 
+    def abort(self, slot: int) -> None:
+        """Give up the episode under way in this slot: it is counted as aborted, and not kept."""
+        self._open[slot] = _EpisodeSums()
+        self.ended += 1
+        self.aborted += 1
+
     def means(self) -> dict[str, float]:
         """Figures of `Progress`; those of no episode before the first has ended."""
         kept = self._kept or [_EpisodeSums(steps=1, funded=1)]

@@ -182,6 +182,8 @@ class Training:
         self._pair.load_state(state["models"])
         episodes = switching_seeds(self._config.seed)
         observation, info = self._env.load_state(state["env"], episodes)
+        for slot in np.flatnonzero(info["aborted"]):
+            self._statistics.abort(int(slot))
         self._transitions = rollout(self._env, self._decide, observation, info)
 
     def close(self) -> None:

@@ -56,9 +56,14 @@ class _Slot:
         steps, repeats = len(self.episode.taken), self._seen[now] - 1
         return State(self.episode.prompt(), cost_budget, steps, repeats)
 
-    def resume(self, saved: dict[str, Any]) -> None:
-        """Take up what `save` returned: its actions are done again, and no model is asked."""
-        self.episode.resume(saved["seed"], saved["taken"])
+    def resume(self, saved: dict[str, Any]) -> bool:
+        """Take up what `save` returned: its actions are done again, and no model is asked.
+
+        Returns:
+            Whether the episode goes on; not where the environment broke it off on the way.
+        """
+        if not self.episode.resume(saved["seed"], saved["taken"]):
+            return False
         self._seen = Counter(self.episode.observations[:-1])
         self.state = replace(
             self.look(CostBudget(**saved["terms"])),
@@ -66,6 +71,7 @@ class _Slot:
             quick=_reply(saved["quick"]),
             deepthink=_reply(saved["deepthink"]),
         )
+        return True
 
     def save(self) -> dict[str, Any] | None:
         """All that a resumed run needs of this slot."""
@@ -233,15 +239,21 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
     ) -> tuple[Array, dict[str, Any]]:
         """Take up what `state` returned, as `reset` would; `episodes` are those of that reset.
 
-        The episodes' actions are done again; no language model is asked.
+        The episodes' actions are done again; no language model is asked. An episode that the
+        environment breaks off on the way is given up, and the next one begins in its slot:
+        `info["aborted"]` `[num_envs]` tells where.
         """
         self._begun = state["begun"]
         self._episodes = islice(episodes, self._begun, None)
-        for slot, saved in zip(self._slots, state["slots"], strict=True):
+        aborted = np.zeros(self.num_envs, bool)
+        for i, (slot, saved) in enumerate(zip(self._slots, state["slots"], strict=True)):
             slot.state = None
-            if saved is not None:
-                slot.resume(saved)
-        return self.observer.observe(self._states), self._info(self._states)
+            aborted[i] = saved is not None and not slot.resume(saved)
+        anew = [self._slots[i] for i in np.flatnonzero(aborted)]
+        self._begin(anew)
+        self.observer.look([slot.state for slot in anew])
+        info = self._info(self._states) | {"aborted": aborted}
+        return self.observer.observe(self._states), info
 
     def close_extras(self, **kwargs: Any) -> None:
         """Close the text environments; `VectorEnv.close` calls this."""
