@@ -27,7 +27,7 @@ def check_env(env: gym.Env[str, str], seed: int = 0) -> None:
 
     Args:
         env: the environment, made.
-        seed: of the episode.
+        seed: seed of the episode.
 
     Raises:
         UnknownName: if the environment names a history that does not exist.
@@ -53,7 +53,7 @@ _PARTS = ("observation", "goal", "actions", "reward", "terminated", "truncated")
 
 
 def _play(episode: TextEpisode, seed: int, known: Sequence[str] | None) -> tuple[_Trace, list[str]]:
-    """What is told in an episode of at most `_STEPS` steps, and the actions that were done.
+    """The results of each step of an episode, at most `_STEPS`, and the actions that were done.
 
     Args:
         episode: plays it.

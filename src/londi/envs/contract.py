@@ -64,7 +64,7 @@ class Rewindable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What an environment declares of itself in `metadata`.
+    """Declarations of an environment in its `metadata`.
 
     Attributes:
         history: the name of the prompt grammar, of `londi.envs.histories.HISTORIES`.
@@ -116,7 +116,7 @@ class Traits:
 
 @dataclass(frozen=True, slots=True)
 class StateInfo:
-    """What `info` says of a state in which an action is to be chosen.
+    """Contents of `info` in a state in which an action is to be chosen.
 
     Attributes:
         goal: the task of the episode.
@@ -250,7 +250,7 @@ def rewindable(env: gym.Env[str, str]) -> Rewindable | None:
 
 
 def name_of(env: gym.Env[str, str]) -> str:
-    """What the environment is registered under, or else the name of its class."""
+    """The registered name of the environment, or else the name of its class."""
     return env.spec.id if env.spec else type(env.unwrapped).__name__
 
 

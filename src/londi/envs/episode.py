@@ -28,7 +28,7 @@ class TextEpisode:
         observations: the observations of the episode so far.
         taken: the actions of the episode so far, in order.
         info: the `info` that the environment returned last.
-        state: what `info` said of the last state that was not terminal.
+        state: the checked contents of `info` in the last state that was not terminal.
         history: the name of the history that gathers the states into prompts.
         waits: whether a step waits for another process, so that several are worth a thread each.
         returns: the least and the greatest return of an episode, where the environment says so.
@@ -87,7 +87,7 @@ class TextEpisode:
         """Replay the episode of that seed; environments are deterministic.
 
         Args:
-            seed: of the episode.
+            seed: seed of the episode.
             taken: its actions so far.
 
         Returns:
@@ -103,7 +103,7 @@ class TextEpisode:
 
     @property
     def name(self) -> str:
-        """What the environment is called."""
+        """The name of the environment."""
         return name_of(self._env)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Histories by name: what gathers the states of an episode into prompts.
+"""Registry of histories, which gather the states of an episode into prompts.
 
 An environment names its history in `metadata["history"]`. This file knows no environment.
 """
@@ -9,4 +9,4 @@ from londi.envs.prompt import History
 from londi.envs.scienceworld.prompt import ScienceHistory
 
 HISTORIES: dict[str, type[History]] = {"plain": History, "scienceworld": ScienceHistory}
-"""What gathers the states of an environment, by name."""
+"""Histories by name."""

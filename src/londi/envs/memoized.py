@@ -1,8 +1,8 @@
-"""Environments that are slow and deterministic, played again and again: what was seen is kept.
+"""Memoization of slow, deterministic environments that are played again and again.
 
-An episode is a function of its seed and of the actions done. Where players take the same way, as
-they mostly do at the next setting of the same Switcher, no step is made a second time; where they
-leave it, the environment catches up. This file knows no environment and no player.
+An episode is a function of its seed and its actions. Where players take the same path, as they
+mostly do at the next setting of the same Switcher, no step is made a second time; where they leave
+it, the environment replays the actions up to there. This file knows no environment and no player.
 """
 
 from __future__ import annotations
@@ -14,29 +14,33 @@ from typing import Any
 
 import gymnasium as gym
 
+from londi.envs.contract import Traits
+
 Make = Callable[[], gym.Env[str, str]]
 _Told = tuple[str, float, bool, bool, dict[str, Any]]
-"""What `step` returns."""
+"""The results of `step`."""
 
 
 @dataclass(slots=True)
 class _Place:
-    """What was told on arrival in a state, and the states that were reached from it."""
+    """The results of the step that led to a state, and the states that were reached from it."""
 
     told: _Told
     after: dict[str, _Place] = field(default_factory=dict)
 
 
 def remembered(make: Make) -> Make:
-    """As `make`, with copies that share all that any of them has seen, by seed and actions.
+    """A factory of environments that share the results of every step, by seed and actions.
 
-    Where a step waits for no other process, remembering takes longer than the step: such an
-    environment is left alone, as is one that is remembered already. A step in which a simulator was
-    lost is not remembered.
+    Where a step does not wait for another process, a look-up takes longer than the step: such an
+    environment is returned as it is, and so is one that is memoized already. A step in which a
+    simulator was lost is not kept.
     """
     env = make()
-    worth_it = env.unwrapped.metadata.get("waits", False) and not isinstance(env, _Memoized)
-    env.close()
+    try:
+        worth_it = Traits.of(env).waits and not isinstance(env, _Memoized)
+    finally:
+        env.close()
     places: dict[int, _Place] = {}
     return (lambda: _Memoized(make(), places)) if worth_it else make
 
@@ -53,7 +57,7 @@ class _Memoized(gym.Wrapper[str, str, str, str]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:
         if seed is None or options:
-            raise ValueError("only episodes that are known by their seed alone can be remembered")
+            raise ValueError("only episodes that are known by their seed alone can be memoized")
         self._seed, self._taken = seed, []
         if seed not in self._places:
             observation, info = self._begin()
@@ -78,7 +82,7 @@ class _Memoized(gym.Wrapper[str, str, str, str]):
         return self.env.reset(seed=self._seed)
 
     def _do(self, action: str) -> _Told:
-        """Do it, once the environment has been brought to where the episode is."""
+        """Do it, after the environment has caught up with the episode."""
         if self._at is None or (self._seed, self._taken[: len(self._at[1])]) != self._at:
             self._begin()
         assert self._at
@@ -94,7 +98,7 @@ class _Memoized(gym.Wrapper[str, str, str, str]):
 
 
 def _kept(told: _Told) -> _Place:
-    """With one copy of each text: the same places are seen over and over."""
+    """A place with interned texts, since the same texts come back over and over."""
     observation, reward, terminated, truncated, info = told
     info = {k: sys.intern(v) if type(v) is str else v for k, v in info.items()}
     return _Place((sys.intern(observation), float(reward), terminated, truncated, info))

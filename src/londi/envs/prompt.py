@@ -26,8 +26,8 @@ class Prompt:
         actions: the actions that can be chosen; empty where any text is an action.
         observations: the last observations, oldest first, at least one.
         past: the actions between them, one fewer than `observations`.
-        expert: what a scripted expert would do here, where the environment was asked to
-            say so; no model reads it from the text.
+        expert: the action of the environment's scripted expert, where it was asked for; it is not
+            part of the text that a model reads.
     """
 
     goal: str
@@ -44,7 +44,7 @@ class Prompt:
         return replace(self, observations=kept, past=self.past[len(self.past) - history + 1 :])
 
     def text(self) -> str:
-        """The prompt in the published grammar; it ends where the next action belongs."""
+        """The prompt in the published grammar; it ends where the next action is to be written."""
         head = "Possible action of the agent: " + ", ".join(self.actions) if self.actions else ""
         lines = [f"{head} \n Goal of the agent: {self.goal}"]
         for i, observation in enumerate(self.observations):
@@ -56,17 +56,17 @@ class Prompt:
 class History:
     """Gathers the last observations and actions of one episode into prompts.
 
-    An environment with another one names it, by its name in `HISTORIES`, in `metadata["history"]`.
+    An environment that needs another history names it in `metadata["history"]`.
 
     Args:
-        observation: the first.
-        info: what came with it; `goal`, `actions` and, from an expert, `expert` are read.
+        observation: the first observation.
+        info: the `info` of `reset`; `goal`, `actions` and, if present, `expert` are read.
     """
 
     length = HISTORY
-    """Observations kept."""
+    """Number of observations kept."""
     reads: tuple[str, ...] = ()
-    """Entries of `info` that it needs besides, in each state."""
+    """Further keys of `info` that are read in each state."""
 
     def __init__(self, observation: str, info: Mapping[str, Any]) -> None:
         self._observations: deque[str] = deque([observation], maxlen=self.length)
@@ -74,13 +74,13 @@ class History:
         self._info = info
 
     def add(self, action: str, observation: str, info: Mapping[str, Any]) -> None:
-        """Record an action, the observation that followed it, and what came with that."""
+        """Record an action, and the observation and `info` that followed it."""
         self._past.append(action)
         self._observations.append(observation)
         self._info = info
 
     def prompt(self) -> Prompt:
-        """The state now."""
+        """The current state."""
         return Prompt(
             self._info["goal"],
             tuple(self._info["actions"]),

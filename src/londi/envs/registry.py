@@ -1,9 +1,8 @@
 """Text environments by name: registration with Gymnasium, and `make_env`.
 
-Any Gymnasium environment with text observations, text actions, and `goal` and `actions` in
-its `info` can be named; londi's own are `londi/BabyAIText-<level>-v0`, `londi/ScienceWorld-v0`,
-`londi/ScienceWorld-short-v0` and `londi/ScienceWorld-<task>-v0`. This file knows names, not what
-happens in an environment.
+Any Gymnasium environment that follows `londi.envs.contract` can be named; londi's own are
+`londi/BabyAIText-<level>-v0`, `londi/ScienceWorld-v0`, `londi/ScienceWorld-short-v0` and
+`londi/ScienceWorld-<task>-v0`. This file knows names; not how an environment works.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ MIXES: dict[str, dict[str, Any]] = {
     "PickUpThenGoToLocal": {"kinds": ("sequence",), "wordings": ("then",)},
     "GoToAfterPickUpLocal": {"kinds": ("sequence",), "wordings": ("after",)},
 }
-"""BabyAI-Text's own levels, and what each asks of `MixedLocal`."""
+"""BabyAI-Text's own levels, with their arguments for `MixedLocal`."""
 
 _MIX_DESCRIPTIONS = {
     "MixedTrainLocal": "go to, pick up, put next, open and sequences, in one room",

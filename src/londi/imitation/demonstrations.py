@@ -44,9 +44,9 @@ class Demonstration:
         labels: the T actions of the expert.
         success: whether the episode ended in success.
         history: the name of the history that gathers the states into prompts.
-        states: T records of what else `info` said: the keys that the history needs besides, and
-            `goal` and `actions` where they differ from those of the first state. Empty where
-            nothing else was said.
+        states: T records of further contents of `info`: the keys that the history reads besides,
+            and `goal` and `actions` where they differ from those of the first state. Empty where
+            there are none.
     """
 
     goal: str
@@ -195,9 +195,9 @@ class _Slot:
         return self._episode.prompt()
 
     def step(self, action: str | None) -> bool:
-        """Do `action` (None: what the expert says); True once the episode is over."""
+        """Do `action` (None: that of the expert); True once the episode is over."""
         label = self._episode.state.expert
-        if label is None:  # the expert has given up: what follows would have no label
+        if label is None:  # the expert has given up: later steps would have no label
             return True
         actions = self._episode.state.actions
         if self._rng.random() < self._chance and actions:
@@ -223,7 +223,7 @@ class _Slot:
         )
 
     def _state(self) -> dict[str, Any]:
-        """What `info` says of the current state beyond what the demonstration holds once."""
+        """The contents of `info` in the current state that differ from those of the first."""
         now, kept = self._episode.state, {k: self._episode.info[k] for k in self._reads}
         if now.goal != self._first.goal:
             kept["goal"] = now.goal

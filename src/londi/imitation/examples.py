@@ -10,9 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from londi.imitation.demonstrations import (
-    Demonstration,
-)
+from londi.imitation.demonstrations import Demonstration
 from londi.models.hf.transformer import IGNORED, TransformerModel
 
 
@@ -29,7 +27,7 @@ class Examples:
         return len(self._prompts)
 
     def add(self, lm: TransformerModel, episodes: Sequence[Demonstration]) -> None:
-        """Tokenise and keep every step of `episodes`, as it is shown to `lm`."""
+        """Tokenise and keep every step of `episodes`, as `lm` reads it."""
         for start in range(0, len(episodes), 1000):
             some = episodes[start : start + 1000]
             pairs = [pair for episode in some for pair in episode.examples(lm.history)]

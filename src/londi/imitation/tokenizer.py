@@ -22,10 +22,10 @@ def learn_tokenizer(
     """A byte-level BPE tokenizer in which frequent phrases become single tokens.
 
     Args:
-        texts: what to learn from.
-        phrases: regular expressions of the pieces that may become one token; what none of
-            them matches is cut into words.
-        vocabulary: the most tokens to learn, bytes included.
+        texts: texts to learn from.
+        phrases: regular expressions of the pieces that may become one token; the rest of a text is
+            cut into words.
+        vocabulary: largest number of tokens, bytes included.
     """
     pattern = "|".join([*phrases, r" ?\w+", r"[^\w]+"])
     tokenizer = Tokenizer(models.BPE())
@@ -54,12 +54,11 @@ def learn_tokenizer(
 
 
 def new_model(config: FinetuneConfig, tokenizer: PreTrainedTokenizerFast) -> Any:
-    """A T5 of the configured shape whose random weights already tell like from unlike.
+    """A T5 of the configured shape, initialised so that attention measures similarity.
 
-    A model this small would spend most of its training on finding out which of the things that
-    it sees is the one that the goal names. So a phrase starts as the sum of its words, and
-    attention starts as a measure of likeness (keys equal to queries; the idea is that of
-    mimetic initialisation, arXiv 2305.09828).
+    A model this small would spend most of its training on learning which of the things in view is
+    the one that the goal names. Therefore the embedding of a phrase starts as the sum of its words,
+    and queries start equal to keys (as in mimetic initialisation, arXiv 2305.09828).
     """
     model = T5ForConditionalGeneration(
         T5Config(

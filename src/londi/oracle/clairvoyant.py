@@ -1,12 +1,12 @@
-"""`londi limit`: the best that any Switcher could have done on these very episodes.
+"""Clairvoyant optimum of `londi limit`: the best return of any Switcher on given episodes.
 
-Both models are deterministic, so an episode is a graph: from each state that can be reached, what
-QUICK does leads to one state, and what DEEPTHINK does to one, often the same. States that nothing
-tells apart are one, and dynamic programming over the graph finds the greatest return with at most k
-calls, for every k. It knows how the episode will go, which no Switcher does: a limit, not an aim.
+Both models are deterministic, so an episode is a graph: from each reachable state, QUICK's action
+leads to one state and DEEPTHINK's action to one, often the same. Dynamic programming over the graph
+finds the greatest return with at most k calls, for every k. It knows how the episode will go, which
+no Switcher does: the result is an upper bound, not a target.
 
-What nobody has looked at is bounded from both sides. This file knows nothing of how states are
-reached (`londi.oracle.explore`), nor of how Switchers decide.
+Values of unexplored states are bounded from both sides. This file does not know how states are
+explored (`londi.oracle.explore`), nor how Switchers decide.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class EpisodeLimit:
-    """The best of one episode, by the calls that it may make: 0, 1, ... K of them.
+    """The best returns of one episode with at most 0, 1, ... K calls.
 
     Attributes:
         episode: its seed.
-        states: how many were looked at.
-        complete: whether those are all that can be reached.
+        states: number of states explored.
+        complete: whether all reachable states were explored.
         at_least: [K + 1], a return that is reached.
-        at_most: [K + 1], one that is not exceeded; the same where `complete`.
-        calls: [K + 1], those made on the way to `at_least`.
-        steps: [K + 1], the length of that way.
+        at_most: [K + 1], a return that is not exceeded; equal to `at_least` where `complete`.
+        calls: [K + 1], calls on the path to `at_least`.
+        steps: [K + 1], length of that path.
     """
 
     episode: int
@@ -60,7 +60,7 @@ class EpisodeLimit:
 
     @property
     def most_calls(self) -> list[int]:
-        """[K + 1], the calls that `at_most` takes: all that may be made, where it is not known."""
+        """[K + 1], the calls that `at_most` takes; all K that are allowed where it is not known."""
         rows = zip(self.at_least, self.at_most, self.calls, strict=True)
         return [calls if low == high else k for k, (low, high, calls) in enumerate(rows)]
 
@@ -70,9 +70,9 @@ class MeanLimit:
     """Means over episodes.
 
     Attributes:
-        return_at_least, return_at_most: of the best returns.
-        call_rate: DEEPTHINK calls over the steps of the way to the former.
-        calls: DEEPTHINK calls an episode.
+        return_at_least, return_at_most: bounds of the best returns.
+        call_rate: DEEPTHINK calls over the steps of the path to the lower bound.
+        calls: DEEPTHINK calls per episode.
     """
 
     return_at_least: float
@@ -83,13 +83,13 @@ class MeanLimit:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What no Switcher exceeds on a set of episodes.
+    """The best returns of any Switcher on a set of episodes.
 
     Attributes:
-        episodes: of each.
-        budgets: with at most 0, 1, ... K calls in each episode.
-        hull: by the price of a call, from the greatest to none: each episode makes the calls that
-            are worth it for `return_at_most`.
+        episodes: the best returns of each episode.
+        budgets: means with at most 0, 1, ... K calls in each episode.
+        hull: means by the price of a call, from the highest to none: each episode makes the calls
+            that pay for themselves in `return_at_most`.
     """
 
     episodes: list[EpisodeLimit]
@@ -124,34 +124,34 @@ def clairvoyant(
 
 
 class Explored:
-    """The states that two models can reach in some episodes."""
+    """The explored graphs of some episodes."""
 
     def __init__(self, graphs: Sequence[Graph]) -> None:
         self._graphs = {graph.seed: graph for graph in graphs}
 
     def limit(self, most_calls: int) -> Limit:
-        """What nobody exceeds, with up to so many calls in each episode."""
+        """The best returns with at most 0, 1, ... `most_calls` calls in each episode."""
         return summed_up([_solve(graph, most_calls) for graph in self._graphs.values()])
 
     def hindsight(self, episode: int, choices: Sequence[int], cost: float) -> list[bool | None]:
-        """At each step of a played episode, whether a call would have been worth its price there.
+        """Whether a call was worth its price, at each step of a played episode.
 
-        That is for one who knows how it will go, and does what is best from there on.
+        It is judged with knowledge of how the episode goes, and the best choices from there on.
 
         Args:
             episode: its seed.
-            choices: g at each step, which name the way that was taken.
+            choices: g at each step of the episode.
             cost: c, in units of reward.
 
         Returns:
-            None where that is not known, since not all states were looked at.
+            One entry a step; None where it is not known, since states were left unexplored.
         """
         table = _Table.of(self._graphs[episode])
         least, most = (_options(table, cost, side) for side in (0, 1))
         told: list[bool | None] = []
         place = 0
         for t, g in enumerate(choices):
-            if place < 0 or t >= len(least):  # beyond what was looked at
+            if place < 0 or t >= len(least):  # beyond the explored states
                 told.append(None)
                 continue
             (quick_least, call_least), (quick_most, call_most) = least[t][place], most[t][place]
@@ -211,7 +211,7 @@ def turns(returns: Sequence[float], calls: Sequence[int]) -> Iterator[float]:
 
 
 def worthwhile(returns: Sequence[float], calls: Sequence[int], price: float) -> int:
-    """The k that is worth most where a call costs `price`; of equals the least."""
+    """The k with the highest return less `price` per call; the smallest of equals."""
     if np.isinf(price):
         return 0
     return int(np.argmax(np.round(np.array(returns) - price * np.array(calls), 9)))
@@ -236,10 +236,10 @@ class _Table:
     """A graph in numbers, to be solved from the last step to the first.
 
     Attributes:
-        after: [n, 2], where QUICK and DEEPTHINK lead from each of n states.
-        gain: [n, 2], what they bring.
-        rest: [n, 2], the least and the greatest sum of gains that can follow on each state.
-        worth: [horizon + 1], what a gain of 1 is worth after so many steps.
+        after: [n, 2], next states of QUICK's and DEEPTHINK's action in each of n states.
+        gain: [n, 2], gains of those actions.
+        rest: [n, 2], the least and the greatest sum of gains that can follow each state.
+        worth: [horizon + 1], the reward for a gain of 1 after that many steps.
     """
 
     after: Ints
@@ -249,7 +249,7 @@ class _Table:
 
     @classmethod
     def of(cls, graph: Graph) -> _Table:
-        """All that has been seen of an episode."""
+        """The table of an explored graph."""
         worth = graph.worth
         if worth is None:
             worth = np.ones(max(way.steps for way in graph.ways) + 2)
@@ -262,12 +262,12 @@ class _Table:
         return range(len(self.worth) - 2, -1, -1)
 
     def options(self, t: int, value: Floats, side: int) -> tuple[Floats, Floats]:
-        """What (QUICK, DEEPTHINK) at step `t` are worth in each state, [n, K] each.
+        """Values of (QUICK, DEEPTHINK) at step `t` in each state, [n, K] each.
 
         Args:
             t: the step.
-            value: [n, K], what each state is worth after it.
-            side: what is believed of the unknown: 0 the worst, 1 the best.
+            value: [n, K], values of the states after it.
+            side: assumption for unexplored states: 0 the worst, 1 the best.
         """
         quick, deepthink = (
             np.select(
@@ -306,7 +306,7 @@ def _backward(table: _Table, most: int, side: int) -> tuple[Floats, list[npt.NDA
     Args:
         table: the episode.
         most: K.
-        side: what is believed of the unknown: 0 the worst, 1 the best.
+        side: assumption for unexplored states: 0 the worst, 1 the best.
     """
     value = np.zeros((len(table.after), most + 1))
     choices: list[npt.NDArray[np.bool_]] = []
@@ -320,7 +320,7 @@ def _backward(table: _Table, most: int, side: int) -> tuple[Floats, list[npt.NDA
 
 
 def _options(table: _Table, cost: float, side: int) -> list[Floats]:
-    """What (QUICK, DEEPTHINK) are worth in each state [n, 2] at each step, calls paid for."""
+    """Values of (QUICK, DEEPTHINK) in each state [n, 2] at each step, less the cost of calls."""
     value = np.zeros((len(table.after), 1))
     options: list[Floats] = []
     for t in table.steps:
@@ -330,7 +330,7 @@ def _options(table: _Table, cost: float, side: int) -> list[Floats]:
 
 
 def _follow(after: Ints, choices: Sequence[npt.NDArray[np.bool_]], left: int) -> tuple[int, int]:
-    """The calls and the steps of the best way with at most `left` calls."""
+    """The calls and the steps of the best path with at most `left` calls."""
     place, calls = 0, 0
     for t, choice in enumerate(choices):
         g = int(choice[place, left - calls])

@@ -30,8 +30,8 @@ class State(NamedTuple):
 
     Attributes:
         key: equal for states that nothing tells apart.
-        kept: what it can be taken up by.
-        prompt: what the models read in this state.
+        kept: the data that restores it.
+        prompt: the prompt that the models read.
     """
 
     key: bytes

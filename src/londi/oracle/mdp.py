@@ -1,4 +1,4 @@
-"""The switching problem on small finite MDPs, solved exactly: a yardstick for what is learned.
+"""The switching problem on small finite MDPs, solved exactly as a reference for learning.
 
 Definitions follow LONDI (arXiv 2402.12061). There is no language model here and no network:
 the two models are two transition matrices. All arithmetic is float64 NumPy.
@@ -69,7 +69,7 @@ class FiniteSwitching:
 
     @cached_property
     def terminal(self) -> Bools:
-        """[S], the states that nothing leaves and nothing is earned in."""
+        """[S], whether a state is never left and earns nothing."""
         stays = (np.diag(self.quick_P) == 1) & (np.diag(self.deepthink_P) == 1)
         ends: Bools = stays & (self.quick_R == 0) & (self.deepthink_R == 0)
         return ends
@@ -88,7 +88,7 @@ class FiniteSwitching:
         Args:
             state: [n].
             choice: [n], 1 where DEEPTHINK acts.
-            rng: where the next states come from.
+            rng: generator of the next states.
 
         Returns:
             The expected reward [n] with no cost taken off, the next state [n], and whether
@@ -121,7 +121,7 @@ def intervention(mdp: FiniteSwitching, v: Floats, cost: float) -> Floats:
 
 
 def continuation(mdp: FiniteSwitching, v: Floats) -> Floats:
-    """E_QUICK[R + gamma v(s')], [S]: what not calling is worth."""
+    """E_QUICK[R + gamma v(s')], [S]: the value of not calling."""
     return mdp.quick_R + mdp.gamma * mdp.quick_P @ v
 
 
@@ -169,7 +169,7 @@ def solve_budgeted(
         raise ValueError(f"budget must not be negative, got {budget}")
     never = np.zeros(mdp.states, np.bool_)
     rows = [Solution(evaluate_policy(mdp, never, cost), never, 0)]
-    nowhere = np.zeros_like(mdp.deepthink_P)  # what follows a call is in its worth already
+    nowhere = np.zeros_like(mdp.deepthink_P)  # the value after a call is part of its reward already
     for _ in range(budget):
         worth = intervention(mdp, rows[-1].value, cost)
         rows.append(_policy_iteration(mdp, nowhere, worth, tolerance))
@@ -200,7 +200,7 @@ def q_learning(
         mdp: the problem; only `step` and `gamma` are used.
         cost: price of a call, in units of reward.
         steps: transitions to learn from.
-        rng: where all chance comes from.
+        rng: generator of all random numbers.
         exploration: share of the choices that are uniform rather than greedy.
         restart: chance after each step of a new start; a terminal state always starts anew.
             A start is a uniform state that is not terminal.
@@ -239,9 +239,9 @@ def random_mdp(
 
     Args:
         states: number of states, S.
-        rng: where it comes from.
+        rng: generator of the problem.
         gamma: discount.
-        terminals: how many states are terminal.
+        terminals: number of terminal states.
         acyclic: if true, every step leads to a later state, so that an episode has at most
             `states - terminals` steps. Needs at least one terminal state.
 

@@ -108,7 +108,7 @@ class _Rewound:
 class _Retraced:
     """A world that reaches a state by replaying the actions that led there.
 
-    No two paths are taken to meet: what a model reads may depend on any earlier step.
+    No two paths are merged, since a prompt may depend on any earlier step.
     """
 
     worth = None
@@ -137,7 +137,7 @@ class _Retraced:
 
 
 class Worlds:
-    """As many copies of the environment as are worth having; a context that closes them.
+    """Copies of the environment that explore side by side; a context manager that closes them.
 
     Args:
         make: makes a copy.

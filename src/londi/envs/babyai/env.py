@@ -29,7 +29,7 @@ ACTIONS = ("turn left", "turn right", "go forward", "pick up", "drop", "toggle")
 """The actions in minigrid's order, so that an index is a minigrid action."""
 
 
-_DONE = 6  # minigrid's action without effect: what an unknown text does
+_DONE = 6  # minigrid's action without effect, for an unknown text
 
 
 _STATES = ("open", "closed", "locked")
@@ -42,7 +42,7 @@ _CHARSET = string.ascii_letters + string.digits + string.punctuation + " "
 
 
 def describe(image: np.ndarray, carrying: Any = None) -> list[str]:
-    """What the agent sees, in the published grammar.
+    """Description of the agent's view, in the published grammar.
 
     Args:
         image: minigrid's partial view, `[columns, rows, 3]` of (object, colour, state); the
@@ -94,9 +94,9 @@ class BabyAIText(gym.Env[str, str]):
 
     Args:
         level: the minigrid environment, already made.
-        expert: ask `Expert` at every step what it would do. It follows whatever is done, so
+        expert: ask `Expert` for its action at every step. It follows the actions that are done, so
             its advice holds on any trajectory.
-        memory: how many views the expert remembers; None for all.
+        memory: number of views that the expert remembers; None for all.
         render_mode: None or ``"rgb_array"``.
 
     Raises:
@@ -158,18 +158,18 @@ class BabyAIText(gym.Env[str, str]):
         return int(self._level.max_steps)
 
     def reward_at(self, steps: int) -> float:
-        """The reward of a success after so many steps; there is no other."""
+        """The reward of a success after that many steps; there is no other reward."""
         return 1.0 - 0.9 * steps / self.horizon
 
     def snapshot(self) -> bytes:
-        """The state of the world without its clock: equal for states that nothing tells apart."""
+        """The state without its step count; equal for states that behave alike."""
         clock, self._level.step_count = self._level.step_count, 0
         kept = pickle.dumps(self._level, pickle.HIGHEST_PROTOCOL)
         self._level.step_count = clock
         return kept
 
     def restore(self, snapshot: bytes) -> None:
-        """Take up what `snapshot` returned, in this process; the clock starts anew."""
+        """Go back to a state that `snapshot` returned in this process, with a step count of 0."""
         self._level = pickle.loads(snapshot)
         self._bot = None
 

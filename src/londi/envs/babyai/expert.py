@@ -1,4 +1,4 @@
-"""BabyAI's bot as an expert that knows no more than a reader of the prompt.
+"""BabyAI's bot as an expert that knows only what a reader of the prompt can know.
 
 This file knows minigrid's planner, and no text.
 """
@@ -30,23 +30,23 @@ from londi.envs.prompt import HISTORY
 
 
 class Expert(BabyAIBot):
-    """minigrid's bot, kept to what a reader of the prompt can know.
+    """minigrid's bot, limited to what a reader of the prompt can know.
 
-    The bot remembers all it has seen of a level, and its advice depends on that: where to look
-    for a thing out of sight, which turn to take back to it. Whoever imitates it from the last
-    few observations finds one answer here and another there, and walks in circles. So this one
-    remembers the last `memory` views alone.
+    minigrid's bot remembers everything that it has seen of a level, and its advice depends on
+    that: where to look for a thing out of sight, which turn leads back to it. A model that reads
+    the last few observations finds that advice inconsistent, and learns to walk in circles. This
+    expert therefore remembers the last `memory` views only.
 
-    So it also fetches the key before it has seen a locked door that the mission names by its
-    colour: once out of sight, the door would be forgotten and looked for again.
+    For the same reason it fetches the key before it has seen a locked door that the mission names
+    by its colour: once out of sight, the door would be forgotten and searched for again.
 
-    The bot drops whatever it has picked up, in case it must carry something else. Nothing
-    that is seen later then tells that the first half of "pick up A, then go to B" is done. So
-    this one goes on carrying what a "go to" leaves it free to carry.
+    minigrid's bot drops an object after picking it up, in case it must carry another. No later
+    observation then shows that the first half of "pick up A, then go to B" is done. This expert
+    keeps carrying the object where the second half is a "go to".
 
     Args:
         level: the level, just reset.
-        memory: how many views it remembers; None for all.
+        memory: number of views that it remembers; None for all.
     """
 
     _SEARCHES = 200  # a plan takes a few; forgetful, the bot may plan in circles without end

@@ -29,7 +29,7 @@ from minigrid.envs.babyai.core.verifier import (
 )
 
 HELD_OUT = ("yellow box", "red key", "red door", "green ball", "grey door")
-"""What MixedTrainLocal never names in a mission and MixedTestLocal alone names."""
+"""Things that no mission of MixedTrainLocal names, and that missions of MixedTestLocal name."""
 
 ROOM_SIZE = 8
 DISTRACTORS = 8

@@ -1,7 +1,7 @@
 """ScienceWorld: elementary-school science in a text world (arXiv 2203.07540).
 
 Thirty tasks, each with variations that are published as training, development and test sets. This
-file knows one environment; how the simulator is run is known in `simulator.py`.
+file knows one environment; `simulator.py` knows how the simulator is run.
 """
 
 from __future__ import annotations
@@ -67,14 +67,14 @@ class _Episode:
     """The episode being played.
 
     Attributes:
-        task, variation, goal: what is to be done.
-        gold: what is left of the simulator's own solution, last action first; empty once left.
+        task, variation, goal: the task, its variation, and its text.
+        gold: the rest of the simulator's own solution, last action first; empty once it was left.
         text: the last observation.
         steps: actions done.
         score: the simulator's, -100 to 100.
-        paid: what of it has been given as reward.
-        substituted_action: what was done in place of the last action, if not that.
-        info: what was last told.
+        paid: the part of the score that has been given as reward.
+        substituted_action: the action that was done in place of the last one, if it was replaced.
+        info: the last `info`.
     """
 
     task: str
@@ -110,10 +110,10 @@ class ScienceWorld(gym.Env[str, str]):
             variations, and settings are chosen on development variations.
         simplifications: comma-separated, of `SIMPLIFICATIONS`.
         limit: steps after which an episode is truncated.
-        list_actions: say at every step which actions are valid, which takes most of its time.
-        expert: tell in `info["expert"]` the next action of the simulator's own solution, as long
+        list_actions: list the valid actions at every step, which takes most of the time of a step.
+        expert: give in `info["expert"]` the next action of the simulator's own solution, as long
             as it has been followed.
-        timeout: seconds that the simulator has for one answer.
+        timeout: seconds to wait for one answer of the simulator.
         render_mode: None or ``"ansi"``.
 
     Raises:
@@ -234,7 +234,7 @@ class ScienceWorld(gym.Env[str, str]):
         return _KNOWN[task, split]
 
     def _act(self, action: str) -> str:
-        """Do it, or what is closest to it; the observation."""
+        """Do the action, or the closest valid one, and return the observation."""
         ask, now = self._simulator.ask, self._episode
         now.substituted_action = None
         observation = str(ask("step", action))
@@ -250,7 +250,7 @@ class ScienceWorld(gym.Env[str, str]):
         return observation
 
     def _look(self) -> dict[str, Any]:
-        """What can be told of the state without a step."""
+        """The `info` of the current state, which costs no step."""
         ask, now = self._simulator.ask, self._episode
         now.score = round(100 * float(ask("getScore")))
         now.info = {
@@ -271,7 +271,7 @@ class ScienceWorld(gym.Env[str, str]):
 
 
 def closest(action: str, valid: Sequence[str]) -> str:
-    """The one of `valid`, at least one, that shares most words with `action`, then most letters."""
+    """The action of `valid`, not empty, that shares most words with `action`, then most letters."""
     words = Counter(action.split())
 
     def likeness(candidate: str) -> tuple[float, float]:
@@ -283,7 +283,7 @@ def closest(action: str, valid: Sequence[str]) -> str:
 
 
 _KNOWN: dict[tuple[str, Split], tuple[int, ...]] = {}
-"""Variations by task and split, as the simulator has told: asking takes time."""
+"""Variations by task and split, kept since asking the simulator takes time."""
 
 
 def _check(kind: str, names: Iterable[str], known: Iterable[str]) -> None:

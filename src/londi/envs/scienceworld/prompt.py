@@ -21,12 +21,12 @@ class SciencePrompt(Prompt):
     """A state of ScienceWorld, written as SwiftSage's models read it.
 
     Attributes:
-        gains: by how much each action of `past` changed the score.
-        steps: done before this state; what is shown of them may be fewer.
+        gains: change of the score by each action of `past`.
+        steps: number of steps before this state; the prompt may show fewer.
         score: the simulator's, -100 to 100.
-        look: the room.
-        inventory: what is carried.
-        rooms: those visited so far, in order.
+        look: description of the room.
+        inventory: description of the things that are carried.
+        rooms: the rooms visited so far, in order.
     """
 
     gains: tuple[int, ...] = ()
@@ -72,11 +72,11 @@ class SciencePrompt(Prompt):
 
 
 class ScienceHistory(History):
-    """Ten actions and what came of them, the rooms visited, and the state as it is to be seen.
+    """The last ten actions with their results, the rooms visited, and the current view.
 
     Args:
-        observation: the first.
-        info: what came with it; `score`, `look` and `inventory` are read as well.
+        observation: the first observation.
+        info: the `info` of `reset`; `score`, `look` and `inventory` are read as well.
     """
 
     length = _ENTRIES + 1

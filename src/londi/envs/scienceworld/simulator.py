@@ -1,8 +1,8 @@
-"""ScienceWorld's simulator: a Java program, started here, spoken to and stopped.
+"""Client of ScienceWorld's simulator, a Java program that is started and stopped here.
 
-The package's own client asks for every valid action at every step, which is most of its time, and
-leaves the order of things in a room to chance. This one asks for what is wanted, and a state is a
-function of task, variation and the actions done. It knows nothing of episodes.
+The package's own client asks for all valid actions at every step, which takes most of its time, and
+leaves the order of things in a room to chance. This client asks for nothing unasked, and a state is
+a function of task, variation and actions. This file knows nothing of episodes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from londi.errors import LondiError, MissingExtra
 
 TIMEOUT = 60.0
-"""Seconds that the simulator has for one answer."""
+"""Seconds to wait for one answer of the simulator."""
 
 
 class SimulatorError(LondiError):
@@ -30,7 +30,7 @@ class SimulatorError(LondiError):
 
 
 class SimulatorLost(Exception):
-    """A simulator that died or gave no answer; the next question starts another."""
+    """A simulator that ended or gave no answer; the next question starts another."""
 
 
 @dataclass(eq=False)
@@ -109,7 +109,7 @@ class Simulator:
     """One simulator in a process of its own, started by the first question.
 
     The process ends with this object, with `close` (outside of `warm`), and with this Python
-    process, however that ends: it reads from a pipe that breaks then.
+    process, however that ends, since the pipe that it reads from breaks.
 
     Args:
         timeout: seconds for one answer.
@@ -129,7 +129,7 @@ class Simulator:
         self._program: _Program | None = None
 
     def ask(self, question: str, *args: Any) -> Any:
-        """What the method `question` of the simulator's Python interface says.
+        """The answer of the method `question` of the simulator's Python interface.
 
         Raises:
             SimulatorError: if no simulator can be started.
@@ -160,7 +160,7 @@ class Simulator:
 
     @property
     def _usual(self) -> bool:
-        """Whether its program is as good as another's."""
+        """Whether any idle program can serve it."""
         return self._jar is None and self._timeout == TIMEOUT
 
     def _why(self, program: _Program, error: BaseException, began: float) -> str:
@@ -244,5 +244,5 @@ def _stop(gateway: Any, process: subprocess.Popen[bytes]) -> None:
 
 
 def _not_py4j(record: logging.LogRecord) -> bool:
-    """py4j tells the root logger of every lost connection, with a traceback."""
+    """Drop py4j's records: it logs every lost connection, with a traceback."""
     return "py4j" not in record.pathname
