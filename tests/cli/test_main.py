@@ -104,7 +104,7 @@ from londi.storage.checkpoint import load_state
         ("sweep --grid 5", "grid"),
         ("train --env_options {1:2}", "env_options: expected keys with values, got {1:2}"),
         ("train --cost_range [0.1]", "cost_range: expected a list of 2, got [0.1]"),
-        ("train --budget 30 --universal true", "budget: expected at most most_budget = 20"),
+        ("train --budget 30 --universal true", "budget: expected at most 20 or none"),
         ("train --algorithm sca", "unknown algorithm 'sca'; did you mean 'sac'?"),
         ("finetune --heads 3", "heads: expected a number that divides d_model = 128, got 3"),
         ("finetune --phrases ['[']", "phrases: expected regular expressions, got '['"),

@@ -172,7 +172,7 @@ def test_simulators_stay_warm_between_the_parts_of_a_process() -> None:
         ({"base": {"env": "londi/BabyAIText-GoToObjS-v0"}}, "did you mean"),
         ({"base": {"quick": "builtin:babyai-quik"}}, "did you mean 'builtin:babyai-quick'?"),
         ({"base": {"env_options": {"memry": 1}}}, "unknown option of londi/BabyAIText-GoToObjS4"),
-        ({"base": {"steps": "many"}}, "steps: expected a whole number, got many"),
+        ({"base": {"steps": "many"}}, "steps: expected a whole number, got 'many'"),
         ({"grid": [{"costs": [1.0]}]}, "unknown key 'costs'; did you mean 'cost'?"),
         ({"grid": [{"cost": [0.1, -1.0]}]}, "cost: expected a number >= 0, got -1.0"),
         ({"grid": []}, "grid: expected settings with their values, got none"),

@@ -17,6 +17,8 @@ BABYAI_MIX = "londi/BabyAIText-MixedTrainLocal-v0"
 
 INF = float("inf")
 
+ABSURD = 1000
+"""From here on an upper bound is there to refuse slips of the keyboard."""
 MOST_EPISODES = 1_000_000
 """Bound of a number of episodes: those of one purpose have so many seeds (`londi.envs.seeds`)."""
 MOST_STEPS = 1_000_000
@@ -48,7 +50,9 @@ def check(config: Any, **ranges: tuple[float, float]) -> None:
     for name, (low, high) in ranges.items():
         value = getattr(config, name)
         if not (isfinite(value) and low <= value <= high):
-            wanted = f">= {low:,}" if high == INF else f"from {low:,} to {high:,}"
+            # A high bound only keeps out what is absurd: who is below it need not read of it.
+            below = high == INF or (high >= ABSURD and value < low)
+            wanted = f">= {low:,}" if below else f"from {low:,} to {high:,}"
             kind = "a whole number" if isinstance(value, int) else "a number"
             raise InvalidConfig(f"{name}: expected {kind} {wanted}, got {value!r}")
 

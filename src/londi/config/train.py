@@ -164,8 +164,8 @@ class TrainConfig(PairConfig):
                 )
         if self.budget != "none" and self.budget > self.most_budget:
             raise InvalidConfig(
-                f"budget: expected at most most_budget = {self.most_budget} for a universal"
-                f" Switcher, got {self.budget}"
+                f"budget: expected at most {self.most_budget} or none, got {self.budget}; a"
+                " universal Switcher is trained for budgets up to most_budget"
             )
 
     def warnings(self, horizon: int, returns: tuple[float, float]) -> list[str]:
