@@ -15,6 +15,9 @@ from londi.imitation.demonstrations import Demonstration, collect_expert
 from londi.imitation.tokenizer import learn_tokenizer, new_model
 from londi.models.hf.seq2seq import Seq2SeqModel
 
+SLOW = frozenset((Path(__file__).parent / "slow.txt").read_text(encoding="utf-8").split())
+"""Tests that take more than a second; `scripts/slow` measures them."""
+
 TINY = FinetuneConfig(
     env="londi/BabyAIText-GoToObjS4-v0",
     d_model=16,
@@ -36,6 +39,13 @@ TINY = FinetuneConfig(
     report_every=5,
     save_every=10,
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow tests, which `scripts/check --fast` leaves out."""
+    for item in items:
+        if item.nodeid.partition("[")[0] in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

@@ -67,8 +67,8 @@ def test_labels_cover_neither_curves_nor_one_another(bends: tuple[float, ...]) -
     axes = figure.subplots()
     x = np.linspace(0, 1, 20)
     curves = [(list(x), list(x**bend)) for bend in bends]
-    for curve in curves:
-        axes.plot(*curve)
+    for line in curves:
+        axes.plot(*line)
     figure.draw_without_rendering()
     labels = [Label(f"the curve number {k}", "black", *c) for k, c in enumerate(curves)]
     place(axes, labels, curves)

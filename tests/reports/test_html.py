@@ -492,8 +492,8 @@ def test_names_in_a_chart_cover_no_mark_and_no_name(
               const meet = (a, b) => a.left < b.right && b.left < a.right
                 && a.top < b.bottom && b.top < a.bottom;
               const names = boxes(".name"), marks = boxes(".mark");
-              return names.flatMap((a, k) => [...names.slice(k + 1), ...marks].filter((b) => meet(a, b)))
-                .length;
+              return names.flatMap((a, k) =>
+                [...names.slice(k + 1), ...marks].filter((b) => meet(a, b))).length;
             }""",
             chart,
         )

@@ -88,7 +88,7 @@ def print_limit(env: str, found: Limit) -> None:
 
 
 def played(result: Result) -> str:
-    """What a table is about."""
+    """The environment and the number of episodes, as the title of a table."""
     return f"{result.env}, {episodes(result.episodes)}"
 
 

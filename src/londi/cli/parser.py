@@ -181,7 +181,7 @@ def _check_resumed(given: Namespace, parser: ArgumentParser) -> None:
 
 
 def _misused(message: str, verb: str, parsers: Mapping[str, ArgumentParser]) -> LondiError:
-    """What the parser says, in one line, with the nearest valid name where one is unknown."""
+    """The error behind a parser's message; an unknown name comes with the nearest valid one."""
     if verb.startswith("-"):
         return explain(message, ["help", "version"])
     if verb not in parsers:

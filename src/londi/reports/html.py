@@ -67,7 +67,8 @@ def report(folder: Path) -> Path:
 
 def page(data: dict[str, Any]) -> str:
     """The page of these figures."""
-    script = (_PAGE / "report.js").read_text(encoding="utf-8")
+    scripts = (_PAGE / name for name in ("charts.js", "report.js"))
+    script = "\n".join(part.read_text(encoding="utf-8") for part in scripts)
     # No text of an environment can end the element that holds it. What is not a number is
     # refused: Python writes it, browsers cannot read it, and the page would stay empty.
     written = json.dumps(data, allow_nan=False).replace("<", "\\u003c")
