@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from copy import deepcopy
 from math import log
 from typing import Any
 
@@ -107,9 +108,15 @@ class Recording:
         self.updates += 1
         return self.inner.update(batch)
 
+    def state_dict(self) -> dict[str, Any]:
+        return self.inner.state_dict()
 
-def played(budget_mode: Any, numbers: list[tuple[float, float]]) -> tuple[Training, Recording]:
-    """Six steps of two slots, of which the first three are a warm-up, with these draws."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.inner.load_state_dict(state)
+
+
+def begun(budget_mode: Any) -> tuple[Training, Recording]:
+    """A training of six steps of two slots, of which the first three are a warm-up."""
     config = TrainConfig(
         env="three steps",
         quick="quick",
@@ -140,6 +147,12 @@ def played(budget_mode: Any, numbers: list[tuple[float, float]]) -> tuple[Traini
         head.bias.copy_(torch.tensor([0.0, log(3)]))
     recording = Recording(learner)
     training._learner = recording  # type: ignore[assignment]
+    return training, recording
+
+
+def played(budget_mode: Any, numbers: list[tuple[float, float]]) -> tuple[Training, Recording]:
+    """All steps of such a training, with these draws."""
+    training, recording = begun(budget_mode)
     training._rng = Draws(numbers)
     with closing(training):
         training.begin()
@@ -345,3 +358,23 @@ def test_the_actor_sees_nothing_that_critics_alone_know(
     assert torch.equal(one, two)
     critic = networks.critics[0]
     assert not torch.equal(critic(rows), critic(others))
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3, 5])
+def test_a_training_that_is_taken_up_again_stores_the_same(after: int) -> None:
+    whole, resumed = begun("penalty"), begun("penalty")
+    with closing(whole[0]), closing(resumed[0]):
+        whole[0].begin()
+        for k in range(6):
+            if k == after:
+                saved = deepcopy(whole[0].state())
+            whole[0].advance()
+        resumed[0].load_state(saved)
+        assert resumed[0].step == 2 * after
+        for _ in range(6 - after):
+            resumed[0].advance()
+        one, two = (recording.inner.buffer.state() for _, recording in (whole, resumed))
+        for name, value in one.items():
+            np.testing.assert_array_equal(two[name], value)
+        assert whole[0]._statistics.state() == resumed[0]._statistics.state()
+        assert whole[0].progress().call_probability == resumed[0].progress().call_probability

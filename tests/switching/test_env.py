@@ -23,7 +23,7 @@ from londi.errors import InvalidConfig, UnknownName
 from londi.models.scripted import RandomModel
 from londi.storage.checkpoint import load_state, save_state
 from londi.switching.observation import ObservationLayout, steps_made
-from londi.types import Reply, Step, Usage
+from londi.types import CostBudget, Reply, Step, Usage
 from playthings import LENGTH, Corridor, Scripted, deepthink, quick
 
 LAYOUT = ObservationLayout(QuickEncoder(3).size)
@@ -249,6 +249,30 @@ def test_an_ended_episode_is_followed_by_the_next_seed_and_a_full_budget() -> No
     *_, info = env.step(np.zeros(2))
     assert [step.episode for step in info["steps"]] == [9, 10]
     assert [step.t for step in info["steps"]] == [0, 0]
+    env.close()
+
+
+def test_each_episode_has_the_cost_and_budget_of_its_seed() -> None:
+    env = SwitchingVectorEnv(
+        Corridor,
+        quick(),
+        deepthink(),
+        cost_budget=lambda seed: CostBudget(seed / 100, float(seed % 3)),
+        encoder=QuickEncoder(3),
+        num_envs=2,
+    )
+    observation, info = env.reset(options={"episodes": range(4, 10)})
+    while info["live"].all():
+        view = LAYOUT.view(observation)
+        before = [slot.episode.seed for slot in env._slots]
+        assert view.cost.tolist() == pytest.approx([seed / 100 for seed in before])
+        allowed = info["action_mask"][:, 1]
+        observation, reward, _, _, info = env.step(np.ones(2))
+        for i, step in enumerate(info["steps"]):
+            assert step.episode == before[i]
+            assert step.remaining == view.budget_left[i] <= step.episode % 3
+            assert step.choice == allowed[i] == (step.remaining > 0)
+            assert reward[i] == pytest.approx(step.reward - step.choice * step.episode / 100)
     env.close()
 
 
