@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What language-model work was spent.
+    """Language-model work that was spent.
 
     Attributes:
         calls: prompts answered.
@@ -110,7 +110,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class CostBudget:
-    """On what terms DEEPTHINK can be called.
+    """The cost of a call, and the calls that are left.
 
     Attributes:
         cost: c, the price of a call in units of reward, >= 0.
@@ -121,7 +121,7 @@ class CostBudget:
     remaining: float
 
     def after(self, choice: int) -> CostBudget:
-        """What they are after a choice g: x_{t+1} = x_t - g_t."""
+        """Cost and budget after a choice g: x_{t+1} = x_t - g_t."""
         return CostBudget(self.cost, self.remaining - choice)
 
 

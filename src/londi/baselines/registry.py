@@ -1,8 +1,7 @@
-"""What a universal Switcher is held against: each baseline as Switchers at many settings.
+"""Baselines by name: each as Switchers at many settings, from never to always calling.
 
-A method is a list of `OperatingPoint`s between never and always calling; which of them are any good is
-for validation episodes to say. This file knows what there is and how it is had, and nobody who
-compares.
+Validation episodes choose among the settings. This file knows which baselines there are and how
+each is made, and not how they are compared.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ class OperatingPoint:
 
 
 class BaselineContext:
-    """What the methods of one training seed are made of, each made when it is first asked for.
+    """Logs, networks and models that the baselines of one training seed share, made on first use.
 
     Args:
         folder: where to keep what was learned.

@@ -89,7 +89,7 @@ class Trunk(BaseFeaturesExtractor):
 
 
 def inputs(encoder: Encoder, cost: float) -> UncappedInputs:
-    """What these networks read: they learn without a budget, at one cost."""
+    """Inputs of these networks, which learn without a budget at one cost."""
     return UncappedInputs(ObservationLayout(encoder.size), cost)
 
 

@@ -1,4 +1,4 @@
-"""What an encoder is: features of prompts, and the network that reads them.
+"""Encoders: features of prompts, and the network that reads them.
 
 Features `[B, size]` are made once and stored in the replay buffer. The trunk is the part of the
 network that reads them. Frozen encoders make rich features for a plain trunk; the paper's

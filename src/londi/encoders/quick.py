@@ -91,6 +91,6 @@ class QuickWordsEncoder(QuickEncoder):
 
 
 def _log_odds(confidence: float) -> float:
-    """Of the size of the other features, and sharp near 1, where a model's confidences crowd."""
+    """Log-odds: of the size of the other features, and sharp near 1, where confidences crowd."""
     clear = min(max(confidence, 1e-4), 1 - 1e-4)
     return math.log(clear / (1 - clear))

@@ -23,7 +23,7 @@ ENCODERS = (
     "sentence:<model>",
     "module:name",
 )
-"""What a learned Switcher's encoder may be called."""
+"""Names of encoders for a learned Switcher."""
 
 
 def make_encoder(spec: str, quick: LanguageModel, deepthink: LanguageModel) -> Encoder:

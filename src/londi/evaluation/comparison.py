@@ -114,7 +114,7 @@ class Comparison:
         ]
 
     def candidates(self, method: Baseline) -> list[list[OperatingPoint]]:
-        """Those of each seed; of one alone where seeds make no difference."""
+        """Operating points of each seed; of one seed alone where seeds make no difference."""
         make_folder(self.folder / "learned")
         benches = self.benches if method.seeded else self.benches[:1]
         for bench in benches:

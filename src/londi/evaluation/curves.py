@@ -76,7 +76,7 @@ class MethodCurve:
 
 @dataclass(frozen=True, slots=True)
 class LimitPoint:
-    """What the clairvoyant reaches, on average over the episodes.
+    """Mean return and calls of the clairvoyant over the episodes.
 
     Attributes:
         calls: DEEPTHINK calls an episode.

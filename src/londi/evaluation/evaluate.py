@@ -37,7 +37,7 @@ from londi.types import Step, renamed
 
 METHODS = ("quick", "deepthink", "random", "threshold", "londi")
 ENDS = ("quick", "deepthink")
-"""Those that play without a budget: the ends of the scale."""
+"""Methods that play without a budget: the ends of the scale."""
 RESULTS = "results.json"
 STEPS = "episodes.jsonl"
 
@@ -169,7 +169,7 @@ def calibrate(rate: Callable[[float], float], aim: float) -> float:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What each method played: the steps behind the figures.
+    """The steps that each method played, behind the figures.
 
     Attributes:
         training: the configuration that the Switcher was trained with.

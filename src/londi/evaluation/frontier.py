@@ -1,4 +1,4 @@
-"""`londi frontier`: universal Switchers held against baselines, all along, and against the limit.
+"""`londi frontier`: universal Switchers against baselines at every call rate, and the limit.
 
 Every method is played at many settings on validation episodes, those that are worth it again on
 held-out ones, with and without budgets. Whatever has been played lies in a file of its own, so that
@@ -47,7 +47,7 @@ PRICES = 60
 
 
 TOLD = 2
-"""Of the universal Switcher's settings every other one has its timelines."""
+"""Step between the universal Switcher's settings that replays are made at."""
 
 
 SHARES = (0.5, 0.8, 0.95)
@@ -265,7 +265,7 @@ def _cpts(
 
 
 def _limit(comparison: Comparison) -> clairvoyant.Limit:
-    """What the clairvoyant does in the held-out episodes, found now or before."""
+    """The limit of the held-out episodes, found now or before."""
     config, folder = comparison.config, comparison.folder
     if (folder / clairvoyant.EPISODES).is_file():
         return clairvoyant.read_limit(folder)

@@ -41,7 +41,7 @@ class Part(Protocol):
         ...
 
     def warnings(self) -> tuple[str, ...]:
-        """What went wrong in it."""
+        """Diagnoses of its training."""
         ...
 
 
@@ -96,7 +96,7 @@ def _ready(stop: Event) -> None:
 
 
 def _do_there(part: Part) -> tuple[str, str]:
-    """What a part's `do` returns, and what a user got wrong."""
+    """The figures that a part's `do` returns, and the message of a `LondiError`."""
     assert _stop
     try:
         return part.do(_stop.is_set), ""

@@ -1,7 +1,7 @@
 """`londi sweep`: train and evaluate a Switcher at every point of a grid.
 
 Runs share the cache of language-model answers, and QUICK and DEEPTHINK alone are played once for
-all points that have them. What has ended is kept: a sweep that was interrupted goes on where it
+all points that have them. Parts that have ended are kept: a sweep that was interrupted goes on where it
 was, and its table holds what there is. This file knows how runs are arranged, not how one is made.
 """
 
@@ -102,7 +102,7 @@ class _Point:
 
     @property
     def pair(self) -> dict[str, Any]:
-        """What of the settings says which models play what."""
+        """The settings that name models and environment."""
         return {key: value for key, value in self.settings.items() if key in _PAIR}
 
     def alone(self, folder: Path) -> Path:

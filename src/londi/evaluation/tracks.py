@@ -65,7 +65,7 @@ def numbers(played: Sequence[Sequence[Sequence[Episode]]], name: str) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class CurveSummary:
-    """What sums up a curve: of all episodes, or of a sample of them."""
+    """Area and saving of a curve, over all episodes or a sample of them."""
 
     apgr: float
     saved: float
@@ -84,7 +84,7 @@ class CurveSummary:
 
 
 class CurveSums:
-    """What sums up each curve, with intervals over the same samples of episodes for all."""
+    """Area and saving of each curve, with intervals over the same samples of episodes for all."""
 
     def __init__(
         self,

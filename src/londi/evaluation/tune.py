@@ -111,7 +111,7 @@ def _crossing(falling: Floats, level: float) -> float:
 
 
 def make_target(config: TuneConfig) -> tuple[Target, str]:
-    """What `config` asks for, and in words."""
+    """The target that `config` asks for, and its description."""
     if config.call_rate is not None:
         return call_rate(config.call_rate), f"call_rate = {config.call_rate:g}"
     if config.worth is not None:

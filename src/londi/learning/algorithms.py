@@ -173,7 +173,7 @@ class ReplayLearner:
 
 
 def experience(seen: Transitions) -> Experience:
-    """What a replay buffer holds of a step: the privileged information behind the observation."""
+    """A step as a replay buffer stores it: privileged information behind the observation."""
     return Experience(
         observation=np.concatenate([seen.observation, seen.privileged], 1),
         choice=seen.decision.choice,

@@ -42,7 +42,7 @@ class Diagnosis:
 
 
 def diagnose(config: TrainConfig, reports: Sequence[Progress]) -> list[Diagnosis]:
-    """What the last `WINDOW` reports after the warm-up show; none before there are as many."""
+    """Failures that the last `WINDOW` reports after the warm-up show."""
     last = [report for report in reports if report.step > config.warmup][-WINDOW:]
     if len(last) < WINDOW:
         return []

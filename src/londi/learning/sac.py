@@ -159,7 +159,7 @@ class AutoAlpha:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """What one update saw, before it changed the weights.
+    """Figures of one update, from the weights before it.
 
     Attributes:
         critic: sum of the two critics' mean squared errors.

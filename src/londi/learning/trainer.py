@@ -44,7 +44,7 @@ from londi.switching.switcher import CHECKPOINT
 Array = np.ndarray
 
 FORMAT = 2
-"""Of a training's state; release 0.1, which wrote none, had other observations."""
+"""Version of a training's state; release 0.1, which wrote none, had other observations."""
 
 
 class Training:

@@ -1,6 +1,6 @@
 """Networks that decide: from an observation to the logits of QUICK and DEEPTHINK.
 
-An observation holds x and c as they are. What a network reads is normalised here, by an object
+An observation holds x and c as they are. Inputs of a network are normalised here, by an object
 that is made once for a cost and budget, or for a range of them. This file knows no environment
 and no learner.
 """

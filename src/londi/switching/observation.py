@@ -1,4 +1,4 @@
-"""What the Switcher sees of a state, made in one place.
+"""Observations: the numbers of a state that the Switcher sees, made in one place.
 
 An observation is a row of float32 numbers: the encoder's features of the prompt, then the calls
 left and the cost as they are, then how the episode has gone. Networks normalise these numbers
@@ -153,7 +153,7 @@ class State:
 
 
 class PrivilegedInfo:
-    """What critics may know of a state that no Switcher knows when it decides.
+    """Information about a state for critics in training, which no Switcher has when it decides.
 
     Whether both models would do the same, then DEEPTHINK's own embedding, standardised, where it
     gives one (asymmetric actor-critic, arXiv 1710.06542).

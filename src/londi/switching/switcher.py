@@ -38,7 +38,7 @@ CHECKPOINT = "checkpoint"
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What a Switcher expects of either choice, at B observations; columns (QUICK, DEEPTHINK).
+    """Expected return and calls of either choice, at B observations; columns (QUICK, DEEPTHINK).
 
     Attributes:
         returns: [B, 2], the discounted task return to come, no cost taken off.
@@ -194,7 +194,7 @@ class LearnedSwitcher(Switcher):
         return (call > 0.5).astype(float) if self.greedy else call.astype(float)
 
     def expect(self, observation: Array) -> Expectation:
-        """What it expects of either choice, at observations `[B, D]`.
+        """Expected return and calls of either choice, at observations `[B, D]`.
 
         Raises:
             LondiError: if it is not a universal one, whose critics tell return and calls apart.
