@@ -1,7 +1,7 @@
 """`londi sweep`: train and evaluate a Switcher at every point of a grid.
 
 Runs share the cache of language-model answers, and QUICK and DEEPTHINK alone are played once for
-all points that have them. Parts that have ended are kept: a sweep that was interrupted goes on where it
+all points that have them. Parts that have ended are kept: an interrupted sweep goes on where it
 was, and its table holds what there is. This file knows how runs are arranged, not how one is made.
 """
 
