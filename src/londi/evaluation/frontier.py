@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from londi.baselines.registry import BASELINES, UNIVERSAL, Baseline, BaselineContext, OperatingPoint
 from londi.config import FrontierConfig, TrainConfig
-from londi.envs.memoized import remembered
+from londi.envs.memoized import memoized
 from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds, validation_seeds
 from londi.errors import InvalidConfig, LondiError
@@ -140,7 +140,7 @@ class Comparison:
         self._on_played, self.done = on_played, 0
         self.pair = pair or load_pair(trainings[0], config.seed)
         # The settings of a method mostly take the same ways through an episode.
-        self.pair.make = remembered(self.pair.make)
+        self.pair.make = memoized(self.pair.make)
         self.benches = [
             BaselineContext(
                 folder / "learned" / f"seed={training.seed}",
