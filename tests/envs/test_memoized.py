@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from londi.envs.memoized import remembered
+from londi.envs.memoized import memoized
 from playthings import Corridor, Texts
 
 
@@ -56,14 +56,14 @@ WAYS = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 2), st.text("ab", ma
 @settings(deadline=None)
 @given(ways=WAYS)
 def test_it_tells_what_the_environment_tells(ways: list[tuple[int, int, str]]) -> None:
-    make = remembered(Slow)
+    make = memoized(Slow)
     copies = [make(), make()]
     for k, seed, way in ways:
         assert list(walk(copies[k], seed, way)) == list(walk(Slow(), seed, way))
 
 
 def test_no_step_is_made_twice_by_any_copy() -> None:
-    make = remembered(Slow)
+    make = memoized(Slow)
     one, other = make(), make()
     list(walk(one, 5, "aab"))
     list(walk(other, 5, "aab"))
@@ -76,7 +76,7 @@ def test_no_step_is_made_twice_by_any_copy() -> None:
 
 
 def test_what_was_lost_is_tried_again() -> None:
-    env = remembered(Slow)()
+    env = memoized(Slow)()
     for begun in (1, 2):
         env.reset(seed=1)
         assert env.step("a")[4] == {"found": 0}
@@ -86,14 +86,14 @@ def test_what_was_lost_is_tried_again() -> None:
 
 
 def test_what_is_told_can_be_changed_without_harm() -> None:
-    env = remembered(Slow)()
+    env = memoized(Slow)()
     env.reset(seed=1)[1].clear()
     env.step("a")[4].clear()
     assert list(walk(env, 1, "a")) == list(walk(Slow(), 1, "a"))
 
 
 def test_episodes_without_a_seed_are_refused() -> None:
-    env = remembered(Slow)()
+    env = memoized(Slow)()
     with pytest.raises(ValueError, match="known by their seed alone"):
         env.reset()
     with pytest.raises(ValueError, match="known by their seed alone"):
@@ -101,6 +101,6 @@ def test_episodes_without_a_seed_are_refused() -> None:
 
 
 def test_quick_environments_and_what_is_remembered_already_are_left_alone() -> None:
-    assert remembered(Corridor) is Corridor
-    make = remembered(Slow)
-    assert remembered(make) is make
+    assert memoized(Corridor) is Corridor
+    make = memoized(Slow)
+    assert memoized(make) is make

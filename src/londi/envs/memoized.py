@@ -29,7 +29,7 @@ class _Place:
     after: dict[str, _Place] = field(default_factory=dict)
 
 
-def remembered(make: Make) -> Make:
+def memoized(make: Make) -> Make:
     """A factory of environments that share the results of every step, by seed and actions.
 
     Where a step does not wait for another process, a look-up takes longer than the step: such an

@@ -20,7 +20,7 @@ from londi.baselines.registry import (
     OperatingPoint,
 )
 from londi.config import FrontierConfig, TrainConfig
-from londi.envs.memoized import remembered
+from londi.envs.memoized import memoized
 from londi.envs.seeds import held_out_seeds, validation_seeds
 from londi.errors import InvalidConfig, LondiError
 from londi.evaluation.curves import (
@@ -71,7 +71,7 @@ class Comparison:
         for run in runs:
             check_provenance(run, self.pair)
         # The settings of a method mostly take the same ways through an episode.
-        self.pair.make = remembered(self.pair.make)
+        self.pair.make = memoized(self.pair.make)
         self.benches = [
             BaselineContext(
                 folder / "learned" / f"seed={training.seed}",

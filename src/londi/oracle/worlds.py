@@ -27,7 +27,7 @@ from londi.envs.contract import (
 )
 from londi.envs.episode import TextEpisode
 from londi.envs.histories import HISTORIES
-from londi.envs.memoized import remembered
+from londi.envs.memoized import memoized
 from londi.envs.prompt import History, Prompt
 from londi.errors import InvalidConfig
 from londi.oracle.graph import Deviations, Floats, Graph, State, Successor
@@ -152,7 +152,7 @@ class Worlds:
     """
 
     def __init__(self, make: Callable[[], gym.Env[str, str]]) -> None:
-        make = remembered(make)
+        make = memoized(make)
         with ExitStack() as opened:
             env = make()
             opened.callback(env.close)
