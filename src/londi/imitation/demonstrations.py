@@ -25,6 +25,7 @@ from londi.envs.histories import HISTORIES
 from londi.envs.prompt import Prompt
 from londi.envs.registry import make_env
 from londi.errors import InvalidConfig
+from londi.storage.atomic import replacing
 
 Act = Callable[[Sequence[Prompt]], Sequence[str]]
 
@@ -203,11 +204,12 @@ class _Slot:
 
 def save_demonstrations(file: Path, episodes: Sequence[Demonstration]) -> None:
     """Write episodes as gzipped JSON lines, whole or not at all."""
-    part = file.with_suffix(".part")
-    with gzip.open(part, "wt", compresslevel=1, encoding="utf-8") as out:
+    with (
+        replacing(file) as part,
+        gzip.open(part, "wt", compresslevel=1, encoding="utf-8") as out,
+    ):
         for episode in episodes:
             out.write(json.dumps(asdict(episode)) + "\n")
-    part.replace(file)
 
 
 def load_demonstrations(file: Path) -> list[Demonstration]:
