@@ -27,7 +27,7 @@ from londi.envs.histories import HISTORIES
 from londi.envs.prompt import Prompt
 from londi.envs.registry import make_env
 from londi.errors import InvalidConfig, LondiError
-from londi.imitation.files import whole_file
+from londi.storage.atomic import replacing
 
 Act = Callable[[Sequence[Prompt]], Sequence[str]]
 
@@ -247,7 +247,7 @@ def save_demonstrations(file: Path, episodes: Iterable[Demonstration]) -> None:
         LondiError: if the file cannot be written, such as on a full disk.
     """
     with (
-        whole_file(file) as part,
+        replacing(file) as part,
         gzip.open(part, "wt", compresslevel=1, encoding="utf-8") as out,
     ):
         for episode in episodes:

@@ -34,7 +34,6 @@ from londi.imitation.demonstrations import (
     save_demonstrations,
 )
 from londi.imitation.examples import Examples
-from londi.imitation.files import write_text
 from londi.imitation.preflight import check_folders, check_machine
 from londi.imitation.tokenizer import learn_tokenizer, new_model
 from londi.models.base import LanguageModel
@@ -42,6 +41,7 @@ from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.models.hf.transformer import TransformerModel
 from londi.models.pair import ModelPair
 from londi.models.registry import load_model, load_transformer
+from londi.storage.atomic import write_whole
 from londi.storage.checkpoint import has_state, load_state, save_state
 from londi.storage.runs import create_run
 from londi.switching.budget import Budget
@@ -189,9 +189,9 @@ def finetune(
         "examples": len(examples),
         "seconds": round(spent + time.perf_counter() - started, 1),
     }
-    write_text(folder / MODEL / "README.md", model_card(config, figures))
+    write_whole(folder / MODEL / "README.md", [model_card(config, figures)])
     recipe = json.dumps({"config": asdict(config), "figures": figures}, indent=1) + "\n"
-    write_text(folder / MODEL / "recipe.json", recipe)
+    write_whole(folder / MODEL / "recipe.json", [recipe])
     return figures
 
 
