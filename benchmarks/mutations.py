@@ -27,6 +27,8 @@ ROOT = Path(__file__).parent.parent
 LIMIT = 900
 """Seconds that the tests of a mutation may take."""
 NEEDED = 0.9
+GOOD = ("noticed", "not noticed")
+"""Outcomes that need not be found out again."""
 
 WIRING = "tests/learning/test_wiring.py"
 ROLLOUT = "tests/switching/test_rollout.py"
@@ -364,7 +366,9 @@ def test(source: Path, tests: Sequence[str], log: Path) -> None:
     sys.dont_write_bytecode = True
     import pytest
 
-    code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-k", SLOW, *tests])
+    # The libraries that were imported early need no rewriting.
+    calm = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
+    code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *calm, "-k", SLOW, *tests])
     import londi
 
     ours = Path(londi.__file__).is_relative_to(source)
@@ -387,7 +391,7 @@ def outcome(mutation: Mutation | None, tests: Sequence[str]) -> tuple[str, str]:
         text = log.read_text(encoding="utf-8")
     failed = [line for line in text.splitlines() if line.startswith("FAILED ")]
     said = {0: "not noticed", 1: "noticed"}.get(process.exitcode or 0, "could not be tested")
-    if said == "could not be tested" or (mutation is None and failed):
+    if said == "could not be tested" or (mutation is None and said != "not noticed"):
         print(text, file=sys.stderr)
     return said, failed[0].removeprefix("FAILED ").partition(" - ")[0] if failed else ""
 
@@ -407,9 +411,13 @@ def main() -> int:
     )
     preload()
 
-    def known(key: str, mutation: Mutation | None, tests: Sequence[str]) -> list[str]:
+    def known(mutation: Mutation) -> list[str]:
+        key = digest(mutation)
         if key not in kept:
-            kept[key] = list(outcome(mutation, tests))
+            found = list(outcome(mutation, mutation.tests))
+            if found[0] not in GOOD:
+                return found
+            kept[key] = found
             part = asked.out.with_suffix(".part")
             part.write_text(json.dumps(kept, indent=1), encoding="utf-8")
             part.replace(asked.out)
@@ -417,15 +425,13 @@ def main() -> int:
 
     # Where the tests fail anyway, nothing is noticed.
     tests = sorted({name for mutation in chosen for name in mutation.tests})
-    intact = Mutation("nothing", "", "", "", tuple(tests))
-    if known(digest(intact), None, tests)[0] != "not noticed":
-        del kept[digest(intact)]
+    if outcome(None, tests)[0] != "not noticed":
         print("the tests fail without any mutation", file=sys.stderr)
         return 2
 
     noticed = 0
     with ThreadPoolExecutor(asked.jobs) as threads:
-        outcomes = threads.map(lambda m: known(digest(m), m, m.tests), chosen)
+        outcomes = threads.map(known, chosen)
         for mutation, (said, by) in zip(chosen, outcomes, strict=True):
             noticed += said == "noticed"
             print(
