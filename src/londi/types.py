@@ -7,6 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+"""NumPy numbers of any type; shapes stand in docstrings."""
+Values = dict[str, Any]
+"""Settings and records by name, as YAML and JSON hold them."""
+StateDict = dict[str, Any]
+"""State by name, as a checkpoint holds it: nested dicts of tensors, arrays and plain values."""
+Info = dict[str, Any]
+"""Gymnasium's `info`: entries of an environment by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,8 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from londi.encoders.base import Encoder
 from londi.learning.replay import Experience, ReplayBuffer
@@ -21,9 +19,7 @@ from londi.storage.checkpoint import has_state, load_state, save_state
 from londi.switching.decision import draw
 from londi.switching.env import SwitchingVectorEnv
 from londi.switching.rollout import rollout
-from londi.types import Step
-
-Array = npt.NDArray[Any]
+from londi.types import Array, Step
 
 
 @dataclass(frozen=True, slots=True)

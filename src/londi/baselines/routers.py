@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
@@ -26,8 +24,7 @@ from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.networks import Network, UncappedInputs, UniversalInputs
 from londi.switching.observation import ObservationLayout, steps_made
 from londi.switching.switcher import LearnedSwitcher, Switcher
-
-Array = npt.NDArray[Any]
+from londi.types import Array
 
 HELD_BACK = 0.15
 """Share of the logged episodes that say when to stop."""

@@ -6,17 +6,12 @@ no environment and no language model.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from londi.errors import InvalidConfig
 from londi.switching.observation import ObservationLayout, steps_made
 from londi.switching.switcher import Switcher
-
-Array = npt.NDArray[Any]
-
+from londi.types import Array
 
 BLIND, PROGRESS = ObservationLayout(0), ObservationLayout(1)
 """Layouts of observations without features, and with the last gain of score alone."""

@@ -15,6 +15,7 @@ from londi.errors import MissingExtra
 from londi.switching.env import SwitchingVectorEnv
 from londi.switching.networks import Network, UncappedInputs
 from londi.switching.observation import ObservationLayout
+from londi.types import Info
 
 try:
     from stable_baselines3 import DQN, PPO
@@ -48,7 +49,7 @@ class StableBaselines(VecEnv):
     def step_wait(self) -> Any:
         observation, reward, terminated, truncated, info = self.env.step(self.actions)
         ended = terminated | truncated
-        infos: list[dict[str, Any]] = [
+        infos: list[Info] = [
             {
                 "terminal_observation": info["final_obs"][i],
                 "TimeLimit.truncated": bool(truncated[i] and not terminated[i]),
@@ -117,7 +118,7 @@ def learn(
         "features_extractor_kwargs": {"encoder": encoder, "width": width, "cost": cost},
         "net_arch": [],
     }
-    common: dict[str, Any] = {"gamma": gamma, "seed": seed, "device": "cpu"}
+    common: Info = {"gamma": gamma, "seed": seed, "device": "cpu"}
     world = StableBaselines(env, episodes)
     decides: nn.Module
     if algorithm == "dqn":

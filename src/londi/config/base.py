@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from londi.config.kinds import conform
 from londi.errors import InvalidConfig, UnknownName
+from londi.types import Values
 
 BABYAI_MIX = "londi/BabyAIText-MixedTrainLocal-v0"
 
@@ -84,7 +85,7 @@ class PairConfig(Settings):
     env: str = BABYAI_MIX
     """Text environment, by its Gymnasium name or `module:name`; `londi envs` lists those that come
     with londi."""
-    env_options: dict[str, Any] = field(default_factory=dict)
+    env_options: Values = field(default_factory=dict)
     """Options of the environment, such as `{limit: 50}` or, for ScienceWorld,
     `{tasks: [boil, melt], simplifications: easy}`."""
     quick: str = AUTO

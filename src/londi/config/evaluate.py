@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from londi.config.base import (
     INF,
@@ -14,6 +14,7 @@ from londi.config.base import (
     check,
     check_budget,
 )
+from londi.types import Values
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class EvaluateConfig(Settings):
     """Number of other episodes, which set the confidence threshold to the Switcher's call rate."""
     env: str = ""
     """Environment to play in place of the training environment."""
-    env_options: dict[str, Any] = field(default_factory=dict)
+    env_options: Values = field(default_factory=dict)
     """Environment options to change, such as `{split: dev}` in ScienceWorld."""
     cost: float | None = None
     """c, the price of one DEEPTHINK call in units of reward, for a universal Switcher; by default

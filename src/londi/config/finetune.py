@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from londi.config.base import BABYAI_MIX, INF, MOST_ENVS, MOST_EPISODES, Settings, check
 from londi.errors import InvalidConfig
+from londi.types import Values
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class FinetuneConfig(Settings):
 
     env: str = BABYAI_MIX
     """Environment whose expert is imitated, by its Gymnasium name."""
-    env_options: dict[str, Any] = field(default_factory=dict)
+    env_options: Values = field(default_factory=dict)
     """Options of the environment."""
     base: str = ""
     """Hugging Face model to start from, by name or path; empty for a new T5."""

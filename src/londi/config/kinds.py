@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import numpy as np
 
 from londi.errors import InvalidConfig, LondiError, UnknownName
+from londi.types import Values
 
 T = TypeVar("T")
 
@@ -25,7 +26,7 @@ _WORDS = {
     str: "a text",
     NoneType: "nothing",
 }
-_KINDS: dict[type, dict[str, Any]] = {}
+_KINDS: dict[type, Values] = {}
 
 
 class Misfit(Exception):
@@ -133,7 +134,7 @@ def conform(config: Any) -> None:
         object.__setattr__(config, field.name, value)
 
 
-def kinds(kind: type) -> dict[str, Any]:
+def kinds(kind: type) -> Values:
     """The type of each field of a dataclass."""
     if kind not in _KINDS:
         _KINDS[kind] = get_type_hints(kind)

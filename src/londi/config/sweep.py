@@ -7,18 +7,19 @@ from typing import Any
 
 from londi.config.base import Settings, check
 from londi.errors import InvalidConfig
+from londi.types import Values
 
 
 @dataclass(frozen=True)
 class SweepConfig(Settings):
     """Train and evaluate a Switcher at every point of a grid."""
 
-    base: dict[str, Any] = field(default_factory=dict)
+    base: Values = field(default_factory=dict)
     """Settings of `londi train` that all runs share."""
     grid: list[dict[str, list[Any]]] = field(default_factory=list)
     """One or several grids, such as `[{cost: [0.1, 0.3], seed: [0, 1, 2]}]`. Every combination of
     the values is one run; runs that differ only in their seed share a row of the table."""
-    evaluation: dict[str, Any] = field(default_factory=dict)
+    evaluation: Values = field(default_factory=dict)
     """Settings of `londi evaluate`, applied to every run."""
     jobs: int = 1
     """Number of runs trained at the same time, each in its own process."""

@@ -15,9 +15,10 @@ from typing import Any
 import gymnasium as gym
 
 from londi.envs.contract import Traits
+from londi.types import Info
 
 Make = Callable[[], gym.Env[str, str]]
-_Told = tuple[str, float, bool, bool, dict[str, Any]]
+_Told = tuple[str, float, bool, bool, Info]
 """The results of `step`."""
 
 
@@ -53,9 +54,7 @@ class _Memoized(gym.Wrapper[str, str, str, str]):
         self._taken: list[str] = []
         self._at: tuple[int, list[str]] | None = None  # where the environment itself is
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[str, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: Info | None = None) -> tuple[str, Info]:
         if seed is None or options:
             raise ValueError("only episodes that are known by their seed alone can be memoized")
         self._seed, self._taken = seed, []
@@ -77,7 +76,7 @@ class _Memoized(gym.Wrapper[str, str, str, str]):
         observation, reward, terminated, truncated, info = place.told
         return observation, reward, terminated, truncated, dict(info)
 
-    def _begin(self) -> tuple[str, dict[str, Any]]:
+    def _begin(self) -> tuple[str, Info]:
         self._at = self._seed, []
         return self.env.reset(seed=self._seed)
 

@@ -21,6 +21,7 @@ from londi.envs.prompt import HISTORY
 from londi.envs.scienceworld.env import SHORT_TASKS, ScienceWorld  # noqa: F401  made by name
 from londi.envs.scienceworld.env import TASKS as SCIENCEWORLD_TASKS
 from londi.errors import InvalidConfig, LondiError, UnknownName
+from londi.types import Info
 
 __all__ = [
     "EnvironmentInfo",
@@ -34,7 +35,7 @@ __all__ = [
 
 NAMESPACE = "londi"
 
-MIXES: dict[str, dict[str, Any]] = {
+MIXES: dict[str, Info] = {
     "MixedTrainLocal": {},
     "MixedTestLocal": {"held_out": True},
     "PickUpSeqGoToLocal": {"kinds": ("sequence",)},
@@ -122,14 +123,14 @@ def register() -> None:
 
     Doing so twice is harmless.
     """
-    makers: dict[str, tuple[str, dict[str, Any]]] = {
+    makers: dict[str, tuple[str, Info]] = {
         f"BabyAIText-{mix}-v0": ("_make_mix", {"mix": mix}) for mix in MIXES
     }
     makers |= {
         f"BabyAIText-{level}": ("_make_level", {"level": f"BabyAI-{level}"})
         for level in BABYAI_LEVELS
     }
-    science: dict[str, dict[str, Any]] = {
+    science: dict[str, Info] = {
         "ScienceWorld-v0": {},
         "ScienceWorld-short-v0": {"tasks": SHORT_TASKS, "limit": 50},
     }

@@ -14,6 +14,7 @@ from typing import Any
 
 from londi.evaluation.metrics import Result, read_result
 from londi.storage.atomic import write_whole
+from londi.types import StateDict
 
 FRONTIER = "frontier.json"
 TIMELINES = "timelines.json"
@@ -208,7 +209,7 @@ def _read(file: Path) -> Any:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def _curve(row: dict[str, Any]) -> MethodCurve:
+def _curve(row: StateDict) -> MethodCurve:
     estimates = {
         name: None if row[name] is None else Estimate(**row[name])
         for name in ("apgr", "of_limit", "ahead", "saved")
@@ -217,5 +218,5 @@ def _curve(row: dict[str, Any]) -> MethodCurve:
     return MethodCurve(**row | estimates | points | {"cpt": tuple(row["cpt"])})
 
 
-def _point(row: dict[str, Any]) -> CurvePoint:
+def _point(row: StateDict) -> CurvePoint:
     return CurvePoint(**row | {"result": read_result(row["result"])})

@@ -33,7 +33,7 @@ from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.env import SwitchingVectorEnv
 from londi.switching.rollout import rollout
 from londi.switching.switcher import ConstantSwitcher, Switcher, ThresholdSwitcher
-from londi.types import Step, renamed
+from londi.types import StateDict, Step, renamed
 
 METHODS = ("quick", "deepthink", "random", "threshold", "londi")
 ENDS = ("quick", "deepthink")
@@ -53,7 +53,7 @@ class Record:
     step: Step
     propensity: float
 
-    def row(self, method: str) -> dict[str, Any]:
+    def row(self, method: str) -> StateDict:
         """As a line of `episodes.jsonl`; without a cap `remaining` is null."""
         row = asdict(self.step) | {"method": method, "propensity": self.propensity}
         if not np.isfinite(self.step.remaining):

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from londi.types import Step, renamed
+from londi.types import StateDict, Step, renamed
 
 Floats = npt.NDArray[np.float64]
 
@@ -123,7 +122,7 @@ class Result:
     aborted: int
 
 
-def read_result(row: dict[str, Any]) -> Result:
+def read_result(row: StateDict) -> Result:
     """The result that `dataclasses.asdict` made this of, once it has been through JSON."""
     return Result(
         **renamed(row) | {"seed": tuple(row["seed"]), "return_ci": tuple(row["return_ci"])}

@@ -40,6 +40,7 @@ from londi.storage.atomic import write_whole
 from londi.storage.runs import CONFIG, create_run, is_free, locked
 from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher, Switcher
+from londi.types import StateDict
 
 RESULTS = "results.json"
 
@@ -62,7 +63,7 @@ class Row:
         result: the figures over all seeds that have ended.
     """
 
-    settings: dict[str, Any]
+    settings: StateDict
     result: Result
 
     @property
@@ -97,11 +98,11 @@ class Ended:
 class _Point:
     """The runs that differ in their seed only, and what of the grid they have in common."""
 
-    settings: dict[str, Any]
+    settings: StateDict
     runs: list[TrainConfig]
 
     @property
-    def pair(self) -> dict[str, Any]:
+    def pair(self) -> StateDict:
         """The settings that name models and environment."""
         return {key: value for key, value in self.settings.items() if key in _PAIR}
 
@@ -340,7 +341,7 @@ def _rows(folder: Path, grid: Sequence[_Point], evaluation: EvaluateConfig) -> l
 
 def _row(
     config: TrainConfig,
-    settings: dict[str, Any],
+    settings: StateDict,
     method: str,
     played: Mapping[int, list[Episode]],
     ends: Mapping[str, list[Episode]],

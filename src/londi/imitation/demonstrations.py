@@ -28,6 +28,7 @@ from londi.envs.prompt import Prompt
 from londi.envs.registry import make_env
 from londi.errors import InvalidConfig, LondiError
 from londi.storage.atomic import replacing
+from londi.types import Info
 
 Act = Callable[[Sequence[Prompt]], Sequence[str]]
 
@@ -56,7 +57,7 @@ class Demonstration:
     labels: tuple[str, ...]
     success: bool
     history: str = "plain"
-    states: tuple[dict[str, Any], ...] = ()
+    states: tuple[Info, ...] = ()
 
     def examples(self, history: int) -> Iterator[tuple[Prompt, str]]:
         """Each step as (prompt with at most `history` observations, the expert's action)."""
@@ -187,7 +188,7 @@ class _Slot:
             )
         self._first = self._episode.state
         self._labels = list[str]()
-        self._states = list[dict[str, Any]]()
+        self._states = list[Info]()
         self._success = False
         return True
 
@@ -222,7 +223,7 @@ class _Slot:
             tuple(self._states) if any(self._states) else (),
         )
 
-    def _state(self) -> dict[str, Any]:
+    def _state(self) -> Info:
         """The contents of `info` in the current state that differ from those of the first."""
         now, kept = self._episode.state, {k: self._episode.info[k] for k in self._reads}
         if now.goal != self._first.goal:
@@ -268,7 +269,7 @@ def load_demonstrations(file: Path) -> list[Demonstration]:
         raise LondiError(f"cannot read demonstrations in {str(file)!r}: {reason}") from error
 
 
-def _from_row(row: dict[str, Any]) -> Demonstration:
+def _from_row(row: Info) -> Demonstration:
     states = [
         state | {"actions": tuple(state["actions"])} if "actions" in state else state
         for state in row.get("states", ())

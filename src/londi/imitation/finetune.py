@@ -46,6 +46,7 @@ from londi.storage.checkpoint import has_state, load_state, save_state
 from londi.storage.runs import create_run
 from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher
+from londi.types import StateDict
 
 CHECKPOINT, MODEL = "checkpoint", "model"
 
@@ -79,7 +80,7 @@ def finetune(
     overwrite: bool = False,
     on_progress: Callable[[FinetuneProgress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> dict[str, Any] | None:
+) -> StateDict | None:
     """Train a model as `config` says and leave it in `folder/model`.
 
     Args:
@@ -291,7 +292,7 @@ def _own_states(
     )
 
 
-def _figures(lm: LanguageModel, config: FinetuneConfig) -> dict[str, Any]:
+def _figures(lm: LanguageModel, config: FinetuneConfig) -> StateDict:
     """Return, success and length of held-out episodes that the model plays alone."""
     played = summary(
         play(
@@ -312,7 +313,7 @@ def _figures(lm: LanguageModel, config: FinetuneConfig) -> dict[str, Any]:
     }
 
 
-def model_card(config: FinetuneConfig, figures: dict[str, Any]) -> str:
+def model_card(config: FinetuneConfig, figures: StateDict) -> str:
     """A model card in the form that model hubs read."""
     rows = "\n".join(f"| {key} | {value} |" for key, value in figures.items())
     settings = "\n".join(f"- `{key}`: {value}" for key, value in asdict(config).items())

@@ -44,7 +44,7 @@ from londi.switching.networks import (
 )
 from londi.switching.observation import ObservationLayout
 from londi.switching.rollout import Transitions
-from londi.types import CostBudget
+from londi.types import CostBudget, StateDict
 
 Returns = tuple[float, float]
 """The least and the greatest return of an episode."""
@@ -69,13 +69,13 @@ class Learner(Protocol):
     def update(self, batch: Any) -> Losses:
         """Learn from one of these batches."""
 
-    def switcher(self) -> dict[str, Any]:
+    def switcher(self) -> StateDict:
         """A checkpoint of the Switcher; the algorithm's `switcher` makes it again."""
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> StateDict:
         """All that a resumed run needs."""
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: StateDict) -> None:
         """Take up what `state_dict` returned."""
 
 
@@ -141,7 +141,7 @@ class ReplayLearner:
         inner: SAC | UniversalLearner,
         buffer: ReplayBuffer,
         sample: Callable[[ReplayBuffer, np.random.Generator], Batch],
-        switcher: Callable[[], dict[str, Any]],
+        switcher: Callable[[], StateDict],
         follow: Callable[[], None] = lambda: None,
     ) -> None:
         self._update = cast(Callable[[Batch], Losses], inner.update)
@@ -163,10 +163,10 @@ class ReplayLearner:
         self._follow()
         return losses
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> StateDict:
         return {"learner": self.inner.state_dict(), "buffer": self.buffer.state()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: StateDict) -> None:
         self.inner.load_state_dict(state["learner"])
         self.buffer.load_state(state["buffer"])
         self._follow()
@@ -226,7 +226,7 @@ class SACAlgorithm:
         def sample(buffer: ReplayBuffer, rng: np.random.Generator) -> Batch:
             return buffer.sample(config.batch_size, config.cost, budget.penalty, rng)
 
-        def switcher() -> dict[str, Any]:
+        def switcher() -> StateDict:
             return {
                 "algorithm": "sac",
                 "encoder": config.encoder,
@@ -300,7 +300,7 @@ class UniversalAlgorithm:
             batch = buffer.sample(config.batch_size, 0.0, 0.0, rng)
             return relabel(batch, terms, encoder.size, rng)
 
-        def switcher() -> dict[str, Any]:
+        def switcher() -> StateDict:
             return {
                 "algorithm": "universal",
                 "encoder": config.encoder,

@@ -12,7 +12,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, log
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from londi.learning.replay import Batch
 from londi.switching.networks import Policy, masked_policy
+from londi.types import StateDict
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 Combine = Callable[[Tensor, Tensor], Tensor]
@@ -80,10 +81,10 @@ class Temperature(Protocol):
     def update(self, entropy: Tensor) -> float:
         """Adapt to the policy's `entropy` [N] where it had a choice; returns the loss."""
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> StateDict:
         """All that a resumed run needs."""
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: StateDict) -> None:
         """Take up what `state_dict` returned."""
 
 
@@ -99,11 +100,11 @@ class FixedAlpha:
         """Nothing to learn."""
         return 0.0
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> StateDict:
         """Its value."""
         return {"value": self.value}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: StateDict) -> None:
         """Take up the value."""
         self.value = state["value"]
 
@@ -145,12 +146,12 @@ class AutoAlpha:
         descend(self.optimizer, loss)
         return loss.item()
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> StateDict:
         """Log alpha and its optimizer."""
         log_alpha = self.log_alpha.detach().clone()
         return {"log_alpha": log_alpha, "optimizer": self.optimizer.state_dict()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: StateDict) -> None:
         """Take up log alpha and its optimizer."""
         with torch.no_grad():
             self.log_alpha.copy_(state["log_alpha"])
@@ -248,7 +249,7 @@ class ActorCritic:
         self._average(list(self.targets.parameters()), list(self.critics.parameters()), None)
         self.mean_actor.update_parameters(self.actor)
 
-    def parts(self) -> dict[str, Any]:
+    def parts(self) -> StateDict:
         """All that a resumed run needs, by name."""
         return {
             "actor": self.actor,
@@ -325,11 +326,11 @@ class SAC:
         """Probabilities [B, 2] at what the actor sees; exactly 0 where not `allowed` [B, 2]."""
         return self.networks.probabilities(observation, allowed)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> StateDict:
         """All that a resumed run needs; nested dicts of tensors and plain values."""
         return state_of(self._parts())
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: StateDict) -> None:
         """Take up what `state_dict` returned; training goes on bit for bit as it would have.
 
         Raises:
@@ -342,7 +343,7 @@ class SAC:
         """At most, in units of reward."""
         return alpha * log(2) / (1.0 - self.gamma) if self.gamma < 1 else inf
 
-    def _parts(self) -> dict[str, Any]:
+    def _parts(self) -> StateDict:
         return self.networks.parts() | {"alpha": self.alpha}
 
 
@@ -360,12 +361,12 @@ def losses(
     return Losses(critic.item(), actor.item(), alpha, mean_entropy, q_mean, temperature)
 
 
-def state_of(parts: dict[str, Any]) -> dict[str, Any]:
+def state_of(parts: StateDict) -> StateDict:
     """The states of these parts, by name."""
     return {name: part.state_dict() for name, part in parts.items()}
 
 
-def load_parts(parts: dict[str, Any], state: dict[str, Any]) -> None:
+def load_parts(parts: StateDict, state: StateDict) -> None:
     """Take up what `state_of` returned."""
     for name, part in parts.items():
         part.load_state_dict(state[name])

@@ -11,12 +11,11 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from londi.storage.atomic import write_whole
-from londi.types import Step, renamed
+from londi.types import StateDict, Step, renamed
 
 PROGRESS = "progress.jsonl"
 """The file, in the folder of a run, with one `Progress` a line."""
@@ -129,7 +128,7 @@ class EpisodeStatistics:
             "substituted_actions": sum(tally.substituted_actions for tally in kept) / steps,
         }
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> StateDict:
         """All that a resumed run needs."""
         return {
             "ended": self.ended,
@@ -138,7 +137,7 @@ class EpisodeStatistics:
             "kept": [asdict(tally) for tally in self._kept],
         }
 
-    def load_state(self, state: dict[str, Any]) -> None:
+    def load_state(self, state: StateDict) -> None:
         """Take up what `state` returned."""
         self.ended, self.aborted = state["ended"], state["aborted"]
         self._open = [_EpisodeSums(**tally) for tally in state["open"]]

@@ -40,6 +40,7 @@ from londi.switching.decision import Decision, draw
 from londi.switching.env import SwitchingVectorEnv
 from londi.switching.rollout import Transitions, rollout
 from londi.switching.switcher import CHECKPOINT
+from londi.types import StateDict
 
 Array = np.ndarray
 
@@ -142,11 +143,11 @@ class Training:
             hit_rate=self._pair.hit_rate,
         )
 
-    def switcher(self) -> dict[str, Any]:
+    def switcher(self) -> StateDict:
         """A checkpoint of the Switcher, for `Switcher.load`."""
         return self._learner.switcher()
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> StateDict:
         """All that a resumed run needs."""
         return {
             "format": FORMAT,
@@ -161,7 +162,7 @@ class Training:
             "env": self._env.state(),
         }
 
-    def load_state(self, state: dict[str, Any]) -> None:
+    def load_state(self, state: StateDict) -> None:
         """Take up what `state` returned.
 
         Raises:

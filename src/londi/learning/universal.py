@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import Any
 
 import numpy as np
 import torch
@@ -38,6 +37,7 @@ from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.networks import masked_policy
 from londi.switching.observation import BUDGET_LEFT, CAPPED, COST
+from londi.types import StateDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,15 +200,15 @@ class UniversalLearner:
         """Probabilities [B, 2] at what the actor sees; exactly 0 where not `allowed` [B, 2]."""
         return self.networks.probabilities(observation, allowed)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> StateDict:
         """All that a resumed run needs; nested dicts of tensors and plain values."""
         return state_of(self._parts())
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: StateDict) -> None:
         """Take up what `state_dict` returned."""
         load_parts(self._parts(), state)
 
-    def _parts(self) -> dict[str, Any]:
+    def _parts(self) -> StateDict:
         return self.networks.parts() | {
             "alpha": self.alpha,
             "value_head": self.value_head,

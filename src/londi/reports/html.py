@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,6 +27,7 @@ from londi.evaluation.curves import (
 )
 from londi.reports.frontier import plot_frontier
 from londi.storage.atomic import write_whole
+from londi.types import StateDict
 
 REPORT = "report.html"
 TABLE = "frontier.csv"
@@ -65,7 +65,7 @@ def report(folder: Path) -> Path:
     return folder / REPORT
 
 
-def page(data: dict[str, Any]) -> str:
+def page(data: StateDict) -> str:
     """The page of these figures."""
     scripts = (_PAGE / name for name in ("charts.js", "report.js"))
     script = "\n".join(part.read_text(encoding="utf-8") for part in scripts)
@@ -101,7 +101,7 @@ def table(found: Frontier) -> str:
     return out.getvalue()
 
 
-def _rows(found: Frontier) -> Iterator[dict[str, Any]]:
+def _rows(found: Frontier) -> Iterator[StateDict]:
     for result in (found.quick, found.deepthink):
         yield _row("alone", CurvePoint("alone", result, np.nan))
     for curve in found.curves:
@@ -123,7 +123,7 @@ def _rows(found: Frontier) -> Iterator[dict[str, Any]]:
         }
 
 
-def _row(kind: str, point: CurvePoint) -> dict[str, Any]:
+def _row(kind: str, point: CurvePoint) -> StateDict:
     result = point.result
     low, high = result.return_ci
     return {

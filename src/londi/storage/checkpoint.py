@@ -19,12 +19,13 @@ from safetensors.torch import load_file, save_file
 
 from londi.errors import DamagedFile
 from londi.storage.atomic import present_folder, replacing_folder
+from londi.types import Values
 
 TENSORS = "state.safetensors"
 STRUCTURE = "state.json"
 
 
-def save_state(folder: Path, state: dict[str, Any]) -> None:
+def save_state(folder: Path, state: Values) -> None:
     """Write `state` into `folder`; a kill leaves the old state or the new one.
 
     Args:
@@ -48,7 +49,7 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
         (part / STRUCTURE).write_text(structure, encoding="utf-8")
 
 
-def load_state(folder: Path, expected: Mapping[str, type] | None = None) -> dict[str, Any]:
+def load_state(folder: Path, expected: Mapping[str, type] | None = None) -> Values:
     """Read what `save_state` wrote.
 
     Args:

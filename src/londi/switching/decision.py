@@ -6,12 +6,10 @@ This file knows probabilities, and neither environments nor networks.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from londi.types import Array
 
 
 @dataclass(frozen=True, slots=True)

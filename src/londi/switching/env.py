@@ -31,9 +31,7 @@ from londi.errors import InvalidConfig
 from londi.models.base import LanguageModel
 from londi.switching.budget import Budget
 from londi.switching.observation import Observer, State
-from londi.types import CostBudget, Reply, Step, Usage
-
-Array = npt.NDArray[Any]
+from londi.types import Array, CostBudget, Info, Reply, Step, Usage
 
 
 class _Slot:
@@ -56,7 +54,7 @@ class _Slot:
         steps, repeats = len(self.episode.taken), self._seen[now] - 1
         return State(self.episode.prompt(), cost_budget, steps, repeats)
 
-    def resume(self, saved: dict[str, Any]) -> bool:
+    def resume(self, saved: Info) -> bool:
         """Take up what `save` returned: its actions are done again, and no model is asked.
 
         Returns:
@@ -73,7 +71,7 @@ class _Slot:
         )
         return True
 
-    def save(self) -> dict[str, Any] | None:
+    def save(self) -> Info | None:
         """All that a resumed run needs of this slot."""
         if self.state is None:
             return None
@@ -162,8 +160,8 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         self._begun = 0
 
     def reset(
-        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Array, dict[str, Any]]:
+        self, *, seed: int | list[int | None] | None = None, options: Info | None = None
+    ) -> tuple[Array, Info]:
         """Begin anew in every slot.
 
         Args:
@@ -185,7 +183,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         self.observer.look(self._states)
         return self.observer.observe(self._states), self._info(self._states)
 
-    def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
+    def step(self, actions: Array) -> tuple[Array, Array, Array, Array, Info]:
         """Let QUICK act where `actions` `[num_envs]` is 0 and DEEPTHINK where it is 1.
 
         Raises:
@@ -230,13 +228,11 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
             info |= self._final(finals, ended)
         return self.observer.observe(self._states), reward, terminated, truncated, info
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Info:
         """All that a resumed run needs, short of the order of the episodes."""
         return {"begun": self._begun, "slots": [slot.save() for slot in self._slots]}
 
-    def load_state(
-        self, state: dict[str, Any], episodes: Iterable[int]
-    ) -> tuple[Array, dict[str, Any]]:
+    def load_state(self, state: Info, episodes: Iterable[int]) -> tuple[Array, Info]:
         """Take up what `state` returned, as `reset` would; `episodes` are those of that reset.
 
         The episodes' actions are done again; no language model is asked. An episode that the
@@ -302,14 +298,14 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
             known |= _act(model, states, rows)
         return [(quick.get(i), deepthink.get(i)) for i in range(self.num_envs)]
 
-    def _info(self, states: Sequence[State | None]) -> dict[str, Any]:
+    def _info(self, states: Sequence[State | None]) -> Info:
         return {
             "action_mask": self.budget.allowed(self._remaining(states)),
             "live": np.array([state is not None for state in states]),
             "privileged": self.observer.foresee(states),
         }
 
-    def _final(self, finals: Sequence[State | None], ended: Array) -> dict[str, Any]:
+    def _final(self, finals: Sequence[State | None], ended: Array) -> Info:
         """The states in which episodes have ended, in the form of Gymnasium's vector `info`."""
         observation = list(self.observer.observe(finals))
         info = self._info(finals)
@@ -371,5 +367,5 @@ def _step(
     )
 
 
-def _reply(saved: dict[str, Any] | None) -> Reply | None:
+def _reply(saved: Info | None) -> Reply | None:
     return Reply(**saved | {"usage": Usage(**saved["usage"])}) if saved else None

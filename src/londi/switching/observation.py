@@ -12,20 +12,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, log1p
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from londi.encoders.base import Encoder
 from londi.envs.prompt import Prompt
 from londi.models.base import LanguageModel
-from londi.types import CostBudget, Reply
+from londi.types import Array, CostBudget, Reply
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Array = npt.NDArray[Any]
 Rows = TypeVar("Rows", Array, "Tensor")
 
 BUDGET_LEFT, CAPPED, COST, STEPS, REPEATS = range(5)

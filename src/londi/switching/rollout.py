@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from londi.switching.decision import Decision
 from londi.switching.env import SwitchingVectorEnv
-from londi.types import Step
-
-Array = npt.NDArray[Any]
+from londi.types import Array, Info, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,7 @@ def rollout(
     env: SwitchingVectorEnv,
     decide: Callable[[Array, Array], Decision],
     observation: Array,
-    info: dict[str, Any],
+    info: Info,
 ) -> Iterator[Transitions]:
     """Play on until no slot has an episode left.
 
@@ -92,7 +88,7 @@ def rollout(
         observation, info = after, told
 
 
-def _before_reset(now: Array, info: dict[str, Any], name: str, ended: Array) -> Array:
+def _before_reset(now: Array, info: Info, name: str, ended: Array) -> Array:
     """`now`, with what stood there before a new episode took the slot where one has ended."""
     if not ended.any():
         return now
@@ -101,5 +97,5 @@ def _before_reset(now: Array, info: dict[str, Any], name: str, ended: Array) -> 
     return rows
 
 
-def _final(info: dict[str, Any], name: str, ended: Array) -> Array:
+def _final(info: Info, name: str, ended: Array) -> Array:
     return _before_reset(info[name], info.get("final_info", {}), name, ended)

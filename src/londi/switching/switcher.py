@@ -9,10 +9,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -28,9 +27,7 @@ from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.decision import Decision, draw
 from londi.switching.networks import PenaltyActor, UniversalActor, UniversalValue, masked_policy
-from londi.types import CostBudget
-
-Array = npt.NDArray[Any]
+from londi.types import Array, CostBudget, StateDict
 
 CHECKPOINT = "checkpoint"
 """The folder, in that of a run, where its state is."""
@@ -90,7 +87,7 @@ class Switcher(ABC):
             raise LondiError(f"no checkpoint in {str(folder)!r}; expected the folder of a run")
         damaged = LondiError(f"the checkpoint in {str(folder)!r} is damaged or of no Switcher")
         try:
-            state: dict[str, Any] = load_state(saved)["switcher"]
+            state: StateDict = load_state(saved)["switcher"]
             kind = _kind(state, Path(folder))
             make = _MAKERS.get(kind) or cast(SavedSwitcher, resolve(kind, "algorithm")).switcher
             encoder = make_encoder(str(state["encoder"]), quick, deepthink)
@@ -127,7 +124,7 @@ class SavedSwitcher(Protocol):
     """An algorithm that can make its Switcher again from a checkpoint."""
 
     @staticmethod
-    def switcher(state: dict[str, Any], encoder: Encoder, greedy: bool) -> Switcher:
+    def switcher(state: StateDict, encoder: Encoder, greedy: bool) -> Switcher:
         """The Switcher of `state`, which the algorithm's learner has left."""
 
 
@@ -206,13 +203,13 @@ class LearnedSwitcher(Switcher):
         return Expectation(said[..., 0], said[..., 1])
 
 
-def _fixed(state: dict[str, Any], encoder: Encoder, greedy: bool) -> Switcher:
+def _fixed(state: StateDict, encoder: Encoder, greedy: bool) -> Switcher:
     actor = PenaltyActor(encoder, _width(state), state["budget"], state["punishment"])
     actor.load_state_dict(state["actor"])
     return LearnedSwitcher(actor, encoder.spec, greedy)
 
 
-def _universal(state: dict[str, Any], encoder: Encoder, greedy: bool) -> Switcher:
+def _universal(state: StateDict, encoder: Encoder, greedy: bool) -> Switcher:
     terms, width = CostBudgetRange(**state["cost_budget"]), _width(state)
     actor = UniversalActor(encoder, width, terms)
     actor.load_state_dict(state["actor"])
@@ -225,7 +222,7 @@ _MAKERS = {"sac": _fixed, "universal": _universal}
 """Makers of the built-in algorithms' Switchers."""
 
 
-def _width(state: dict[str, Any]) -> int:
+def _width(state: StateDict) -> int:
     """Width of the hidden layers, which is that of the last one's weights."""
     width, weights = state["width"], state["actor"]["head.weight"]
     if type(width) is not int or width != weights.shape[1]:
@@ -233,7 +230,7 @@ def _width(state: dict[str, Any]) -> int:
     return width
 
 
-def _kind(state: dict[str, Any], folder: Path) -> str:
+def _kind(state: StateDict, folder: Path) -> str:
     """The algorithm that a saved Switcher is of; one of release 0.1 is brought to today's form."""
     if "algorithm" not in state:
         if "terms" in state:
@@ -250,5 +247,5 @@ def _kind(state: dict[str, Any], folder: Path) -> str:
     return kind
 
 
-def _without_inner(weights: dict[str, Any]) -> dict[str, Any]:
+def _without_inner(weights: StateDict) -> StateDict:
     return {name.replace("trunk.inner.", "trunk."): value for name, value in weights.items()}
