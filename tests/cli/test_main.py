@@ -99,6 +99,13 @@ from londi.storage.checkpoint import load_state
         ("finetune --noise [5.0]", "noise: expected chances from 0 to 1, got [5.0]"),
         ("sweep", "grid: expected settings with their values, got none"),
         ("sweep --grid 5", "grid"),
+        ("train --env_options 5", "env_options: expected keys with values, got 5"),
+        ("train --cost_range 1", "cost_range: expected a list, got 1"),
+        ("train --universal maybe", "universal: expected true or false, got maybe"),
+        ("sweep --grid 5", "grid: expected a list, got 5"),
+        ("evaluate run --cost abc", "cost: expected a number, got abc"),
+        ("evaluate", "expected londi evaluate RUN [RUN ...] [OPTION ...]"),
+        ("limit", "expected londi limit --out DIR [OPTION ...]"),
         ("finetune --steps 0", "steps: expected a whole number >= 1, got 0"),
     ],
 )

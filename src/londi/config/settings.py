@@ -19,7 +19,15 @@ from londi.errors import InvalidConfig, UnknownName
 
 Config = TypeVar("Config")
 
-_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a text",
+    "list": "a list",
+    "tuple": "a list",
+    "dict": "keys with values",
+}
 _WRONG_VALUE = re.compile(
     r"Parser key \"(?:\w+\.)*(?P<key>\w+)\": (?:"
     r"Expected an? (?P<one>.+?)\. Got value: (?P<got>.*)"
@@ -93,7 +101,8 @@ def explain(message: str, known: Sequence[str], where: str = "") -> InvalidConfi
     message = re.sub(r'Parser key "(\w+)": File does not exist:', r"\1: there is no file", message)
     if wrong := _WRONG_VALUE.match(message):
         kinds = (wrong["one"] or wrong["many"]).split(", ")
-        wanted = " or ".join(_KINDS.get(kind, kind) for kind in kinds)
+        # A setting is left at nothing by leaving it out.
+        wanted = " or ".join(_KINDS.get(kind, kind) for kind in kinds if kind != "NoneType")
         value = wrong["got"] if wrong["one"] else wrong["given"]
         return InvalidConfig(f"{where}{wrong['key']}: expected {wanted}, got {value}")
     return InvalidConfig(where + message)
