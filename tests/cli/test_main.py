@@ -110,6 +110,13 @@ from londi.storage.checkpoint import load_state
         ("finetune --phrases ['[']", "phrases: expected regular expressions, got '['"),
         ("limit --episodes 99999999999", "episodes: expected a whole number from 1 to 1,000,000"),
         ("evaluate run --episodes 99999999999", "episodes: expected a whole number from 1 to"),
+        ("train --env_options 5", "env_options: expected keys with values, got 5"),
+        ("train --cost_range 1", "cost_range: expected a list of 2, got 1"),
+        ("train --universal maybe", "universal: expected true or false, got maybe"),
+        ("sweep --grid 5", "grid: expected a list, got 5"),
+        ("evaluate run --cost abc", "cost: expected a number, got abc"),
+        ("evaluate", "expected londi evaluate RUN [RUN ...] [OPTION ...]"),
+        ("limit", "expected londi limit --out DIR [OPTION ...]"),
         ("finetune --steps 0", "steps: expected a whole number >= 1, got 0"),
     ],
 )

@@ -121,8 +121,9 @@ def parse(verbs: Mapping[str, Verb], arguments: Sequence[str]) -> tuple[Verb, Na
         return None
     chosen = arguments[0]
     flags = flags_of(parsers[chosen]) if chosen in parsers else set()
+    folders = chosen in parsers and any(not a.option_strings for a in parsers[chosen]._actions)
     try:
-        given = main.parse_args(spelled(arguments, flags))
+        given = main.parse_args(spelled(arguments, flags, folders))
     except ArgumentError as error:
         raise _misused(str(error), chosen, parsers) from error
     except UnicodeDecodeError as error:
@@ -142,7 +143,7 @@ def flags_of(parser: ArgumentParser) -> set[str]:
     }
 
 
-def spelled(arguments: Sequence[str], flags: set[str]) -> list[str]:
+def spelled(arguments: Sequence[str], flags: set[str], folders: bool = False) -> list[str]:
     """The arguments as the parsers know them.
 
     An option has the name of the field that holds it, so `--call-rate` is `--call_rate`; and
@@ -151,6 +152,7 @@ def spelled(arguments: Sequence[str], flags: set[str]) -> list[str]:
     Args:
         arguments: as they were given.
         flags: the options of true and false.
+        folders: whether the verb takes words that are no options, which may follow a flag.
     """
     found: list[str] = []
     for k, argument in enumerate(arguments):
@@ -159,8 +161,9 @@ def spelled(arguments: Sequence[str], flags: set[str]) -> list[str]:
             found.append(argument)
             continue
         name = "--" + name[2:].replace("-", "_")
-        following = arguments[k + 1].lower() if k + 1 < len(arguments) else ""
-        if name in flags and not equals and following not in ("true", "false", "yes", "no"):
+        following = arguments[k + 1].lower() if k + 1 < len(arguments) else "--"
+        own = following in ("true", "false") or not (folders or following.startswith("--"))
+        if name in flags and not equals and not own:
             equals, value = "=", "true"
         found.append(f"{name}{equals}{value}")
     return found
@@ -187,5 +190,7 @@ def _misused(message: str, verb: str, parsers: Mapping[str, ArgumentParser]) -> 
     if verb not in parsers:
         return UnknownName("verb", verb, parsers)
     message = re.sub(r"\bnull\b", "none", message)
+    if "arguments are required:" in message:
+        return LondiError(f"expected {parsers[verb].usage}")
     options = (option for action in parsers[verb]._actions for option in action.option_strings)
     return explain(message, [name.removeprefix("--") for name in options if name[:2] == "--"])

@@ -126,6 +126,7 @@ def train_run(
             overwrite=overwrite,
             on_progress=report,
             on_diagnosis=diagnosed,
+            on_warning=warn,
             should_stop=asked,
         )
     if not done:

@@ -115,7 +115,8 @@ def explain(message: str, known: Sequence[str], where: str = "") -> InvalidConfi
     message = re.sub(r'Parser key "(\w+)": File does not exist:', r"\1: there is no file", message)
     if wrong := _WRONG_VALUE.match(message):
         kinds = (wrong["one"] or wrong["many"]).split(", ")
-        wanted = " or ".join(_KINDS.get(kind, kind) for kind in kinds)
+        # A setting is left at nothing by leaving it out.
+        wanted = " or ".join(_KINDS.get(kind, kind) for kind in kinds if kind != "NoneType")
         value = wrong["got"] if wrong["one"] else wrong["given"]
         return InvalidConfig(f"{where}{wrong['key']}: expected {wanted}, got {value}")
     return InvalidConfig(where + message)

@@ -169,7 +169,7 @@ class TrainConfig(PairConfig):
             )
 
     def warnings(self, horizon: int, returns: tuple[float, float]) -> list[str]:
-        """What is allowed and yet likely to train a useless Switcher, one line each.
+        """Settings that are allowed and yet likely to train a useless Switcher, one line each.
 
         Args:
             horizon: most steps of an episode.

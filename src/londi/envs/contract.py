@@ -72,6 +72,7 @@ class Traits:
         returns: the least and the greatest return of an episode; None where they are not known.
         lists_actions: whether `info["actions"]` names the possible actions.
         rewindable: whether the environment follows `Rewindable`.
+        horizon: steps after which an episode is cut off; None where that is not known.
     """
 
     history: str = "plain"
@@ -79,6 +80,7 @@ class Traits:
     returns: tuple[float, float] | None = None
     lists_actions: bool = True
     rewindable: bool = False
+    horizon: int | None = None
 
     @classmethod
     def of(cls, env: gym.Env[str, str]) -> Traits:
@@ -111,6 +113,12 @@ class Traits:
                     f" return, got {declared['returns']!r}"
                 )
             declared["returns"] = low, high
+        horizon = declared.get("horizon")
+        if horizon is not None and not (type(horizon) is int and horizon >= 1):
+            raise InvalidConfig(
+                f"{name_of(env)}: metadata['horizon']: expected a whole number >= 1,"
+                f" got {horizon!r}"
+            )
         return cls(**declared)
 
 

@@ -44,6 +44,7 @@ class TextEpisode:
         self.history = traits.history
         self.waits = traits.waits
         self.returns = traits.returns
+        self.horizon = traits.horizon
         self.lists_actions = traits.lists_actions
 
     def start(self, seed: int) -> None:

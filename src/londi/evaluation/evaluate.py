@@ -22,11 +22,12 @@ from londi.encoders.registry import make_encoder
 from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds, validation_seeds
 from londi.errors import InvalidConfig
-from londi.evaluation.metrics import Episode, Played, Result, call_rate, read_result, result
+from londi.evaluation.metrics import Episode, Played, Result, call_rate, result
 from londi.evaluation.operating_point import load_operating_point
 from londi.models.pair import ModelPair, load_pair
 from londi.models.provenance import check_provenance
 from londi.storage.atomic import write_whole
+from londi.storage.records import read_record
 from londi.storage.runs import read_run
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
@@ -272,7 +273,7 @@ def write_played(file: Path, played: Sequence[Episode]) -> None:
 
 def read_played(file: Path) -> list[Episode]:
     """Read what `write_played` wrote."""
-    return episodes_of(json.loads(file.read_text(encoding="utf-8")))
+    return read_record(file, list[Episode], renamed)
 
 
 def episodes_of(rows: Sequence[Mapping[str, Any]]) -> list[Episode]:
@@ -321,4 +322,4 @@ def write_steps(folder: Path, evaluation: Evaluation) -> None:
 
 def read_results(folder: Path) -> list[Result]:
     """Read what `write_results` wrote."""
-    return list(map(read_result, json.loads((folder / RESULTS).read_text(encoding="utf-8"))))
+    return read_record(folder / RESULTS, list[Result], renamed)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from londi.storage.atomic import write_whole
+from londi.storage.atomic import append, write_whole
+from londi.storage.records import read_lines
 from londi.types import StateDict, Step, renamed
 
 PROGRESS = "progress.jsonl"
@@ -146,20 +147,17 @@ class EpisodeStatistics:
 
 def append_progress(folder: Path, progress: Progress) -> None:
     """Write a report below the earlier ones of the run in `folder`."""
-    with open(folder / PROGRESS, "a", encoding="utf-8") as out:
-        out.write(json.dumps(asdict(progress)) + "\n")
+    append(folder / PROGRESS, json.dumps(asdict(progress)) + "\n")
 
 
 def read_progress(folder: Path) -> list[Progress]:
-    """The reports of the run in `folder`; none where there is no file."""
+    """The reports of the run in `folder`; none where there is no file.
+
+    Raises:
+        DamagedFile: if a line is no report; a last one that a kill has cut short is left out.
+    """
     file = folder / PROGRESS
-    reports = []
-    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
-        try:
-            reports.append(Progress(**renamed(json.loads(line))))
-        except json.JSONDecodeError:  # a kill cut the line short
-            break
-    return reports
+    return read_lines(file, Progress, renamed) if file.is_file() else []
 
 
 def keep_progress(folder: Path, step: int) -> list[Progress]:

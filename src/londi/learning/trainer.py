@@ -108,6 +108,11 @@ class Training:
             encoder=self._env.observer.encoder.spec,
         )
 
+    def warnings(self) -> list[str]:
+        """Settings that do not fit the environment's returns, one line each."""
+        horizon, returns = self._env.horizon, self._env.returns
+        return self._config.warnings(horizon, returns) if horizon and returns else []
+
     def begin(self) -> None:
         """Start every slot of the environment."""
         episodes = switching_seeds(self._config.seed)
@@ -231,6 +236,7 @@ def train(
     overwrite: bool = False,
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_diagnosis: Callable[[Diagnosis], None] = lambda _: None,
+    on_warning: Callable[[str], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Train a Switcher as `config` says, and leave it in `folder`.
@@ -246,6 +252,7 @@ def train(
         overwrite: replace an earlier run.
         on_progress: told of every report.
         on_diagnosis: told of a failure, when it is first seen and when it is back.
+        on_warning: told, before the first step, of settings that may train a useless Switcher.
         should_stop: asked after every step; if true, a checkpoint is left and training ends.
 
     Returns:
@@ -269,6 +276,8 @@ def train(
             create_run(folder, run.named(config) if brought or encoder else config, overwrite)
             write_provenance(folder, pair)
         stack.enter_context(locked(folder))
+        for warning in run.warnings():
+            on_warning(warning)
         if has_state(saved):
             state = load_state(saved)
             if state["step"] >= config.steps:

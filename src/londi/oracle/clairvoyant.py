@@ -26,6 +26,7 @@ from londi.models.pair import ModelPair, load_pair
 from londi.oracle.explore import explore
 from londi.oracle.graph import ENDED, Graph
 from londi.storage.atomic import write_whole
+from londi.storage.records import read_lines
 
 LIMIT = "limit.json"
 EPISODES = "limit.jsonl"
@@ -191,8 +192,7 @@ def write_limit(folder: Path, found: Limit) -> None:
 
 def read_limit(folder: Path) -> Limit:
     """Read what `write_limit` wrote."""
-    lines = (folder / EPISODES).read_text(encoding="utf-8").splitlines()
-    return summed_up([EpisodeLimit(**json.loads(line)) for line in lines])
+    return summed_up(read_lines(folder / EPISODES, EpisodeLimit))
 
 
 def turns(returns: Sequence[float], calls: Sequence[int]) -> Iterator[float]:

@@ -149,7 +149,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         make = env if callable(env) else lambda: make_env(str(env))
         self._slots = [_Slot(TextEpisode(make())) for _ in range(num_envs)]
         self._threads = ThreadPoolExecutor(num_envs) if self._slots[0].episode.waits else None
-        self.returns = self._slots[0].episode.returns
+        self.returns, self.horizon = self._slots[0].episode.returns, self._slots[0].episode.horizon
         self._map = self._threads.map if self._threads else map
         size = self.observer.layout.size
         self.single_observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float32)

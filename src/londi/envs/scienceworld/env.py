@@ -153,7 +153,8 @@ class ScienceWorld(gym.Env[str, str]):
         self._simplifications = simplifications
         self._limit = limit
         self.list_actions = list_actions
-        self.metadata = type(self).metadata | {"lists_actions": list_actions}
+        declared = {"lists_actions": list_actions, "horizon": limit}
+        self.metadata = type(self).metadata | declared
         self._expert = expert
         self._simulator = Simulator(timeout)
         self.render_mode = render_mode
