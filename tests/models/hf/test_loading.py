@@ -71,7 +71,7 @@ def causal(config: Any, make: Any, demonstrations: list[Demonstration], folder: 
 def test_a_missing_weight_is_named(folder: Path) -> None:
     """A7: it would be drawn at random, another one each time."""
     name = "encoder.block.0.layer.0.SelfAttention.q.weight"
-    weights(folder, lambda state: state.pop(name) and None)
+    weights(folder, lambda state: state.__delitem__(name))
     assert f"it lacks the weights '{name}'" in refused(folder)
 
 
@@ -144,7 +144,7 @@ def test_a_score_of_nan_ends_the_game(make_lm: MakeLM, choose: str) -> None:
     lm = make_lm(choose=choose)
     with torch.no_grad():
         lm.model.shared.weight[:] = float("nan")
-    with pytest.raises(ModelError, match="expected .* got .* for 'go to the red ball") as caught:
+    with pytest.raises(ModelError, match=r"expected .* got .* for 'go to the red ball") as caught:
         lm.act(PROMPTS)
     assert repr(lm.name) in str(caught.value) and len(str(caught.value).splitlines()) == 1
 
@@ -210,10 +210,9 @@ def test_a_tokenizer_without_a_fast_backend_plays(tmp_path: Path) -> None:
         decoder_start_token_id=0,
     )
     torch.manual_seed(0)
-    lm = Seq2SeqModel(T5ForConditionalGeneration(config), tokenizer, "byt5")
-    lm.save(tmp_path)
-    again = load_model(str(tmp_path))
-    check_model(again)
+    Seq2SeqModel(T5ForConditionalGeneration(config), tokenizer, "byt5").save(tmp_path)
+    lm, again = load_model(str(tmp_path)), load_model(str(tmp_path))
+    check_model(lm)
     assert again.fingerprint == lm.fingerprint
 
 
