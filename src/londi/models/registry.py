@@ -81,8 +81,8 @@ def load_transformer(path: str, **settings: Any) -> TransformerModel:
         MissingExtra: if its device takes a package that is not installed.
     """
     from londi.models.hf.causal import CausalModel
+    from londi.models.hf.loading import is_encoder_decoder
     from londi.models.hf.seq2seq import Seq2SeqModel
-    from londi.models.hf.transformer import is_encoder_decoder
 
     kind = Seq2SeqModel if is_encoder_decoder(path) else CausalModel
     return kind.load(path, **settings)

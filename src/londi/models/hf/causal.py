@@ -19,8 +19,9 @@ from transformers import AutoModelForCausalLM
 
 from londi.envs.prompt import Prompt
 from londi.errors import ModelError
+from londi.models.hf.introspection import matrix_weights
 from londi.models.hf.reader import Reader
-from londi.models.hf.transformer import IGNORED, Choice, TransformerModel, matrix_weights
+from londi.models.hf.transformer import IGNORED, Choice, TransformerModel
 
 _BEFORE = ":"
 """What stands before an action in the prompts."""
@@ -86,7 +87,13 @@ class CausalModel(TransformerModel):
     def _closing(self) -> int:
         if not self.tokenizer.chat_template:
             return _ASKING
-        return _ASKING + len(self._ids(self._chat(_MARK).rpartition(_MARK)[2]))
+        chat = self._chat(_MARK)
+        if _MARK not in chat:
+            raise ModelError(
+                f"model {self.tokenizer.name_or_path!r}: its chat template drops the text of a"
+                " message, so that the model would never see a prompt"
+            )
+        return _ASKING + len(self._ids(chat.rpartition(_MARK)[2]))
 
     @cached_property
     def _end_id(self) -> int:
@@ -181,6 +188,8 @@ class CausalModel(TransformerModel):
                 f"model {self.name!r}: an action of {width} tokens does not fit behind a prompt of"
                 f" {ids.shape[1]} in the context of {context}; lower max_tokens"
             )
+        if self.model._is_stateful:
+            return self._whole_scores(ids, mask, candidates)
         first = self._forward(
             ids, mask, use_cache=True, output_hidden_states=True, logits_to_keep=1
         )
@@ -195,6 +204,18 @@ class CausalModel(TransformerModel):
             logits = torch.cat([logits, rest.logits.view(rows, count, width - 1, -1)], 2)
         return self._sums(logits, candidates), first.hidden_states[-1][:, -1]
 
+    def _whole_scores(self, ids: Tensor, mask: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
+        """As `scores`, reading each prompt anew for each candidate: a state-space model keeps no
+        keys and values that could be copied.
+        """
+        rows, (count, width) = ids.shape[0], candidates.shape
+        own = candidates.clamp(min=0).repeat(rows, 1)
+        whole = torch.cat([ids.repeat_interleave(count, 0), own], 1)
+        seen = torch.cat([mask.repeat_interleave(count, 0), torch.ones_like(own)], 1)
+        out = self._forward(whole, seen, use_cache=False, output_hidden_states=True)
+        logits = out.logits[:, -width - 1 : -1].reshape(rows, count, width, -1)
+        return self._sums(logits, candidates), out.hidden_states[-1][::count, ids.shape[1] - 1]
+
     def _generate(self, ids: Tensor, mask: Tensor) -> tuple[list[Choice], Tensor]:
         out = self.model.generate(
             input_ids=ids,
@@ -202,7 +223,7 @@ class CausalModel(TransformerModel):
             max_new_tokens=self._max_new_tokens,
             do_sample=False,
             num_beams=1,
-            pad_token_id=self.tokenizer.pad_token_id,
+            pad_token_id=self._pad_id,
             eos_token_id=self._end_ids,
             return_dict_in_generate=True,
             output_logits=True,

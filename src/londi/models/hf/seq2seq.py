@@ -16,8 +16,9 @@ from transformers import AutoModelForSeq2SeqLM
 from transformers.modeling_outputs import BaseModelOutput
 
 from londi.envs.prompt import Prompt
+from londi.models.hf.introspection import matrix_weights
 from londi.models.hf.reader import Reader
-from londi.models.hf.transformer import Choice, TransformerModel, matrix_weights
+from londi.models.hf.transformer import Choice, TransformerModel
 
 
 class _Weights(NamedTuple):

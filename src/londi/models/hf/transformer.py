@@ -11,32 +11,31 @@ import copy
 import hashlib
 import json
 import time
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from importlib.util import find_spec
-from os.path import exists
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from torch import nn
-from transformers import AutoConfig, AutoTokenizer, GenerationConfig
-from transformers.utils import logging as hf_logging
+from transformers import GenerationConfig
 
 from londi.envs.prompt import HISTORY, Prompt
 from londi.errors import InvalidConfig, MissingExtra, ModelError, UnknownName
-from londi.models.check import check_replies
+from londi.models.check import PROMPTS, check_replies, differ
 from londi.models.hf.energy import energy_counter
 from londi.models.hf.int8 import Int8Linear, to_int8
+from londi.models.hf.introspection import tokenizer_settings
+from londi.models.hf.loading import SETTINGS, load_parts, quiet, read_settings
 from londi.models.hf.reader import MAX_TOKENS, Reader
 from londi.types import Reply, Usage
 
-SETTINGS = "londi.json"
-"""Beside the weights: how this model wants its prompts (`history`, `max_tokens`)."""
+KEPT = 256
+"""Lists of actions whose token ids are kept."""
 
 IGNORED = -100
 """The label that pads a candidate, and that a loss leaves out."""
@@ -95,8 +94,16 @@ class TransformerModel(ABC):
         scoring: Scoring = "logprob",
         max_new_tokens: int = 16,
     ) -> None:
-        if tokenizer.eos_token_id is None:
+        end, known = tokenizer.eos_token_id, model.get_input_embeddings().weight.shape[0]
+        if end is None:
             raise ModelError(f"model {name!r}: its tokenizer has no end token")
+        if end >= known:
+            raise ModelError(
+                f"model {name!r}: its tokenizer's end token {end} is none of the model's {known}"
+            )
+        pad = tokenizer.pad_token_id
+        # Padding is masked, so any token that the model has will do.
+        self._pad_id: int = end if pad is None or pad >= known else pad
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.name = name
@@ -104,6 +111,7 @@ class TransformerModel(ABC):
         self._choose = choose
         self._scoring = scoring
         self._max_new_tokens = max_new_tokens
+        self._uncounted = False
         self._candidates: dict[tuple[str, ...], torch.Tensor] = {}
         # Greedy means greedy: of what a checkpoint brings for its own way of generating, such as a
         # penalty on the words of the prompt, only the special tokens are kept.
@@ -142,23 +150,37 @@ class TransformerModel(ABC):
         int8 = dtype == "int8"
         if int8 and device.partition(":")[0] != "cpu":
             raise InvalidConfig(f"dtype: int8 runs on the device cpu only, got {device!r}")
-        with _loading(path):
-            tokenizer = AutoTokenizer.from_pretrained(path)
-            model = cls.loader.from_pretrained(
-                path,
-                dtype=torch.float32 if int8 else getattr(torch, dtype),
-                use_safetensors=True,
-                device_map="auto" if device == "auto" else None,
+        plain = torch.float32 if int8 else getattr(torch, dtype)
+        model, tokenizer = load_parts(cls.loader, path, plain, device)
+        if int8:
+            to_int8(model)
+        loaded = cls(model, tokenizer, path, **{**read_settings(path), **settings})
+        loaded._check_neighbours()
+        return loaded
+
+    def _check_neighbours(self) -> None:
+        """Play one prompt at a time if an answer depends on the other prompts of its batch."""
+        room, self._max_new_tokens = self._max_new_tokens, min(3, self._max_new_tokens)
+        asked = [PROMPTS[0], PROMPTS[1]]
+        if self._choose == "score":
+            asked += [replace(prompt, actions=()) for prompt in asked]
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                together = self.act(asked)
+                alone = [self.act([prompt])[0] for prompt in asked]
+        except ModelError:
+            return  # The same error comes again where a prompt of the game causes it.
+        finally:
+            self._max_new_tokens = room
+            self.reader.cut = 0
+        if any(differ(*both) for both in zip(together, alone, strict=True)):
+            self._batch_size = 1
+            warnings.warn(
+                f"model {self.name!r}: its answers depend on the other prompts of a batch, so that"
+                " it is asked one prompt at a time",
+                stacklevel=3,
             )
-            model = model if device == "auto" else model.to(device)
-            if any(weight.is_meta for weight in model.parameters()):
-                raise ValueError("it does not fit on the devices, and would be read from disk")
-            if int8:
-                to_int8(model)
-        file = Path(path) / SETTINGS
-        if file.is_file():
-            settings = {**json.loads(file.read_text()), **settings}
-        return cls(model, tokenizer, path, **settings)
 
     def save(self, folder: Path, dtype: torch.dtype = torch.float32) -> None:
         """Write weights (safetensors), tokenizer and settings into `folder`.
@@ -168,7 +190,7 @@ class TransformerModel(ABC):
         """
         if any(isinstance(module, Int8Linear) for module in self.model.modules()):
             raise ModelError(f"model {self.name!r} is in int8; load it in another dtype to save it")
-        with _quiet():
+        with quiet():
             copy.deepcopy(self.model).to(dtype).save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
         wanted = {"history": self.reader.history, "max_tokens": self.reader.max_tokens}
@@ -185,8 +207,7 @@ class TransformerModel(ABC):
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
         shape = self.model.config.to_dict()
         told = {key: shape[key] for key in shape if key not in _OF_NO_MATTER}
-        reading = json.loads(self.tokenizer.backend_tokenizer.to_str())
-        reading |= {"padding": None, "truncation": None}  # as the last call left them
+        reading = tokenizer_settings(self.tokenizer)
         shown = (self.reader.history, self.reader.max_tokens)
         settings = (*shown, self._choose, self._scoring, self._max_new_tokens)
         for part in (told, self.model.generation_config.to_dict(), reading):
@@ -215,8 +236,7 @@ class TransformerModel(ABC):
             used, before = self._energy(), used
             seconds, joules = (start - began) / len(chunk), (used - before) / len(chunk)
             for i, (choice, vector), ids in zip(chunk, chosen, tokens, strict=True):
-                flops = self.flops(len(ids), choice.steps)
-                usage = Usage(1, len(ids), seconds, flops, joules)
+                usage = Usage(1, len(ids), seconds, self._counted(len(ids), choice.steps), joules)
                 replies[i] = Reply(*choice[:3], usage, vector)
         answers = [reply for reply in replies if reply is not None]
         check_replies(self, prompts, answers)
@@ -229,6 +249,20 @@ class TransformerModel(ABC):
     def load_state(self, state: dict[str, Any] | None) -> None:
         """Nothing to restore."""
         del state
+
+    def _counted(self, tokens: int, steps: int) -> float:
+        """`flops`, or 0 for an architecture whose operations cannot be counted."""
+        try:
+            return self.flops(tokens, steps)
+        except (AttributeError, IndexError, KeyError, NotImplementedError, TypeError) as error:
+            if not self._uncounted:
+                self._uncounted = True
+                warnings.warn(
+                    f"model {self.name!r}: its operations cannot be counted and are given as 0"
+                    f" ({type(error).__name__}: {error})",
+                    stacklevel=2,
+                )
+            return 0.0
 
     @abstractmethod
     def flops(self, tokens: int, steps: int) -> float:
@@ -272,7 +306,7 @@ class TransformerModel(ABC):
     def _padded(self, tokens: list[list[int]], front: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Token ids and mask `[B, L]`, padded in front or behind."""
         length = max(map(len, tokens))
-        ids = torch.full((len(tokens), length), self.tokenizer.pad_token_id)
+        ids = torch.full((len(tokens), length), self._pad_id)
         mask = torch.zeros(len(tokens), length, dtype=torch.long)
         for row, own in enumerate(tokens):
             place = slice(length - len(own), None) if front else slice(len(own))
@@ -299,15 +333,19 @@ class TransformerModel(ABC):
     def _candidate_ids(self, actions: Sequence[str]) -> torch.Tensor:
         """Token ids `[C, T]` of the candidates, padded with `IGNORED`."""
         key = tuple(actions)
-        if key not in self._candidates:
+        ids = self._candidates.pop(key, None)
+        if ids is None:
             rows = self.action_ids(actions)
             if self._scoring == "glam":
                 rows = [row[:-1] for row in rows]
             ids = torch.full((len(rows), max(map(len, rows))), IGNORED)
             for k, row in enumerate(rows):
                 ids[k, : len(row)] = torch.tensor(row)
-            self._candidates[key] = ids.to(self.model.device)
-        return self._candidates[key]
+            ids = ids.to(self.model.device)
+        self._candidates[key] = ids  # behind the others: used last
+        if len(self._candidates) > KEPT:
+            del self._candidates[next(iter(self._candidates))]
+        return ids
 
     def _sums(self, logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
         """Scores `[B, C]` of candidates `ids` `[C, T]`, by the logits `[B, C, T, V]` before each
@@ -353,65 +391,3 @@ class TransformerModel(ABC):
             Choice(text.strip(), total, float(np.exp(total)), count)
             for text, total, count in zip(texts, totals, lengths, strict=True)
         ]
-
-
-def matrix_weights(part: Any, head: nn.Module) -> int:
-    """Weights of the matrices of `part` that a token is multiplied by, but for those of `head`.
-
-    Of a mixture of experts only as many as are asked count.
-    """
-    asked = getattr(part.config.get_text_config(), "num_experts_per_tok", 1)
-    total = 0
-    for module in part.modules():
-        if isinstance(module, nn.Embedding) or module is head:
-            continue
-        for weight in module.parameters(recurse=False):
-            if weight.ndim == 2:
-                total += weight.numel()
-            elif weight.ndim == 3:  # one matrix an expert
-                total += weight.numel() // len(weight) * asked
-    return total
-
-
-def is_encoder_decoder(path: str) -> bool:
-    """Whether the model of that hub name or path is a seq2seq one.
-
-    Raises:
-        ModelError: if there is no such model.
-    """
-    with _loading(path):
-        return bool(AutoConfig.from_pretrained(path).is_encoder_decoder)
-
-
-@contextmanager
-def _loading(path: str) -> Iterator[None]:
-    """Quietly; what goes wrong is said in one line."""
-    if path.startswith(("/", "./", "../", "~")) and not exists(path):
-        # No name that a hub could have, and the library would explain how those are written.
-        raise ModelError(f"cannot load a model from {path!r}: there is no such folder")
-    try:
-        with _quiet():
-            yield
-    except (
-        ImportError,
-        OSError,
-        ValueError,
-        KeyError,
-        RuntimeError,
-        AssertionError,
-        SafetensorError,
-    ) as error:
-        reason = next(iter(str(error).strip().splitlines()), "no reason").rstrip(": ")
-        raise ModelError(f"cannot load a model from {path!r}: {reason}") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the library's progress bars and notices off the user's screen."""
-    level = hf_logging.get_verbosity()
-    hf_logging.set_verbosity_error()
-    hf_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        hf_logging.set_verbosity(level)

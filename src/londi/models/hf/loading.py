@@ -1,0 +1,162 @@
+"""Reading a Hugging Face model from disk or hub: whole, without its code, and quietly.
+
+This file knows files and the library's loaders. It does not know how a model chooses an action.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from os.path import exists
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoTokenizer
+from transformers.utils import logging as hf_logging
+
+from londi.errors import ModelError, UnknownName
+
+SETTINGS = "londi.json"
+"""File beside the weights that says how this model wants its prompts."""
+
+_NUMBERS = ("history", "max_tokens", "max_new_tokens")
+_TEXTS = {"choose": ("score", "generate"), "scoring": ("logprob", "glam")}
+_TOKENIZERS = ("tokenizer*", "vocab*", "spiece*", "sentencepiece*", "merges*", "*.tiktoken")
+
+
+def load_parts(loader: Any, path: str, dtype: torch.dtype, device: str) -> tuple[Any, Any]:
+    """A model and its tokenizer; weights only as safetensors, and no code of the folder's.
+
+    Args:
+        loader: the class of `transformers` that loads the model.
+        path: hub name or local path.
+        dtype: number format of the weights.
+        device: where to; ``"auto"`` spreads the model over what there is.
+
+    Raises:
+        ModelError: if there is no such model, or it is not whole; names the weights.
+    """
+    with loading(path):
+        folder = Path(path)
+        if folder.is_dir() and not any(any(folder.glob(name)) for name in _TOKENIZERS):
+            raise ValueError("there is no tokenizer in the folder")
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        model, found = loader.from_pretrained(
+            path,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            device_map="auto" if device == "auto" else None,
+            # Reported below like the others, with their names.
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+        wrong = (
+            ("lacks the weights", found["missing_keys"]),
+            ("has the surplus weights", found["unexpected_keys"]),
+            ("has weights of another shape", [name for name, *_ in found["mismatched_keys"]]),
+        )
+        faults = [f"{what} {_listed(names)}" for what, names in wrong if names]
+        if faults:
+            raise ValueError(f"it {', '.join(faults)}")
+        model = model if device == "auto" else model.to(device)
+        if any(weight.is_meta for weight in model.parameters()):
+            raise ValueError("it does not fit on the devices, and would be read from disk")
+    return model, tokenizer
+
+
+def _listed(names: Iterable[str]) -> str:
+    first, *more = sorted(names)
+    shown = ", ".join(repr(name) for name in [first, *more[:2]])
+    return shown if len(more) < 3 else f"{shown} and {len(more) - 2} more"
+
+
+def read_settings(path: str) -> dict[str, Any]:
+    """The settings in `londi.json` beside the weights; none if there is no such file.
+
+    Raises:
+        ModelError: if the file is damaged, or a value is out of its range.
+        UnknownName: if there is no such setting; suggests the nearest.
+    """
+    file = Path(path) / SETTINGS
+    if not file.is_file():
+        return {}
+    try:
+        settings: object = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{str(file)!r} is no JSON: {error}") from error
+    if not isinstance(settings, dict):
+        raise ModelError(f"{str(file)!r}: expected settings by name, got {settings!r}")
+    for name, value in settings.items():
+        if name in _NUMBERS:
+            if type(value) is not int or value < 1:
+                raise ModelError(
+                    f"{str(file)!r}: {name}: expected a whole number >= 1, got {value!r}"
+                )
+        elif name not in _TEXTS:
+            raise UnknownName(f"setting in {str(file)!r}:", name, [*_NUMBERS, *_TEXTS])
+        elif value not in _TEXTS[name]:
+            raise ModelError(
+                f"{str(file)!r}: {name}: expected one of {_TEXTS[name]}, got {value!r}"
+            )
+    return settings
+
+
+def is_encoder_decoder(path: str) -> bool:
+    """Whether the model of that hub name or path is a seq2seq one.
+
+    Raises:
+        ModelError: if there is no such model.
+    """
+    with loading(path):
+        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+        return bool(config.is_encoder_decoder)
+
+
+@contextmanager
+def loading(path: str) -> Iterator[None]:
+    """A quiet load, whose errors are one line.
+
+    Raises:
+        ModelError: if anything goes wrong, or the folder holds an adapter that would be left out.
+    """
+    if path.startswith(("/", "./", "../", "~")) and not exists(path):
+        # The library takes it for a hub name, and would explain how those are written.
+        raise ModelError(f"cannot load a model from {path!r}: there is no such folder")
+    if (Path(path) / "adapter_config.json").is_file() and find_spec("peft") is None:
+        raise ModelError(
+            f"cannot load a model from {path!r}: it holds an adapter (adapter_config.json), and"
+            " peft is not installed; run: pip install peft"
+        )
+    try:
+        with quiet():
+            yield
+    except (
+        ImportError,
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RuntimeError,
+        AssertionError,
+        SafetensorError,
+    ) as error:
+        reason = next(iter(str(error).strip().splitlines()), "no reason").rstrip(": ")
+        raise ModelError(f"cannot load a model from {path!r}: {reason}") from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the library's progress bars and notices off the user's screen."""
+    level = hf_logging.get_verbosity()
+    hf_logging.set_verbosity_error()
+    hf_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        hf_logging.set_verbosity(level)
