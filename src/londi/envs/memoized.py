@@ -15,17 +15,16 @@ from typing import Any
 import gymnasium as gym
 
 from londi.envs.contract import Traits
+from londi.envs.info import Info, Told
 
 Make = Callable[[], gym.Env[str, str]]
-_Told = tuple[str, float, bool, bool, dict[str, Any]]
-"""The results of `step`."""
 
 
 @dataclass(slots=True)
 class _Place:
     """The results of the step that led to a state, and the states that were reached from it."""
 
-    told: _Told
+    told: Told
     after: dict[str, _Place] = field(default_factory=dict)
 
 
@@ -53,9 +52,7 @@ class _Memoized(gym.Wrapper[str, str, str, str]):
         self._taken: list[str] = []
         self._at: tuple[int, list[str]] | None = None  # where the environment itself is
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[str, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: Info | None = None) -> tuple[str, Info]:
         if seed is None or options:
             raise ValueError("only episodes that are known by their seed alone can be memoized")
         self._seed, self._taken = seed, []
@@ -66,7 +63,7 @@ class _Memoized(gym.Wrapper[str, str, str, str]):
         observation, *_, info = self._place.told
         return observation, dict(info)
 
-    def step(self, action: str) -> _Told:
+    def step(self, action: str) -> Told:
         place = self._place.after.get(action)
         if place is None:
             place = _kept(self._do(action))
@@ -77,11 +74,11 @@ class _Memoized(gym.Wrapper[str, str, str, str]):
         observation, reward, terminated, truncated, info = place.told
         return observation, reward, terminated, truncated, dict(info)
 
-    def _begin(self) -> tuple[str, dict[str, Any]]:
+    def _begin(self) -> tuple[str, Info]:
         self._at = self._seed, []
         return self.env.reset(seed=self._seed)
 
-    def _do(self, action: str) -> _Told:
+    def _do(self, action: str) -> Told:
         """Do it, after the environment has caught up with the episode."""
         if self._at is None or (self._seed, self._taken[: len(self._at[1])]) != self._at:
             self._begin()
@@ -93,11 +90,11 @@ class _Memoized(gym.Wrapper[str, str, str, str]):
             if "aborted" in told[4]:
                 self._at = None
                 break
-        result: _Told = told
+        result: Told = told
         return result
 
 
-def _kept(told: _Told) -> _Place:
+def _kept(told: Told) -> _Place:
     """A place with interned texts, since the same texts come back over and over."""
     observation, reward, terminated, truncated, info = told
     info = {k: sys.intern(v) if type(v) is str else v for k, v in info.items()}

@@ -10,20 +10,20 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
 from londi.envs.episode import TextEpisode
 from londi.envs.histories import HISTORIES
+from londi.envs.info import Info, Options
 from londi.envs.prompt import Prompt
 from londi.envs.registry import make_env
 from londi.errors import InvalidConfig, LondiError
@@ -56,7 +56,7 @@ class Demonstration:
     labels: tuple[str, ...]
     success: bool
     history: str = "plain"
-    states: tuple[dict[str, Any], ...] = ()
+    states: tuple[Info, ...] = ()
 
     def examples(self, history: int) -> Iterator[tuple[Prompt, str]]:
         """Each step as (prompt with at most `history` observations, the expert's action)."""
@@ -71,7 +71,7 @@ class Demonstration:
             yield gathered.prompt().recent(history), label
 
 
-def check_expert(env: str, seed: int, noise: Sequence[float], options: Mapping[str, Any]) -> None:
+def check_expert(env: str, seed: int, noise: Sequence[float], options: Options) -> None:
     """Check that the environment has an expert to imitate, by the start of one episode.
 
     Raises:
@@ -86,7 +86,7 @@ def collect_expert(
     seeds: range,
     noise: Sequence[float],
     workers: int = 1,
-    options: Mapping[str, Any] | None = None,
+    options: Options | None = None,
 ) -> list[Demonstration]:
     """Record episodes of the expert, some of its actions replaced by random ones.
 
@@ -111,7 +111,7 @@ def collect_expert(
 
 
 def _expert_episodes(
-    env: str, seeds: range, noise: tuple[float, ...], options: Mapping[str, Any] | None
+    env: str, seeds: range, noise: tuple[float, ...], options: Options | None
 ) -> list[Demonstration]:
     return list(collect(env, seeds, act=None, noise=noise, parallel=1, options=options))
 
@@ -123,7 +123,7 @@ def collect(
     noise: Sequence[float] = (0.0,),
     expert_share: float = 0.0,
     parallel: int = 64,
-    options: Mapping[str, Any] | None = None,
+    options: Options | None = None,
 ) -> Iterator[Demonstration]:
     """Record episodes labelled by the expert while `act` (or the expert itself) plays.
 
@@ -159,7 +159,7 @@ def collect(
             live = [slot for slot in live if slot.live]
 
 
-def _with_expert(env: str, options: Mapping[str, Any]) -> gym.Env[str, str]:
+def _with_expert(env: str, options: Options) -> gym.Env[str, str]:
     return make_env(env, **{**options, "expert": True})
 
 
@@ -187,7 +187,7 @@ class _Slot:
             )
         self._first = self._episode.state
         self._labels = list[str]()
-        self._states = list[dict[str, Any]]()
+        self._states = list[Info]()
         self._success = False
         return True
 
@@ -222,7 +222,7 @@ class _Slot:
             tuple(self._states) if any(self._states) else (),
         )
 
-    def _state(self) -> dict[str, Any]:
+    def _state(self) -> Info:
         """The contents of `info` in the current state that differ from those of the first."""
         now, kept = self._episode.state, {k: self._episode.info[k] for k in self._reads}
         if now.goal != self._first.goal:
@@ -268,7 +268,7 @@ def load_demonstrations(file: Path) -> list[Demonstration]:
         raise LondiError(f"cannot read demonstrations in {str(file)!r}: {reason}") from error
 
 
-def _from_row(row: dict[str, Any]) -> Demonstration:
+def _from_row(row: Info) -> Demonstration:
     states = [
         state | {"actions": tuple(state["actions"])} if "actions" in state else state
         for state in row.get("states", ())

@@ -22,6 +22,7 @@ from minigrid.utils.baby_ai_bot import (
 )
 
 from londi.envs.babyai.expert import Expert
+from londi.envs.info import Info, Told
 from londi.envs.prompt import HISTORY
 from londi.errors import InvalidConfig
 
@@ -127,16 +128,14 @@ class BabyAIText(gym.Env[str, str]):
         self.observation_space = spaces.Text(max_length=8192, min_length=0, charset=_CHARSET)
         self.action_space = spaces.Text(max_length=64, min_length=0, charset=_CHARSET)
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[str, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: Info | None = None) -> tuple[str, Info]:
         super().reset(seed=seed)
         observation, _ = self._level.reset(seed=seed)
         if self._expert:
             self._bot = Expert(self._level, self._memory)
         return self._read(observation), self._info(None)
 
-    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+    def step(self, action: str) -> Told:
         known = action in ACTIONS
         index = ACTIONS.index(action) if known else _DONE
         observation, reward, terminated, truncated, _ = self._level.step(index)
@@ -173,11 +172,11 @@ class BabyAIText(gym.Env[str, str]):
         self._level = pickle.loads(snapshot)
         self._bot = None
 
-    def _read(self, observation: dict[str, Any]) -> str:
+    def _read(self, observation: Info) -> str:
         return ", ".join(describe(observation["image"], self._level.carrying))
 
-    def _info(self, taken: int | None) -> dict[str, Any]:
-        info: dict[str, Any] = {"goal": self._level.mission, "actions": ACTIONS, "success": False}
+    def _info(self, taken: int | None) -> Info:
+        info: Info = {"goal": self._level.mission, "actions": ACTIONS, "success": False}
         if self._expert:
             info["expert"] = self._advice(taken)
         return info

@@ -16,6 +16,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium import spaces
 
+from londi.envs.info import Info, Told
 from londi.envs.scienceworld.simulator import TIMEOUT, Simulator, SimulatorError, SimulatorLost
 from londi.envs.seeds import Split, split_of
 from londi.errors import InvalidConfig, UnknownName
@@ -86,7 +87,7 @@ class _Episode:
     score: int = 0
     paid: int = 0
     substituted_action: str | None = None
-    info: dict[str, Any] = field(default_factory=dict)
+    info: Info = field(default_factory=dict)
 
 
 class ScienceWorld(gym.Env[str, str]):
@@ -159,9 +160,7 @@ class ScienceWorld(gym.Env[str, str]):
         self.observation_space = spaces.Text(max_length=1 << 16, min_length=0, charset=_CHARSET)
         self.action_space = spaces.Text(max_length=256, min_length=0, charset=_CHARSET)
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[str, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: Info | None = None) -> tuple[str, Info]:
         """Begin an episode; `options` may name its `task` and `variation`.
 
         Raises:
@@ -183,7 +182,7 @@ class ScienceWorld(gym.Env[str, str]):
                 reason = str(error)
         raise SimulatorError(f"an episode could not be begun in two tries: {reason}")
 
-    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+    def step(self, action: str) -> Told:
         now = self._episode
         now.steps += 1
         try:
@@ -209,7 +208,7 @@ class ScienceWorld(gym.Env[str, str]):
 
     def _begin(
         self, task: str, variation: int | None, split: Split, share: float
-    ) -> tuple[str, dict[str, Any]]:
+    ) -> tuple[str, Info]:
         ask = self._simulator.ask
         if variation is None:
             known = self._variations(task, split)
@@ -249,7 +248,7 @@ class ScienceWorld(gym.Env[str, str]):
             now.gold = []
         return observation
 
-    def _look(self) -> dict[str, Any]:
+    def _look(self) -> Info:
         """The `info` of the current state, which costs no step."""
         ask, now = self._simulator.ask, self._episode
         now.score = round(100 * float(ask("getScore")))
