@@ -14,8 +14,9 @@ from typing import Any
 
 import gymnasium as gym
 
-from londi.envs.contract import Traits
+from londi.envs.contract import Traits, name_of, read_step
 from londi.envs.info import Info, Told
+from londi.errors import InvalidConfig
 
 Make = Callable[[], gym.Env[str, str]]
 
@@ -87,6 +88,11 @@ class _Memoized(gym.Wrapper[str, str, str, str]):
         for following in [*self._taken[len(done) :], action]:
             told: Any = self.env.step(following)
             done.append(following)
+            try:
+                read_step(told)
+            except InvalidConfig as error:
+                where = f"{name_of(self.env)}, episode {self._seed}, step {len(done)}"
+                raise InvalidConfig(f"{where}: {error}") from error
             if "aborted" in told[4]:
                 self._at = None
                 break
