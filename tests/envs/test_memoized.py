@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from londi.envs.memoized import memoized
+from londi.errors import InvalidConfig
 from playthings import Corridor, Texts
 
 
@@ -98,6 +99,17 @@ def test_episodes_without_a_seed_are_refused() -> None:
         env.reset()
     with pytest.raises(ValueError, match="known by their seed alone"):
         env.reset(seed=1, options={"task": "boil"})
+
+
+def test_a_broken_step_is_refused_and_not_kept() -> None:
+    class Broken(Slow):
+        def step(self, action: str) -> Any:
+            return (*super().step(action)[:1], None, *super().step(action)[2:])
+
+    env = memoized(Broken)()
+    env.reset(seed=4)
+    with pytest.raises(InvalidConfig, match="Broken, episode 4, step 1: expected a finite number"):
+        env.step("a")
 
 
 def test_quick_environments_and_what_is_remembered_already_are_left_alone() -> None:

@@ -34,6 +34,7 @@ import numpy as np
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 
 from londi.envs.histories import HISTORIES
+from londi.envs.info import InfoView
 from londi.errors import InvalidConfig, UnknownName
 
 
@@ -137,7 +138,7 @@ class StateInfo:
     expert: str | None
 
     @classmethod
-    def read(cls, info: Mapping[str, Any], reads: Sequence[str] = ()) -> StateInfo:
+    def read(cls, info: InfoView, reads: Sequence[str] = ()) -> StateInfo:
         """Read and check it.
 
         Args:
@@ -190,7 +191,7 @@ class Outcome:
         return self.terminated or self.truncated
 
 
-def read_reset(told: object) -> tuple[str, Mapping[str, Any]]:
+def read_reset(told: object) -> tuple[str, InfoView]:
     """The observation and the `info` that `reset` returned.
 
     Raises:
@@ -201,7 +202,7 @@ def read_reset(told: object) -> tuple[str, Mapping[str, Any]]:
     return _observation(told[0]), _info(told[1])
 
 
-def read_step(told: object) -> tuple[str, Outcome, Mapping[str, Any]]:
+def read_step(told: object) -> tuple[str, Outcome, InfoView]:
     """The observation, the outcome and the `info` that `step` returned.
 
     Raises:
@@ -274,7 +275,7 @@ def _observation(observation: object) -> str:
     return observation
 
 
-def _info(info: object) -> Mapping[str, Any]:
+def _info(info: object) -> InfoView:
     if not isinstance(info, Mapping):
         raise InvalidConfig(f"expected info to be a dictionary, got {shortened(info)}")
     return info

@@ -7,13 +7,13 @@ switching.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import gymnasium as gym
 
 from londi.envs.contract import Outcome, StateInfo, Traits, name_of, read_reset, read_step
 from londi.envs.histories import HISTORIES
+from londi.envs.info import InfoView
 from londi.envs.prompt import Prompt
 from londi.errors import InvalidConfig
 
@@ -111,7 +111,7 @@ class TextEpisode:
         """Close the environment."""
         self._env.close()
 
-    def _read(self, info: Mapping[str, Any]) -> StateInfo:
+    def _read(self, info: InfoView) -> StateInfo:
         return StateInfo.read(info, HISTORIES[self.history].reads)
 
     def _located(self, error: InvalidConfig) -> InvalidConfig:

@@ -14,19 +14,18 @@ from typing import Any
 
 import gymnasium as gym
 
-from londi.envs.contract import Traits
-from londi.types import Info
+from londi.envs.contract import Traits, name_of, read_step
+from londi.envs.info import Info, Told
+from londi.errors import InvalidConfig
 
 Make = Callable[[], gym.Env[str, str]]
-_Told = tuple[str, float, bool, bool, Info]
-"""The results of `step`."""
 
 
 @dataclass(slots=True)
 class _Place:
     """The results of the step that led to a state, and the states that were reached from it."""
 
-    told: _Told
+    told: Told
     after: dict[str, _Place] = field(default_factory=dict)
 
 
@@ -65,7 +64,7 @@ class _Memoized(gym.Wrapper[str, str, str, str]):
         observation, *_, info = self._place.told
         return observation, dict(info)
 
-    def step(self, action: str) -> _Told:
+    def step(self, action: str) -> Told:
         place = self._place.after.get(action)
         if place is None:
             place = _kept(self._do(action))
@@ -80,7 +79,7 @@ class _Memoized(gym.Wrapper[str, str, str, str]):
         self._at = self._seed, []
         return self.env.reset(seed=self._seed)
 
-    def _do(self, action: str) -> _Told:
+    def _do(self, action: str) -> Told:
         """Do it, after the environment has caught up with the episode."""
         if self._at is None or (self._seed, self._taken[: len(self._at[1])]) != self._at:
             self._begin()
@@ -89,14 +88,19 @@ class _Memoized(gym.Wrapper[str, str, str, str]):
         for following in [*self._taken[len(done) :], action]:
             told: Any = self.env.step(following)
             done.append(following)
+            try:
+                read_step(told)
+            except InvalidConfig as error:
+                where = f"{name_of(self.env)}, episode {self._seed}, step {len(done)}"
+                raise InvalidConfig(f"{where}: {error}") from error
             if "aborted" in told[4]:
                 self._at = None
                 break
-        result: _Told = told
+        result: Told = told
         return result
 
 
-def _kept(told: _Told) -> _Place:
+def _kept(told: Told) -> _Place:
     """A place with interned texts, since the same texts come back over and over."""
     observation, reward, terminated, truncated, info = told
     info = {k: sys.intern(v) if type(v) is str else v for k, v in info.items()}

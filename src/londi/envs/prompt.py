@@ -9,9 +9,10 @@ ScienceWorld (SwiftSage, arXiv 2305.17390). This file knows no environment and n
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
+
+from londi.envs.info import InfoView
 
 HISTORY = 3
 """Observations kept in a prompt, as published; the actions between them are one fewer."""
@@ -68,12 +69,12 @@ class History:
     reads: tuple[str, ...] = ()
     """Further keys of `info` that are read in each state."""
 
-    def __init__(self, observation: str, info: Mapping[str, Any]) -> None:
+    def __init__(self, observation: str, info: InfoView) -> None:
         self._observations: deque[str] = deque([observation], maxlen=self.length)
         self._past: deque[str] = deque(maxlen=self.length - 1)
         self._info = info
 
-    def add(self, action: str, observation: str, info: Mapping[str, Any]) -> None:
+    def add(self, action: str, observation: str, info: InfoView) -> None:
         """Record an action, and the observation and `info` that followed it."""
         self._past.append(action)
         self._observations.append(observation)

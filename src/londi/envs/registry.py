@@ -17,11 +17,11 @@ import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
 
 from londi.envs.contract import check_spaces
+from londi.envs.info import Options
 from londi.envs.prompt import HISTORY
 from londi.envs.scienceworld.env import SHORT_TASKS, ScienceWorld  # noqa: F401  made by name
 from londi.envs.scienceworld.env import TASKS as SCIENCEWORLD_TASKS
 from londi.errors import InvalidConfig, LondiError, UnknownName
-from londi.types import Info
 
 __all__ = [
     "EnvironmentInfo",
@@ -35,7 +35,7 @@ __all__ = [
 
 NAMESPACE = "londi"
 
-MIXES: dict[str, Info] = {
+MIXES: dict[str, Options] = {
     "MixedTrainLocal": {},
     "MixedTestLocal": {"held_out": True},
     "PickUpSeqGoToLocal": {"kinds": ("sequence",)},
@@ -123,14 +123,14 @@ def register() -> None:
 
     Doing so twice is harmless.
     """
-    makers: dict[str, tuple[str, Info]] = {
+    makers: dict[str, tuple[str, Options]] = {
         f"BabyAIText-{mix}-v0": ("_make_mix", {"mix": mix}) for mix in MIXES
     }
     makers |= {
         f"BabyAIText-{level}": ("_make_level", {"level": f"BabyAI-{level}"})
         for level in BABYAI_LEVELS
     }
-    science: dict[str, Info] = {
+    science: dict[str, Options] = {
         "ScienceWorld-v0": {},
         "ScienceWorld-short-v0": {"tasks": SHORT_TASKS, "limit": 50},
     }
@@ -141,7 +141,7 @@ def register() -> None:
             gym.register(
                 f"{NAMESPACE}/{name}",
                 entry_point=f"{__name__}:{maker}",
-                kwargs=kwargs,
+                kwargs=dict(kwargs),
                 order_enforce=False,
             )
 

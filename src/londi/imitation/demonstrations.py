@@ -10,20 +10,20 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
 from londi.envs.episode import TextEpisode
 from londi.envs.histories import HISTORIES
+from londi.envs.info import Info, Options
 from londi.envs.prompt import Prompt
 from londi.envs.registry import make_env
 from londi.errors import InvalidConfig, LondiError
@@ -72,7 +72,7 @@ class Demonstration:
             yield gathered.prompt().recent(history), label
 
 
-def check_expert(env: str, seed: int, noise: Sequence[float], options: Mapping[str, Any]) -> None:
+def check_expert(env: str, seed: int, noise: Sequence[float], options: Options) -> None:
     """Check that the environment has an expert to imitate, by the start of one episode.
 
     Raises:
@@ -87,7 +87,7 @@ def collect_expert(
     seeds: range,
     noise: Sequence[float],
     workers: int = 1,
-    options: Mapping[str, Any] | None = None,
+    options: Options | None = None,
 ) -> list[Demonstration]:
     """Record episodes of the expert, some of its actions replaced by random ones.
 
@@ -112,7 +112,7 @@ def collect_expert(
 
 
 def _expert_episodes(
-    env: str, seeds: range, noise: tuple[float, ...], options: Mapping[str, Any] | None
+    env: str, seeds: range, noise: tuple[float, ...], options: Options | None
 ) -> list[Demonstration]:
     return list(collect(env, seeds, act=None, noise=noise, parallel=1, options=options))
 
@@ -124,7 +124,7 @@ def collect(
     noise: Sequence[float] = (0.0,),
     expert_share: float = 0.0,
     parallel: int = 64,
-    options: Mapping[str, Any] | None = None,
+    options: Options | None = None,
 ) -> Iterator[Demonstration]:
     """Record episodes labelled by the expert while `act` (or the expert itself) plays.
 
@@ -160,7 +160,7 @@ def collect(
             live = [slot for slot in live if slot.live]
 
 
-def _with_expert(env: str, options: Mapping[str, Any]) -> gym.Env[str, str]:
+def _with_expert(env: str, options: Options) -> gym.Env[str, str]:
     return make_env(env, **{**options, "expert": True})
 
 

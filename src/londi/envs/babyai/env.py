@@ -22,9 +22,9 @@ from minigrid.utils.baby_ai_bot import (
 )
 
 from londi.envs.babyai.expert import Expert
+from londi.envs.info import Info, Told
 from londi.envs.prompt import HISTORY
 from londi.errors import InvalidConfig
-from londi.types import Info
 
 ACTIONS = ("turn left", "turn right", "go forward", "pick up", "drop", "toggle")
 """The actions in minigrid's order, so that an index is a minigrid action."""
@@ -135,7 +135,7 @@ class BabyAIText(gym.Env[str, str]):
             self._bot = Expert(self._level, self._memory)
         return self._read(observation), self._info(None)
 
-    def step(self, action: str) -> tuple[str, float, bool, bool, Info]:
+    def step(self, action: str) -> Told:
         known = action in ACTIONS
         index = ACTIONS.index(action) if known else _DONE
         observation, reward, terminated, truncated, _ = self._level.step(index)

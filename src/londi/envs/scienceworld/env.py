@@ -16,10 +16,10 @@ from typing import Any
 import gymnasium as gym
 from gymnasium import spaces
 
+from londi.envs.info import Info, Told
 from londi.envs.scienceworld.simulator import TIMEOUT, Simulator, SimulatorError, SimulatorLost
 from londi.envs.seeds import Split, split_of
 from londi.errors import InvalidConfig, UnknownName
-from londi.types import Info
 
 TASKS = """
     boil change-the-state-of-matter-of chemistry-mix chemistry-mix-paint-secondary-color
@@ -183,7 +183,7 @@ class ScienceWorld(gym.Env[str, str]):
                 reason = str(error)
         raise SimulatorError(f"an episode could not be begun in two tries: {reason}")
 
-    def step(self, action: str) -> tuple[str, float, bool, bool, Info]:
+    def step(self, action: str) -> Told:
         now = self._episode
         now.steps += 1
         try:

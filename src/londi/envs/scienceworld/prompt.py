@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
+from londi.envs.info import InfoView
 from londi.envs.prompt import History, Prompt
 
 _ENTRIES = 10  # of a SwiftSage prompt's history, which are numbered down
@@ -82,14 +82,14 @@ class ScienceHistory(History):
     length = _ENTRIES + 1
     reads = ("score", "look", "inventory")
 
-    def __init__(self, observation: str, info: Mapping[str, Any]) -> None:
+    def __init__(self, observation: str, info: InfoView) -> None:
         super().__init__(observation, info)
         self._gains: deque[int] = deque(maxlen=self.length - 1)
         self._steps = 0
         self._rooms: list[str] = []
         self._visit()
 
-    def add(self, action: str, observation: str, info: Mapping[str, Any]) -> None:
+    def add(self, action: str, observation: str, info: InfoView) -> None:
         self._gains.append(info["score"] - self._info["score"])
         self._steps += 1
         super().add(action, observation, info)
