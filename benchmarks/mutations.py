@@ -43,8 +43,9 @@ DECISION = "tests/switching/test_decision.py"
 ENV = "tests/switching/test_env.py"
 NETWORKS = "tests/switching/test_networks.py"
 OBSERVATION = "tests/switching/test_observation.py"
+SWITCHER = "tests/switching/test_switcher.py"
 
-SLOW = "not exact and not run_away and not more_than_the_actor and not brings_the_policy"
+SLOW = "not exact and not more_than_the_actor and not brings_the_policy"
 """Left out: trainings to convergence, which would notice much, and late."""
 
 
@@ -318,6 +319,77 @@ MUTATIONS = (
         "        self._seen.clear()\n",
         "",
         (WIRING,),
+    ),
+    # Less plain ones.
+    Mutation(
+        "the penalty is not in the environment's reward",
+        "switching/env.py",
+        "reward -= cost * choice + self.budget.penalty * overspent",
+        "reward -= cost * choice",
+        (ENV,),
+    ),
+    Mutation(
+        "nothing is seen behind a truncated episode",
+        "switching/env.py",
+        "            if not outcome.terminated:\n",
+        "            if not outcome.ended:\n",
+        (ENV,),
+    ),
+    Mutation(
+        "a resumed episode counts its state twice",
+        "switching/env.py",
+        "Counter(self.episode.observations[:-1])",
+        "Counter(self.episode.observations)",
+        (ENV,),
+    ),
+    Mutation(
+        "a tie calls",
+        "switching/switcher.py",
+        "(call > 0.5)",
+        "(call >= 0.5)",
+        (SWITCHER,),
+    ),
+    Mutation(
+        "the next policy is masked as the one before",
+        "learning/sac.py",
+        "nets.policy(batch.next_observation, batch.next_allowed)",
+        "nets.policy(batch.next_observation, batch.allowed)",
+        (SAC,),
+    ),
+    Mutation(
+        "targets have no lower bound",
+        "learning/sac.py",
+        "target.clamp(least, most",
+        "target.clamp(-inf, most",
+        (SAC,),
+    ),
+    Mutation(
+        "states without a choice teach the universal actor",
+        "learning/universal.py",
+        " / batch.cost * batch.allowed.all(-1)  # [B]",
+        " / batch.cost",
+        (UNIVERSAL,),
+    ),
+    Mutation(
+        "the universal actor's loss ignores its sharpness",
+        "learning/universal.py",
+        "preference_loss(logits / self._sharpness, gain)",
+        "preference_loss(logits, gain)",
+        (UNIVERSAL,),
+    ),
+    Mutation(
+        "the actor does not know its punishment",
+        "learning/algorithms.py",
+        "punishment, most = budget.punishment(alpha.value), budget.calls or 1",
+        "punishment, most = 0.0, budget.calls or 1",
+        (WIRING,),
+    ),
+    Mutation(
+        "a full budget of the largest size is shown as the share of no cap",
+        "switching/networks.py",
+        "share = budget_share(view, terms.most + 1)",
+        "share = budget_share(view, terms.most)",
+        (NETWORKS,),
     ),
 )
 

@@ -9,6 +9,8 @@ import pytest
 
 from logged_corridor import ENCODER, recorded
 from londi.baselines.logs import OfflineDataset, cached_dataset
+from londi.errors import LondiError
+from londi.storage.checkpoint import load_state, save_state
 from londi.switching.observation import ObservationLayout, steps_made
 
 
@@ -80,3 +82,14 @@ def test_a_log_is_made_once(tmp_path: Path) -> None:
     assert np.array_equal(made.observation, kept.observation)
     assert made.episode.tolist() == kept.episode.tolist()
     assert made.propensity.tolist() == kept.propensity.tolist()
+
+
+def test_a_log_of_the_release_before_is_refused_in_one_line(tmp_path: Path) -> None:
+    cached_dataset(tmp_path / "log", lambda: recorded(0.5, episodes=2))
+    state = load_state(tmp_path / "log")
+    state["following"] = state.pop("next_observation")
+    del state["propensity"]
+    save_state(tmp_path / "log", state)
+    with pytest.raises(LondiError, match="made by another release of londi") as caught:
+        cached_dataset(tmp_path / "log", lambda: recorded(0.5, episodes=2))
+    assert len(str(caught.value).splitlines()) == 1

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from logged_corridor import ENCODER, hard_and_easy
 from londi.baselines.registry import BASELINES, UNIVERSAL, BaselineContext
 from londi.baselines.routers import score_network
 from londi.config import METHODS
+from londi.errors import LondiError
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.switcher import LearnedSwitcher
 from playthings import UNIVERSAL as TRAINING
@@ -49,3 +51,16 @@ def test_no_two_settings_of_a_method_are_called_alike(tmp_path: Path) -> None:
     assert np.array_equal(
         first.call_probability(rows, anything), second.call_probability(rows, anything)
     )
+
+
+def test_a_kept_network_of_other_settings_is_refused_in_one_line(tmp_path: Path) -> None:
+    context = a_context(tmp_path)
+    context.network("router", lambda: score_network(ENCODER, 32), lambda network: None)
+    context.network("router", lambda: score_network(ENCODER, 32), never)
+    with pytest.raises(LondiError, match="does not fit") as caught:
+        context.network("router", lambda: score_network(ENCODER, 16), never)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def never(network: object) -> None:
+    raise AssertionError("what is kept is not learned again")

@@ -14,11 +14,8 @@ from londi.config import FrontierConfig, TrainConfig
 from londi.errors import InvalidConfig, LondiError, OutputExists, UnknownName
 from londi.evaluation.curves import (
     Frontier,
-    Replay,
-    ReplayStep,
     read_frontier,
     read_timelines,
-    write_frontier,
 )
 from londi.evaluation.frontier import Track, _Sums, frontier, worthwhile
 from londi.evaluation.metrics import Episode, apgr, iqm
@@ -173,13 +170,9 @@ def test_curves_are_of_the_same_held_out_episodes(compared: tuple[Path, Frontier
     assert found.quick.call_rate == 0.0 and found.deepthink.call_rate == 1.0
 
 
-def test_what_is_written_is_read_again(compared: tuple[Path, Frontier], tmp_path: Path) -> None:
+def test_what_was_compared_lies_in_the_folder(compared: tuple[Path, Frontier]) -> None:
     folder, found = compared
     assert read_frontier(folder) == found
-    moment = ReplayStep("seen", "left", "right", 1, "right", 0.9, 0.2, 1.5, 0.0, None)
-    told = [Replay(3, "walk", 0.1, None, 1.0, True, [moment])]
-    write_frontier(tmp_path, found, told)
-    assert read_timelines(tmp_path) == told
 
 
 def test_it_goes_on_where_it_was(compared: tuple[Path, Frontier], config: FrontierConfig) -> None:

@@ -175,7 +175,6 @@ def test_the_command_says_it_while_training_and_at_the_end(
         [sys.executable, "-m", "londi", "train", "--config", str(config), "--out", str(out)],
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert done.returncode == 0
     warnings = [line for line in done.stderr.splitlines() if line.startswith("londi: warning: ")]

@@ -139,6 +139,25 @@ def test_the_loss_of_an_update_is_the_sum_of_its_parts() -> None:
     assert losses.temperature == 0.1
 
 
+def test_targets_are_kept_between_their_bounds() -> None:
+    # Rewards of 9 and -9 where nothing follows; up to alpha log 2 / (1 - gamma) of entropy may.
+    torch.manual_seed(0)
+    actor, *critics = (perceptron(3, 8) for _ in range(3))
+    sac = SAC(
+        actor,
+        (critics[0], critics[1]),
+        FixedAlpha(0.1),
+        Rates(gamma=0.9),
+        target_bounds=(-0.5, 0.25),
+    )
+    batch = replace(random_batch(2), terminated=torch.ones(2), reward=torch.tensor([9.0, -9.0]))
+    target = torch.tensor([0.25 + 0.1 * log(2) / (1 - 0.9), -0.5])
+    with torch.no_grad():
+        q = [critic(batch.observation) for critic in critics]
+    expected = critic_loss(q[0], q[1], batch.action, target).item()
+    assert sac.update(batch).critic == pytest.approx(expected, rel=1e-5)
+
+
 def test_losses_equal_torchrl() -> None:
     pytest.importorskip("tensordict")
     with warnings.catch_warnings():

@@ -92,6 +92,44 @@ def test_an_update_by_hand() -> None:
     assert losses.q_mean == pytest.approx(mean, abs=1e-5)
 
 
+def one_state(allowed: bool, lr: float = 0.0) -> tuple[UniversalLearner, RelabelledBatch]:
+    """A learner of logits (0, 2) at a sharpness of 4, and a state in which a call gains 0.3."""
+    said = [[0.5, 1.0], [1.0, 2.0]]
+    learner = UniversalLearner(
+        Logits([0.0, 2.0]),
+        (Constant(said), Constant(said)),
+        Constant([[0.0, 0.0], [0.0, 0.0]]),
+        Rates(gamma=0.9, actor_lr=lr, critic_lr=lr),
+        price=0.1,
+        sharpness=4.0,
+    )
+    choices = torch.tensor([[True, allowed]])
+    seen, one = torch.zeros(1, 3), torch.ones(1)
+    batch = RelabelledBatch(
+        seen, torch.tensor([0]), one, seen, one, choices, choices, 0.2 * one, 4.0 * one
+    )
+    return learner, batch
+
+
+def test_the_actors_loss_is_of_log_odds_as_blunt_as_its_sharpness_makes_them() -> None:
+    learner, batch = one_state(allowed=True)
+    # A gain of 1.5 costs, times log(1 + exp(-2 / 4)).
+    assert learner.update(batch).actor == pytest.approx(1.5 * np.log1p(np.exp(-0.5)), rel=1e-5)
+
+
+def test_what_is_not_possible_teaches_neither_actor_nor_value_head() -> None:
+    learner, batch = one_state(allowed=False, lr=0.01)
+    losses = learner.update(batch)
+    assert (losses.actor, losses.entropy) == (0.0, 0.0)
+    assert learner.networks.actor.value.tolist() == [0.0, 2.0]
+    quick, call = learner.value_head.value
+    assert (quick > 0).all() and not call.any()
+    learner, batch = one_state(allowed=True, lr=0.01)
+    learner.update(batch)
+    assert (learner.value_head.value > 0).all()
+    assert learner.networks.actor.value.tolist() != [0.0, 2.0]
+
+
 @pytest.mark.parametrize(
     "gain", [[1.0, -0.2], [0.2, -1.0], [3.0, -1.0, -1.0, 0.5], [0.5, -2.0, 1.0]]
 )

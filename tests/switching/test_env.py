@@ -377,9 +377,13 @@ def test_a_resumed_environment_goes_on_as_the_first(encoder: Encoder, tmp_path: 
     choices = rng.integers(2, size=(12, 3))
     first, second = (make(Budget(3), encoder=encoder) for _ in range(2))
     first.reset(options={"episodes": count(20)})
-    play(first, lambda t: choices[t], 5)
+    play(first, lambda t: choices[t], 4)
+    expected, *_, told = first.step(choices[4])
     save_state(tmp_path / "state", first.state())
-    second.load_state(load_state(tmp_path / "state"), count(20))
+    observation, info = second.load_state(load_state(tmp_path / "state"), count(20))
+    np.testing.assert_array_equal(observation, expected)
+    for name in ("action_mask", "live", "privileged"):
+        np.testing.assert_array_equal(info[name], told[name])
     small = second.quick
     assert isinstance(small, Scripted)
     assert small.asked == []  # nothing that was known is asked again

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from londi import TrainConfig
 from londi.encoders.base import ConfidenceEncoder
 from londi.encoders.registry import make_encoder
 from londi.errors import InvalidConfig, LondiError
@@ -19,10 +20,14 @@ from londi.models.cache import AnswerStore, CachedModel
 from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.models.scripted import RandomModel
 from londi.storage.checkpoint import save_state
-from londi.switching.networks import Network, PenaltyActor
-from londi.switching.observation import CAPPED, CONTEXT
+from londi.storage.runs import create_run
+from londi.switching.budget import Budget
+from londi.switching.cost_budget import CostBudgetRange
+from londi.switching.networks import Network, PenaltyActor, UniversalActor, UniversalValue
+from londi.switching.observation import BUDGET_LEFT, CAPPED, CONTEXT
 from londi.switching.switcher import (
     ConstantSwitcher,
+    Expectation,
     LearnedSwitcher,
     Switcher,
     ThresholdSwitcher,
@@ -332,3 +337,71 @@ def test_a_switcher_in_front_of_models_that_show_nothing_is_refused(
     with pytest.raises(LondiError, match="'random'") as caught:
         Switcher.load(tmp_path, RandomModel(), lm)
     assert len(str(caught.value).splitlines()) == 1
+
+
+# From a run of release 0.1.
+
+
+def former(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights by the names that they had: a trunk for a range held another one."""
+    return {name.replace("trunk.", "trunk.inner."): value for name, value in weights.items()}
+
+
+def test_a_fixed_switcher_of_the_release_before_decides_as_it_did(tmp_path: Path) -> None:
+    made = undecided(PenaltyActor(ConfidenceEncoder(), WIDTH, 4, 7.0), seen(64))
+    create_run(tmp_path / "r", TrainConfig(budget=4, budget_mode="penalty"), overwrite=False)
+    state = {
+        "encoder": "confidence",
+        "width": WIDTH,
+        "punishment": 7.0,
+        "actor": made.state_dict(),
+    }
+    save_state(tmp_path / "r" / "checkpoint", {"switcher": state, "step": 10})
+    loaded = Switcher.load(tmp_path / "r", RandomModel(), RandomModel())
+    rows = seen(64)
+    rows[:, 1 + BUDGET_LEFT] = np.arange(64) % 6 - 1  # beyond the budget, and up to four left
+    expected = LearnedSwitcher(made, "confidence").call_probability(rows, everywhere(64))
+    np.testing.assert_array_equal(loaded.call_probability(rows, everywhere(64)), expected)
+    assert len(set(expected.tolist())) > 30
+
+
+def test_a_universal_switcher_of_the_release_before_decides_as_it_did(tmp_path: Path) -> None:
+    terms, encoder = CostBudgetRange(0.02, 0.8, 3), ConfidenceEncoder()
+    made = undecided(UniversalActor(encoder, WIDTH, terms), seen(64))
+    value_head = UniversalValue(encoder, WIDTH, terms)
+    state = {
+        "encoder": "confidence",
+        "width": WIDTH,
+        "terms": {"low": 0.02, "high": 0.8, "most": 3},
+        "actor": former(made.state_dict()),
+        "forecast": former(value_head.state_dict()),
+    }
+    save_state(tmp_path / "r" / "checkpoint", {"switcher": state, "step": 10})
+    loaded = Switcher.load(tmp_path / "r", RandomModel(), RandomModel())
+    assert isinstance(loaded, LearnedSwitcher) and loaded.supported == terms
+    expected = LearnedSwitcher(made, "confidence", supported=terms, value_head=value_head)
+    rows = seen(64)
+    np.testing.assert_array_equal(
+        loaded.call_probability(rows, everywhere(64)),
+        expected.call_probability(rows, everywhere(64)),
+    )
+    np.testing.assert_array_equal(loaded.expect(rows).returns, expected.expect(rows).returns)
+    np.testing.assert_array_equal(loaded.expect(rows).calls, expected.expect(rows).calls)
+
+
+# What it expects.
+
+
+def test_what_a_call_gains_and_how_many_more_follow_on_it() -> None:
+    said = Expectation(np.array([[0.25, 0.75]]), np.array([[1.0, 3.0]]))
+    assert said.gain.tolist() == [0.5] and said.more_calls.tolist() == [2.0]
+
+
+def test_a_cost_or_budget_outside_of_its_range_is_refused() -> None:
+    made = LearnedSwitcher(actor(), "confidence", supported=CostBudgetRange(0.02, 0.8, 3))
+    made.check_supported(0.02, Budget(3))
+    made.check_supported(0.8, Budget())
+    for cost, budget in ((0.01, Budget()), (0.1, Budget(4))):
+        with pytest.raises(InvalidConfig, match="expected one that the Switcher was trained for"):
+            made.check_supported(cost, budget)
+    ConstantSwitcher(0.5).check_supported(9.0, Budget(99))  # any

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from londi.encoders.base import Encoder
+from londi.errors import LondiError
 from londi.learning.replay import Experience, ReplayBuffer
 from londi.models.pair import ModelPair
 from londi.storage.checkpoint import has_state, load_state, save_state
@@ -138,10 +139,19 @@ def collect(
 
 
 def cached_dataset(folder: Path, make: Callable[[], OfflineDataset]) -> OfflineDataset:
-    """The log in `folder`, made and left there if there is none."""
+    """The log in `folder`, made and left there if there is none.
+
+    Raises:
+        LondiError: if the one that is there is of another release.
+    """
+    names = [field.name for field in fields(OfflineDataset)]
     if not has_state(folder):
         made = make()
-        save_state(
-            folder, {field.name: getattr(made, field.name) for field in fields(OfflineDataset)}
+        save_state(folder, {name: getattr(made, name) for name in names})
+    state = load_state(folder)
+    if state.keys() != set(names):
+        raise LondiError(
+            f"the log in {str(folder)!r} was made by another release of londi; remove it, and what"
+            " was learned from it, or compare in another folder"
         )
-    return OfflineDataset(**load_state(folder))
+    return OfflineDataset(**state)

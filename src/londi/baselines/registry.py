@@ -36,7 +36,7 @@ from londi.config import TrainConfig
 from londi.encoders.base import Encoder
 from londi.encoders.registry import make_encoder
 from londi.envs.seeds import switching_seeds
-from londi.errors import InvalidConfig, UnknownName
+from londi.errors import InvalidConfig, LondiError, UnknownName
 from londi.models.pair import ModelPair
 from londi.storage.checkpoint import has_state, load_state, save_state
 from londi.storage.names import build, is_spec
@@ -122,11 +122,21 @@ class BaselineContext:
     def network(
         self, name: str, make: Callable[[], nn.Module], learn: Callable[[Any], None]
     ) -> Any:
-        """The network of that name: taught by `learn`, unless it is kept already."""
+        """The network of that name: taught by `learn`, unless it is kept already.
+
+        Raises:
+            LondiError: if the one that is kept is of another release, or of other settings.
+        """
         torch.manual_seed(self.training.seed)
         network, kept = make(), self.folder / name
         if has_state(kept):
-            network.load_state_dict(load_state(kept))
+            try:
+                network.load_state_dict(load_state(kept))
+            except RuntimeError as error:
+                raise LondiError(
+                    f"the network in {str(kept)!r} does not fit: it was learned by another release"
+                    " of londi, or with other settings; remove it, or compare in another folder"
+                ) from error
         else:
             learn(network)
             save_state(kept, network.state_dict())

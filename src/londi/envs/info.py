@@ -7,8 +7,6 @@ from typing import Any
 
 from londi.types import Info
 
-Info = Info
-"""The `info` of a reset or a step; `londi.envs.contract` says what is in it."""
 InfoView = Mapping[str, Any]
 """An `info` that is only read."""
 Options = Mapping[str, Any]

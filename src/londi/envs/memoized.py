@@ -15,8 +15,9 @@ from typing import Any
 import gymnasium as gym
 
 from londi.envs.contract import Traits, name_of, read_step
-from londi.envs.info import Info, Told
+from londi.envs.info import Told
 from londi.errors import InvalidConfig
+from londi.types import Info
 
 Make = Callable[[], gym.Env[str, str]]
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from londi.envs.episode import TextEpisode
 from londi.envs.histories import HISTORIES
-from londi.envs.info import Info, Options
+from londi.envs.info import Options
 from londi.envs.prompt import Prompt
 from londi.envs.registry import make_env
 from londi.errors import InvalidConfig, LondiError

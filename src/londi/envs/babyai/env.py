@@ -22,9 +22,10 @@ from minigrid.utils.baby_ai_bot import (
 )
 
 from londi.envs.babyai.expert import Expert
-from londi.envs.info import Info, Told
+from londi.envs.info import Told
 from londi.envs.prompt import HISTORY
 from londi.errors import InvalidConfig
+from londi.types import Info
 
 ACTIONS = ("turn left", "turn right", "go forward", "pick up", "drop", "toggle")
 """The actions in minigrid's order, so that an index is a minigrid action."""

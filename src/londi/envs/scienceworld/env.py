@@ -16,10 +16,11 @@ from typing import Any
 import gymnasium as gym
 from gymnasium import spaces
 
-from londi.envs.info import Info, Told
+from londi.envs.info import Told
 from londi.envs.scienceworld.simulator import TIMEOUT, Simulator, SimulatorError, SimulatorLost
 from londi.envs.seeds import Split, split_of
 from londi.errors import InvalidConfig, UnknownName
+from londi.types import Info
 
 TASKS = """
     boil change-the-state-of-matter-of chemistry-mix chemistry-mix-paint-secondary-color
