@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from cli.calling import call
 from londi.evaluation.evaluate import METHODS
-from londi.evaluation.operating_point import OPERATING
+from londi.evaluation.operating_point import TunedPoint, save_operating_point
 
 SMALL = ["--episodes", "4", "--validation_episodes", "2"]
 
@@ -89,9 +90,14 @@ def tuned(config: Path, tmp_path: Path) -> list[Path]:
     for seed, run in enumerate(runs):
         given = ["--config", str(config), "--seed", str(seed), "--out", str(run)]
         assert call("train", "--universal", *given) == 0
-        point = {"cost": 0.01 + 0.01 * seed, "budget": "none"}
-        (run / "checkpoint" / OPERATING).write_text(json.dumps(point))
+        operate(run, 0.01 + 0.01 * seed, "none")
     return runs
+
+
+def operate(run: Path, cost: float, budget: int | Literal["none"]) -> None:
+    """Leave an operating point as `londi tune` does."""
+    point = TunedPoint(cost, (cost, cost), budget, "by hand", 1, 0.5, 0.5, 2.0, None)
+    save_operating_point(run, point)
 
 
 def costs(file: Path) -> set[float]:
@@ -126,7 +132,7 @@ def test_tuned_runs_play_where_they_are_told_to(
 def test_tuned_runs_of_several_budgets_are_not_summed_up(
     tuned: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tuned[1] / "checkpoint" / OPERATING).write_text(json.dumps({"cost": 0.01, "budget": 4}))
+    operate(tuned[1], 0.01, 4)
     out = tmp_path / "both"
     assert call("evaluate", *map(str, tuned), "--out", str(out), *SMALL) == 2
     assert "expected one budget, got tuned ones of none, 4" in capsys.readouterr().err

@@ -111,12 +111,11 @@ from londi.storage.checkpoint import load_state
         ("limit --episodes 99999999999", "episodes: expected a whole number from 1 to 1,000,000"),
         ("evaluate run --episodes 99999999999", "episodes: expected a whole number from 1 to"),
         ("train --env_options 5", "env_options: expected keys with values, got 5"),
-        ("train --cost_range 1", "cost_range: expected a list of 2, got 1"),
+        ("train --cost_range 1", "cost_range: expected a list, got 1"),
         ("train --universal maybe", "universal: expected true or false, got maybe"),
         ("sweep --grid 5", "grid: expected a list, got 5"),
         ("evaluate run --cost abc", "cost: expected a number, got abc"),
         ("evaluate", "expected londi evaluate RUN [RUN ...] [OPTION ...]"),
-        ("limit", "expected londi limit --out DIR [OPTION ...]"),
         ("finetune --steps 0", "steps: expected a whole number >= 1, got 0"),
     ],
 )
@@ -309,7 +308,7 @@ def test_a_folder_that_no_disk_can_hold_is_one_line(
     for name, reason in (("x" * 300, "File name too long"), ("a\0b", "null byte")):
         assert call(verb, "--out", str(tmp_path / name)) == 2
         err = capsys.readouterr().err
-        assert err.startswith("londi: error: expected the name of a folder") and reason in err
+        assert err.startswith("londi: error: path ") and reason in err
         assert err.count("\n") == 1
 
 

@@ -65,6 +65,7 @@ def evaluate_runs(
     from londi.evaluation.evaluate import (
         METHODS,
         RESULTS,
+        check_trained,
         evaluate,
         results,
         write_results,
@@ -73,9 +74,7 @@ def evaluate_runs(
     from londi.reports.plot import PLOT, plot
     from londi.reports.progress import Bar
     from londi.reports.run import write_run_page
-    from londi.storage.checkpoint import has_state
     from londi.storage.runs import make_folder
-    from londi.switching.switcher import CHECKPOINT
 
     trainings = _trainings(folders, config)
     several = len(folders) > 1
@@ -84,8 +83,7 @@ def evaluate_runs(
     if taken and not overwrite:
         raise OutputExists(f"{str(taken[0] / RESULTS)!r} exists; give --overwrite to replace it")
     for folder in folders:
-        if not has_state(folder / CHECKPOINT):
-            raise LondiError(f"no checkpoint in {str(folder)!r}; train it first")
+        check_trained(folder)
     for home in homes:
         make_folder(home)
     evaluations = []

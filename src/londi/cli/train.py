@@ -34,6 +34,7 @@ GROUPS = {
     ),
     "price and budget": ("cost_range", "most_budget", "budget_mode", "overspend_penalty"),
     "learning": (
+        "algorithm",
         "num_envs",
         "warmup",
         "exploration",

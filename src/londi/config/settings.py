@@ -32,6 +32,7 @@ _KINDS = {
     "str": "a text",
     "dict": "keys with values",
     "list": "a list",
+    "tuple": "a list",
     "tuple with 2 elements": "a list of 2",
     "NoneType": "nothing",
 }

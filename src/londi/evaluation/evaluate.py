@@ -21,19 +21,20 @@ from londi.config import EvaluateConfig, TrainConfig
 from londi.encoders.registry import make_encoder
 from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds, validation_seeds
-from londi.errors import InvalidConfig
+from londi.errors import InvalidConfig, LondiError
 from londi.evaluation.metrics import Episode, Played, Result, call_rate, result
 from londi.evaluation.operating_point import load_operating_point
 from londi.models.pair import ModelPair, load_pair
 from londi.models.provenance import check_provenance
 from londi.storage.atomic import write_whole
+from londi.storage.checkpoint import has_state
 from londi.storage.records import read_record
 from londi.storage.runs import read_run
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.env import SwitchingVectorEnv
 from londi.switching.rollout import rollout
-from londi.switching.switcher import ConstantSwitcher, Switcher, ThresholdSwitcher
+from londi.switching.switcher import CHECKPOINT, ConstantSwitcher, Switcher, ThresholdSwitcher
 from londi.types import StateDict, Step, renamed
 
 METHODS = ("quick", "deepthink", "random", "threshold", "londi")
@@ -209,6 +210,16 @@ def evaluate(
         check_provenance(folder, pair)
         learned = Switcher.load(folder, pair.quick, pair.deepthink, config.greedy)
         return play_methods(there, learned, config, pair, on_episode=on_episode)
+
+
+def check_trained(folder: Path) -> None:
+    """Refuse a folder that holds no trained Switcher.
+
+    Raises:
+        LondiError: for such a folder.
+    """
+    if not has_state(folder / CHECKPOINT):
+        raise LondiError(f"no checkpoint in {str(folder)!r}; train it first")
 
 
 def play_methods(

@@ -101,7 +101,7 @@ def _replay(
     ]
     return Replay(
         episode=steps[0].episode,
-        goal=str(texts.info["goal"]),
+        goal=texts.state.goal,
         cost=cost,
         budget=budget,
         total=sum(step.reward for step in steps),

@@ -27,7 +27,6 @@ from londi.evaluation.curves import (
 )
 from londi.reports.frontier import plot_frontier
 from londi.storage.atomic import write_whole
-from londi.types import StateDict
 
 REPORT = "report.html"
 TABLE = "frontier.csv"
@@ -65,7 +64,7 @@ def report(folder: Path) -> Path:
     return folder / REPORT
 
 
-def page(data: StateDict) -> str:
+def page(data: Mapping[str, object]) -> str:
     """The page of these figures."""
     scripts = (_PAGE / name for name in ("charts.js", "report.js"))
     script = "\n".join(part.read_text(encoding="utf-8") for part in scripts)
@@ -101,7 +100,7 @@ def table(found: Frontier) -> str:
     return out.getvalue()
 
 
-def _rows(found: Frontier) -> Iterator[StateDict]:
+def _rows(found: Frontier) -> Iterator[dict[str, object]]:
     for result in (found.quick, found.deepthink):
         yield _row("alone", CurvePoint("alone", result, np.nan))
     for curve in found.curves:
@@ -123,7 +122,7 @@ def _rows(found: Frontier) -> Iterator[StateDict]:
         }
 
 
-def _row(kind: str, point: CurvePoint) -> StateDict:
+def _row(kind: str, point: CurvePoint) -> dict[str, object]:
     result = point.result
     low, high = result.return_ci
     return {
