@@ -18,7 +18,7 @@ from londi.evaluation.curves import Estimate, LimitPoint, read_frontier
 def main(folder: Path) -> None:
     """Print them."""
     found = read_frontier(folder)
-    print("| method | APGR | of the limit's | londi ahead by | CPT 50 / 80 / 95 | cost saved |")
+    print("| method | APGR | of the limit's | londi ahead by | CPT 50 / 80 / 95 | calls saved |")
     print("|---|---|---|---|---|---|")
     for curve in found.curves:
         cpt = " / ".join(f"{rate:.2f}" for rate in curve.cpt)
@@ -26,7 +26,7 @@ def main(folder: Path) -> None:
         print(f"| {curve.label} | {' | '.join(cells)} | {cpt} | {interval(curve.saved)} |")
     if found.limit_apgr is not None:
         print(f"| clairvoyant | {found.limit_apgr:.3f} | 1 | | | |")
-    print("\n| londi at | call rate | return | 95% interval | IQM | cost saved |")
+    print("\n| londi at | call rate | return | 95% interval | IQM | calls saved |")
     print("|---|---|---|---|---|---|")
     for point in found.curves[0].points:
         r = point.result

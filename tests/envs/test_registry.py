@@ -10,14 +10,9 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 
 from londi.envs.registry import (
-    builtin_pair,
-    environment_names,
-    environments,
-    family_of,
     make_env,
 )
 from londi.errors import InvalidConfig, UnknownName
-from londi.models.registry import builtin_models
 from playthings import Corridor
 
 OWN = "test/Own-v0"
@@ -75,36 +70,3 @@ def test_an_environment_that_cannot_be_had_is_one_line(
         with pytest.raises(InvalidConfig, match="env: cannot import") as error:
             make_env(name)
         assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("name", "family"),
-    [
-        ("londi/BabyAIText-MixedTrainLocal-v0", "babyai"),
-        ("londi/BabyAIText-GoToObjS4-v0", "babyai"),
-        ("londi/ScienceWorld-v0", "scienceworld"),
-        ("londi/ScienceWorld-short-v0", "scienceworld"),
-        ("some.module:londi/ScienceWorld-boil-v0", "scienceworld"),
-        (OWN, None),
-        ("mine:londi-like/ScienceWorld-v0", None),
-    ],
-)
-def test_a_name_says_which_built_in_models_fit(name: str, family: str | None) -> None:
-    assert family_of(name) == family
-    pair = (f"builtin:{family}-quick", f"builtin:{family}-deepthink") if family else None
-    assert builtin_pair(name) == pair
-    assert pair is None or set(pair) <= set(builtin_models())
-
-
-def test_the_listing_is_grouped_and_described() -> None:
-    listed = environments()
-    assert [info.name for info in listed] == environment_names()
-    families = [info.family for info in listed]
-    assert families == sorted(families), "those of a family stand together"
-    for info in listed:
-        assert info.description and len(info.description) <= 80 and "\n" not in info.description
-        assert info.pair == builtin_pair(info.name)
-    described = {info.name: info.description for info in listed}
-    assert described["londi/ScienceWorld-find-plant-v0"] == "the task find plant"
-    assert described["londi/ScienceWorld-v0"] == "30 tasks, each episode of one of them"
-    assert "minigrid's level BabyAI-GoToObj-v0" in described.values()

@@ -193,7 +193,7 @@ def test_it_goes_on_where_it_was(compared: tuple[Path, Frontier], config: Fronti
     ("changes", "message"),
     [
         ({"budgets": [1, 9]}, "budgets: expected at most the 3 that the Switchers were trained"),
-        ({"runs": []}, "runs: expected folders of `londi train --universal true`"),
+        ({"runs": []}, "runs: expected folders of `londi train --universal`"),
         ({"budgets": [-1]}, r"budgets: expected whole numbers >= 0, got \[-1\]"),
         ({"episodes": 0}, "episodes: expected a whole number >= 1, got 0"),
         ({"methods": ["first"]}, "first-k"),

@@ -36,7 +36,7 @@ class FrontierConfig(Settings):
     """Compare universal Switchers with baselines at all call rates, and with the best possible."""
 
     runs: list[str] = field(default_factory=list)
-    """Folders of `londi train --universal true` that differ only in their seed."""
+    """Folders of `londi train --universal` that differ only in their seed."""
     methods: list[str] = field(default_factory=lambda: list(METHODS[:-2]))
     """Baselines to compare with: random, first-k, every-k, confidence, stuck (SwiftSage's rule),
     episode-router (after RouteLLM), step-router (after MTRouter), cql (after SeqRoute), dqn and
@@ -83,7 +83,7 @@ class FrontierConfig(Settings):
             seed=(0, MOST_SEED),
         )
         if not self.runs:
-            raise InvalidConfig("runs: expected folders of `londi train --universal true`")
+            raise InvalidConfig("runs: expected folders of `londi train --universal`")
         for name in self.methods:
             check_name("method", name, METHODS)
         if any(budget < 0 for budget in self.budgets):

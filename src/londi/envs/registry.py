@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import inspect
 from copy import deepcopy
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any
 
 import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
@@ -24,11 +23,7 @@ from londi.envs.scienceworld.env import TASKS as SCIENCEWORLD_TASKS
 from londi.errors import InvalidConfig, LondiError, UnknownName
 
 __all__ = [
-    "EnvironmentInfo",
-    "builtin_pair",
     "environment_names",
-    "environments",
-    "family_of",
     "make_env",
     "register",
 ]
@@ -44,26 +39,6 @@ MIXES: dict[str, Options] = {
 }
 """BabyAI-Text's own levels, with their arguments for `MixedLocal`."""
 
-_MIX_DESCRIPTIONS = {
-    "MixedTrainLocal": "go to, pick up, put next, open and sequences, in one room",
-    "MixedTestLocal": "the same missions, with words that training never shows",
-    "PickUpSeqGoToLocal": "pick one object up and go to another, either order of words",
-    "PickUpThenGoToLocal": "pick one object up, then go to another",
-    "GoToAfterPickUpLocal": "go to an object after another was picked up",
-}
-
-Family = Literal["babyai", "scienceworld"]
-
-_FAMILIES: dict[Family, str] = {
-    "babyai": f"{NAMESPACE}/BabyAIText-",
-    "scienceworld": f"{NAMESPACE}/ScienceWorld-",
-}
-"""How the names of each family begin."""
-
-PAIRS: dict[Family, tuple[str, str]] = {
-    family: (f"builtin:{family}-quick", f"builtin:{family}-deepthink") for family in _FAMILIES
-}
-"""The built-in models that were trained for each family, (QUICK, DEEPTHINK)."""
 
 BABYAI_LEVELS = """
     ActionObjDoor-v0 BlockedUnlockPickup-v0 BossLevel-v0 BossLevelNoUnlock-v0 FindObjS5-v0
@@ -146,59 +121,9 @@ def register() -> None:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentInfo:
-    """One of londi's environments, for a listing.
-
-    Attributes:
-        name: the name to make it by.
-        family: ``"babyai"`` or ``"scienceworld"``.
-        description: one short line.
-        pair: the built-in models that were trained for its family, (QUICK, DEEPTHINK).
-    """
-
-    name: str
-    family: Family
-    description: str
-    pair: tuple[str, str]
-
-
 def environment_names() -> list[str]:
     """The names of londi's environments, mixes first."""
     return [name for name in gym.registry if name.startswith(f"{NAMESPACE}/")]
-
-
-def environments() -> list[EnvironmentInfo]:
-    """All of londi's environments, those of a family together, mixes first."""
-    return [
-        EnvironmentInfo(name, family, _description(name), PAIRS[family])
-        for name in environment_names()
-        if (family := family_of(name))
-    ]
-
-
-def family_of(name: str) -> Family | None:
-    """The family of an environment, by its name; None for one that is not londi's."""
-    name = name.rpartition(":")[2]
-    return next((family for family, first in _FAMILIES.items() if name.startswith(first)), None)
-
-
-def builtin_pair(name: str) -> tuple[str, str] | None:
-    """The built-in (QUICK, DEEPTHINK) that fit an environment, by its name; None if none do."""
-    family = family_of(name)
-    return PAIRS[family] if family else None
-
-
-def _description(name: str) -> str:
-    kwargs = gym.registry[name].kwargs
-    if "mix" in kwargs:
-        return _MIX_DESCRIPTIONS[kwargs["mix"]]
-    if "level" in kwargs:
-        return f"minigrid's level {kwargs['level']}"
-    tasks = kwargs.get("tasks", SCIENCEWORLD_TASKS)
-    if len(tasks) > 1:
-        return f"{len(tasks)} tasks, each episode of one of them"
-    return f"the task {tasks[0].replace('-', ' ')}"
 
 
 def make_env(name: str, /, **options: Any) -> gym.Env[str, str]:

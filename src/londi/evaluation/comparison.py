@@ -197,7 +197,7 @@ def _check(runs: Sequence[Path], trainings: Sequence[TrainConfig], config: Front
         if not training.universal:
             raise LondiError(
                 f"the Switcher in {str(run)!r} was trained for c = {training.cost:g} alone; a"
-                " frontier needs those of `londi train --universal true`"
+                " frontier needs those of `londi train --universal`"
             )
         if not has_state(run / CHECKPOINT):
             raise LondiError(f"no checkpoint in {str(run)!r}; train it first")

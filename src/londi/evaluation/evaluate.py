@@ -135,7 +135,7 @@ def played_there(training: TrainConfig, config: EvaluateConfig) -> TrainConfig:
         if wanted != trained and not training.universal:
             raise InvalidConfig(
                 f"{name}: the Switcher was trained for {trained} alone, got {wanted}; one of"
-                " `londi train --universal true` serves a range"
+                " `londi train --universal` serves a range"
             )
     there = replace(
         training,

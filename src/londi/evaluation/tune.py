@@ -147,7 +147,7 @@ def tune(
     if terms is None:
         raise LondiError(
             f"the Switcher in {str(folder)!r} was trained for c = {training.cost:g} alone; only"
-            " one of `londi train --universal true` can be tuned"
+            " one of `londi train --universal` can be tuned"
         )
     calls = None if config.budget == "none" else config.budget
     terms.check(CostBudget(terms.low, Budget(calls).start))  # before anybody plays

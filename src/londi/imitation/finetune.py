@@ -43,7 +43,7 @@ from londi.models.pair import ModelPair
 from londi.models.registry import load_model, load_transformer
 from londi.storage.atomic import write_whole
 from londi.storage.checkpoint import has_state, load_state, save_state
-from londi.storage.runs import create_run
+from londi.storage.runs import create_run, locked
 from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher
 from londi.types import StateDict
@@ -110,11 +110,24 @@ def finetune(
     base = _load_base(config)
     if not resume:
         create_run(folder, config, overwrite)
+    with locked(folder):
+        return _finetune(config, folder, base, on_progress, should_stop)
+
+
+def _finetune(
+    config: FinetuneConfig,
+    folder: Path,
+    base: TransformerModel | None,
+    on_progress: Callable[[FinetuneProgress], None],
+    should_stop: Callable[[], bool],
+) -> StateDict | None:
+    """Train from where the run in `folder` is; the figures, or None if it was stopped."""
     torch.manual_seed(config.seed)
     if config.threads:
         torch.set_num_threads(config.threads)
     started = time.perf_counter()
 
+    bot = demonstrations_file(folder, 0)
     if not bot.is_file():
         save_demonstrations(bot, _record(config))
     episodes = load_demonstrations(bot)

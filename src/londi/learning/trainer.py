@@ -100,11 +100,13 @@ class Training:
 
     def named(self, config: TrainConfig) -> TrainConfig:
         """`config` with the names of the models, the environment and the encoder that play."""
+        env = self._env.name
         return replace(
             config,
             quick=self._pair.quick.name,
             deepthink=self._pair.deepthink.name,
-            env=self._env.name,
+            # A module in front of the name is how a later command finds it.
+            env=config.env if config.env.rpartition(":")[2] == env else env,
             encoder=self._env.observer.encoder.spec,
         )
 
