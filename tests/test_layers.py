@@ -102,6 +102,11 @@ def test_every_file_says_what_it_does(module: str) -> None:
     assert ast.get_docstring(ast.parse(MODULES[module].read_text(encoding="utf-8")))
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_a_file_has_at_most_400_lines(module: str) -> None:
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= 400
+
+
 def test_importing_londi_brings_no_torch() -> None:
     code = (
         "import sys, londi\n"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from londi.envs.prompt import Prompt
-from londi.types import Reply
+from londi.types import Reply, StateDict
 
 
 class Tokenizer(Protocol):
@@ -61,11 +61,11 @@ class LanguageModel(Protocol):
         """One reply a prompt, in order."""
         ...
 
-    def state(self) -> dict[str, Any] | None:
+    def state(self) -> StateDict | None:
         """The state that a resumed run needs (a random generator's, say); None if there is none."""
         ...
 
-    def load_state(self, state: dict[str, Any] | None) -> None:
+    def load_state(self, state: StateDict | None) -> None:
         """Restore a state that `state` returned."""
         ...
 
@@ -87,11 +87,11 @@ class BaseModel(ABC):
     def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
         """One reply a prompt, in order."""
 
-    def state(self) -> dict[str, Any] | None:
+    def state(self) -> StateDict | None:
         """No state: the default for models that do not draw."""
         return None
 
-    def load_state(self, state: dict[str, Any] | None) -> None:
+    def load_state(self, state: StateDict | None) -> None:
         """Nothing to restore: the default for models that do not draw."""
         del state
 
@@ -130,10 +130,10 @@ class ModelWrapper:
         """One reply a prompt, in order."""
         return self.inner.act(prompts)
 
-    def state(self) -> dict[str, Any] | None:
+    def state(self) -> StateDict | None:
         return self.inner.state()
 
-    def load_state(self, state: dict[str, Any] | None) -> None:
+    def load_state(self, state: StateDict | None) -> None:
         self.inner.load_state(state)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import gymnasium as gym
 import torch
@@ -21,6 +20,7 @@ from londi.models.cache import AnswerStore, CachedModel
 from londi.models.check import check_members
 from londi.models.meter import MeteredModel
 from londi.models.registry import load_model
+from londi.types import StateDict
 
 
 class ModelPair:
@@ -78,11 +78,11 @@ class ModelPair:
         if self._store:
             self._store.close()
 
-    def state(self) -> list[dict[str, Any] | None]:
+    def state(self) -> list[StateDict | None]:
         """The states of the two models that a resumed run needs; None for a model without one."""
         return [meter.state() for meter in self._meters]
 
-    def load_state(self, state: list[dict[str, Any] | None]) -> None:
+    def load_state(self, state: list[StateDict | None]) -> None:
         """Restore what `state` returned."""
         for meter, saved in zip(self._meters, state, strict=True):
             meter.load_state(saved)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from londi.envs.prompt import Prompt
 from londi.errors import ModelError
 from londi.models.base import BaseModel
-from londi.types import Reply, Usage
+from londi.types import Reply, StateDict, Usage
 
 _FREE = Usage(calls=1)
 
@@ -39,11 +38,11 @@ class RandomModel(BaseModel):
             replies.append(Reply(action, -math.log(count), 1 / count, _FREE))
         return replies
 
-    def state(self) -> dict[str, Any] | None:
+    def state(self) -> StateDict | None:
         """The state of the generator."""
         return dict(self.rng.bit_generator.state)
 
-    def load_state(self, state: dict[str, Any] | None) -> None:
+    def load_state(self, state: StateDict | None) -> None:
         """Restore the generator, so that the same draws follow."""
         if state is not None:
             self.rng.bit_generator.state = state

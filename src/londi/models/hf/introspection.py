@@ -10,12 +10,14 @@ from typing import Any
 
 from torch import nn
 
+from londi.types import StateDict
 
-def tokenizer_settings(tokenizer: Any) -> dict[str, Any]:
+
+def tokenizer_settings(tokenizer: Any) -> StateDict:
     """Everything that a tokenizer's output depends on."""
     if tokenizer.is_fast:
         # Padding and truncation are as the last call left them.
-        known: dict[str, Any] = json.loads(tokenizer.backend_tokenizer.to_str())
+        known: StateDict = json.loads(tokenizer.backend_tokenizer.to_str())
         return known | {"padding": None, "truncation": None}
     special = {key: str(value) for key, value in tokenizer.special_tokens_map.items()}
     return {"class": type(tokenizer).__name__, "vocab": tokenizer.get_vocab(), "special": special}

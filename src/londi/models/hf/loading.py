@@ -19,6 +19,7 @@ from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging as hf_logging
 
 from londi.errors import ModelError, UnknownName
+from londi.types import StateDict
 
 SETTINGS = "londi.json"
 """File beside the weights that says how this model wants its prompts."""
@@ -75,7 +76,7 @@ def _listed(names: Iterable[str]) -> str:
     return shown if len(more) < 3 else f"{shown} and {len(more) - 2} more"
 
 
-def read_settings(path: str) -> dict[str, Any]:
+def read_settings(path: str) -> StateDict:
     """The settings in `londi.json` beside the weights; none if there is no such file.
 
     Raises:

@@ -32,7 +32,7 @@ from londi.models.hf.int8 import Int8Linear, to_int8
 from londi.models.hf.introspection import tokenizer_settings
 from londi.models.hf.loading import SETTINGS, load_parts, quiet, read_settings
 from londi.models.hf.reader import MAX_TOKENS, Reader
-from londi.types import Reply, Usage
+from londi.types import Reply, StateDict, Usage
 
 KEPT = 256
 """Lists of actions whose token ids are kept."""
@@ -242,11 +242,11 @@ class TransformerModel(ABC):
         check_replies(self, prompts, answers)
         return answers
 
-    def state(self) -> dict[str, Any] | None:
+    def state(self) -> StateDict | None:
         """None: answers are greedy, so a resumed run needs nothing of the model."""
         return None
 
-    def load_state(self, state: dict[str, Any] | None) -> None:
+    def load_state(self, state: StateDict | None) -> None:
         """Nothing to restore."""
         del state
 
