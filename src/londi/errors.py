@@ -4,6 +4,7 @@
     ├── UnknownName        a name that nothing answers to; carries the nearest valid one
     ├── InvalidConfig      a value of the wrong type or outside its range; names the key
     ├── ModelError         a language model that cannot be loaded or used
+    ├── EnvironmentFailed  an environment that raised an error of its own
     ├── MissingExtra       an optional dependency that is not installed; names the extra
     ├── OutputExists       a folder that would have been overwritten
     ├── RunInUse           a folder that another command is writing to
@@ -65,3 +66,13 @@ class RunInUse(LondiError):
 
 class DamagedFile(LondiError):
     """A file of a run that is broken, or holds something else than it should."""
+
+
+class EnvironmentFailed(LondiError):
+    """An environment that raised an error while it was reset or stepped."""
+
+
+def one_line(error: BaseException) -> str:
+    """An exception of somebody else's code, in one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -16,8 +16,8 @@ from londi.evaluation.evaluate import (
     METHODS,
     Evaluation,
     calibrate,
-    evaluate,
     play,
+    play_methods,
     read_results,
     results,
     summary,
@@ -87,7 +87,7 @@ def test_where_no_threshold_is_right_the_nearest_is_taken() -> None:
 def evaluation() -> Evaluation:
     config = EvaluateConfig(episodes=40, validation_episodes=20)
     # What a Switcher that has learned everything would do.
-    return evaluate(TRAINING, lambda _: ThresholdSwitcher(0.8), config, pair=toy())
+    return play_methods(TRAINING, ThresholdSwitcher(0.8), config, toy())
 
 
 def test_all_methods_play_the_same_held_out_episodes(evaluation: Evaluation) -> None:
@@ -118,7 +118,7 @@ def test_the_figures_are_those_of_the_corridor(evaluation: Evaluation) -> None:
 def test_the_ends_of_the_scale_have_no_budget() -> None:
     training = TrainConfig(env="the corridor", cost=0.1, cache="none", budget=1)
     config = EvaluateConfig(episodes=10, validation_episodes=5)
-    found = evaluate(training, lambda _: ThresholdSwitcher(0.8), config, pair=toy())
+    found = play_methods(training, ThresholdSwitcher(0.8), config, toy())
     assert call_rate([summary(found.played["deepthink"])]) == 1
     for method in ("random", "threshold", "londi"):
         for steps in found.played[method]:

@@ -17,8 +17,9 @@ from londi.evaluation.curves import (
     read_frontier,
     read_timelines,
 )
-from londi.evaluation.frontier import Track, _Sums, frontier, worthwhile
+from londi.evaluation.frontier import frontier, worthwhile
 from londi.evaluation.metrics import Episode, apgr, iqm
+from londi.evaluation.tracks import CurveSums, Track
 from londi.learning.trainer import train
 from playthings import TOY, UNIVERSAL, toy
 
@@ -69,7 +70,7 @@ def test_a_curve_is_summed_up_by_hand() -> None:
         Track.of([[[episode(0.5, 5), episode(0.5, 5)]]]),
     )
     limit = Track.of([[[episode(1.0, 2), episode(1.0, 2)]]])
-    sums = _Sums([good, line], limit, ENDS)
+    sums = CurveSums([good, line], limit, ENDS)
     # Trapezoids: up to 0.8 over 0.2, then up to 1 over 0.8.
     assert sums.apgr(0).value == pytest.approx(0.08 + 0.72)
     assert sums.apgr(1).value == pytest.approx(0.5)
@@ -80,7 +81,7 @@ def test_a_curve_is_summed_up_by_hand() -> None:
     assert sums.saved(0).value == pytest.approx(0.0)
     # All episodes are alike, so that no sample differs.
     assert (sums.apgr(0).low, sums.apgr(0).high) == pytest.approx((0.8, 0.8))
-    better = _Sums([Track.of([[[episode(1.1, 4), episode(1.1, 4)]]])], None, ENDS)
+    better = CurveSums([Track.of([[[episode(1.1, 4), episode(1.1, 4)]]])], None, ENDS)
     assert better.saved(0).value == pytest.approx(1 - 0.4 / 1.1)
     assert better.of_limit(0) is None and better.limit_apgr is None
 
@@ -89,7 +90,7 @@ def test_intervals_are_over_seeds_and_episodes() -> None:
     rng = np.random.default_rng(0)
     ends = [episode(0.0, 0)] * 50, [episode(1.0, 10)] * 50
     noisy = [[[episode(float(rng.random() < 0.5 + s / 8), 3) for _ in range(50)] for s in range(3)]]
-    sums = _Sums([Track.of(noisy)], None, ends)
+    sums = CurveSums([Track.of(noisy)], None, ends)
     found = sums.apgr(0)
     assert found.low < found.value < found.high
     assert 0.05 < found.high - found.low < 0.5
@@ -100,7 +101,7 @@ def few_resamples() -> Iterator[None]:
     """Intervals are tested where they are made; here they only take time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("londi.evaluation.metrics.RESAMPLES", 100)
-        patch.setattr("londi.evaluation.frontier.RESAMPLES", 400)
+        patch.setattr("londi.evaluation.tracks.RESAMPLES", 400)
         yield
 
 

@@ -22,7 +22,8 @@ from londi.config import SweepConfig, TrainConfig
 from londi.config.settings import read_config
 from londi.envs.scienceworld import simulator
 from londi.errors import InvalidConfig, LondiError, UnknownName
-from londi.evaluation.sweep import Ended, _name, _ready, read_rows, sweep
+from londi.evaluation.jobs import _ready
+from londi.evaluation.sweep import Ended, _name, read_rows, sweep
 from londi.learning.statistics import read_progress
 from londi.learning.trainer import train
 from londi.models.hf.seq2seq import Seq2SeqModel
@@ -233,7 +234,7 @@ def test_the_command_is_interrupted_and_resumed(config: SweepConfig, tmp_path: P
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate()
     assert process.returncode == 130
-    assert "models alone, base: quick return" in output and "deepthink" in output
+    assert "models alone, base: quick return" in errors and "deepthink" in output
     assert errors.splitlines()[-1] == f"interrupted; go on with: londi sweep --resume {out}"
     assert read_config(out / "config.yaml", SweepConfig).jobs == 2
     shorter = (out / "config.yaml").read_text().replace("20000", "64")

@@ -15,14 +15,13 @@ from hypothesis import strategies as st
 from londi import TrainConfig
 from londi.config import TuneConfig
 from londi.errors import InvalidConfig, LondiError
+from londi.evaluation.operating_point import OPERATING, load_operating_point
 from londi.evaluation.tune import (
-    OPERATING,
     CostCurve,
     best_value,
     call_rate,
     cheapest_call,
     keep_return,
-    load_operating_point,
     make_target,
     tune,
 )

@@ -162,7 +162,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_litter(
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
     try:
-        with pytest.raises(LondiError, match=r"cannot write .*go on with --resume") as error:
+        with pytest.raises(LondiError, match=r"cannot write to .*--resume") as error:
             save_demonstrations(file, demonstrations)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -158,7 +158,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"env": "test/Silent-v0"}, "env: test/Silent-v0 has no expert to imitate"),
     ({"env": "test/Listless-v0"}, "noise: test/Listless-v0 lists no actions to draw from"),
     ({"env": "test/Plain-v0"}, "unknown option of test/Plain-v0 'expert'"),
-    ({"demonstrations": "/" + "x" * 300}, "demonstrations: expected a folder: .*too long"),
+    ({"demonstrations": "/" + "x" * 300}, "path .*: File name too long"),
 ]
 
 

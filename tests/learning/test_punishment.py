@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from londi.encoders.quick import QuickEncoder
-from londi.errors import UnknownName
-from londi.learning.algorithms import ReplayLearner, SACAlgorithm, make_algorithm
+from londi.learning.algorithms import ReplayLearner, SACAlgorithm
 from londi.learning.replay import Experience
 from londi.learning.sac import SAC
 from londi.switching.networks import PenaltyActor
@@ -68,25 +65,3 @@ def test_a_fixed_temperature_leaves_the_punishment_alone() -> None:
     (batch,) = learner.draw(1, np.random.default_rng(0))
     learner.update(batch)
     assert punished(learner) == [1 / 0.001] * 2
-
-
-def test_an_algorithm_is_found_by_name_or_by_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[Any] = []
-
-    class Mine(SACAlgorithm):
-        def __init__(self, *given: Any) -> None:
-            made.append(given)
-            super().__init__(*given)
-
-    monkeypatch.setattr("playthings.Mine", Mine, raising=False)
-    config = replace(TOY, algorithm="playthings:Mine")
-    assert isinstance(make_algorithm(config, ENCODER), Mine)
-    assert made == [(config, ENCODER)]
-    with pytest.raises(UnknownName, match="algorithm in 'playthings': 'Mime'; did you mean 'Mine'"):
-        make_algorithm(replace(TOY, algorithm="playthings:Mime"), ENCODER)
-
-
-def test_nothing_is_drawn_from_an_empty_buffer() -> None:
-    torch.manual_seed(0)
-    learner = SACAlgorithm(TOY, ENCODER).learner(0, None)
-    assert learner.draw(3, np.random.default_rng(0)) == []

@@ -57,9 +57,8 @@ def test_it_learns_to_call_where_it_is_hard(tmp_path: Path) -> None:
     seen = np.concatenate([features, context], 1)
     assert switcher.call_probability(seen, np.ones((2, 2), bool)).tolist() == [0.0, 1.0]
 
-    evaluation = evaluate(
-        TOY, lambda _: switcher, EvaluateConfig(episodes=60, validation_episodes=20), pair=pair
-    )
+    config = EvaluateConfig(episodes=60, validation_episodes=20)
+    evaluation = evaluate(tmp_path / "run", config, pair=pair)
     by_method = {r.method: r for r in results([evaluation])}
     assert tuple(by_method) == METHODS
     # Half of the states are hard, so calling there alone is right everywhere at half the price.
@@ -177,7 +176,8 @@ def test_a_run_that_has_ended_is_left_as_it_is(short: Path) -> None:
 
 
 def test_the_configuration_lies_beside_the_weights(short: Path) -> None:
-    assert read_run(short, TrainConfig) == SHORT
+    # The names are those of what has played.
+    assert read_run(short, TrainConfig) == replace(SHORT, env="Corridor")
 
 
 def test_a_run_is_not_overwritten_unasked(short: Path, tmp_path: Path) -> None:
@@ -231,12 +231,7 @@ def universal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def played(folder: Path, **settings: Any) -> dict[str, Result]:
     pair = toy()
     config = EvaluateConfig(episodes=60, validation_episodes=20, **settings)
-    evaluation = evaluate(
-        read_run(folder, TrainConfig),
-        lambda _: Switcher.load(folder, pair.quick, pair.deepthink),
-        config,
-        pair=pair,
-    )
+    evaluation = evaluate(folder, config, pair=pair)
     return {r.method: r for r in results([evaluation])}
 
 

@@ -22,7 +22,7 @@ from londi.envs.prompt import Prompt
 from londi.envs.registry import make_env
 from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds
-from londi.errors import InvalidConfig
+from londi.errors import InvalidConfig, ModelError
 from londi.evaluation.evaluate import play, summary
 from londi.models.base import BaseModel
 from londi.models.cache import AnswerStore
@@ -443,7 +443,7 @@ def test_whatever_is_raised_worlds_are_closed_and_answers_kept(
     monkeypatch.setattr(Counted, "closed", 0)
     file = tmp_path / "answers.sqlite"
     broken = ModelPair(Insists("a"), Breaks("b"), Counted, AnswerStore(file))
-    with pytest.raises(RuntimeError, match="the model broke"):
+    with pytest.raises(ModelError, match="failed: RuntimeError: the model broke"):
         clairvoyant(LimitConfig(episodes=3, states=20), pair=broken)
     assert Counted.made == Counted.closed > 0
     before = sqlite3.connect(file).execute("select count(*) from answers").fetchone()[0]

@@ -59,7 +59,7 @@ UNIVERSAL = TrainConfig(universal=True)
     ("wrong", "message"),
     [
         ({"cost": 0.2}, "cost: expected one that the Switcher was trained for"),
-        ({"budget": 30}, "budget: expected one"),
+        ({"budget": 30}, "budget: expected at most 20 or none, got 30"),
         ({"cost_range": (0.0, 0.1)}, "cost_range: expected two numbers above 0, the lesser first"),
         ({"cost_range": (0.2, 0.1)}, "cost_range: "),
         ({"most_budget": 0}, "most_budget: expected a whole number"),

@@ -7,7 +7,8 @@ switching.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import gymnasium as gym
 
@@ -15,7 +16,7 @@ from londi.envs.contract import Outcome, StateInfo, Traits, name_of, read_reset,
 from londi.envs.histories import HISTORIES
 from londi.envs.info import InfoView
 from londi.envs.prompt import Prompt
-from londi.errors import InvalidConfig
+from londi.errors import EnvironmentFailed, InvalidConfig, LondiError, one_line
 
 __all__ = ["Outcome", "TextEpisode"]
 
@@ -55,7 +56,8 @@ class TextEpisode:
         """
         self.seed = seed
         self.taken: list[str] = []
-        told = self._env.reset(seed=seed)
+        with self._failing():
+            told = self._env.reset(seed=seed)
         try:
             observation, self.info = read_reset(told)
             self.state = self._read(self.info)
@@ -71,7 +73,8 @@ class TextEpisode:
             InvalidConfig: if what the environment returns breaks the contract, such as a reward
                 that is no number.
         """
-        told = self._env.step(action)
+        with self._failing():
+            told = self._env.step(action)
         self.taken.append(action)
         try:
             observation, outcome, self.info = read_step(told)
@@ -97,6 +100,17 @@ class TextEpisode:
         """
         self.start(seed)
         return not any(self.step(action).ended for action in taken)
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Name the environment, the episode and the step where the environment raises an error."""
+        try:
+            yield
+        except LondiError:
+            raise
+        except Exception as error:  # whatever a user's environment raises
+            where = f"{self.name}, episode {self.seed}, step {len(self.taken)}"
+            raise EnvironmentFailed(f"{where}: the environment failed: {one_line(error)}") from error
 
     def prompt(self) -> Prompt:
         """The current state, with the action of the environment's expert, if it tells that."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from londi.envs.prompt import Prompt
+from londi.errors import LondiError, ModelError, one_line
 from londi.models.base import LanguageModel, ModelWrapper
 from londi.models.check import check_replies
 from londi.types import Reply
@@ -28,12 +29,18 @@ class MeteredModel(ModelWrapper):
         """One reply a prompt, in order.
 
         Raises:
-            ModelError: if the model gives no proper reply to a prompt, such as a score of NaN.
+            ModelError: if the model raises an error, or gives no proper reply to a prompt, such as
+                a score of NaN.
         """
         if not prompts:
             return []
         start = time.perf_counter()
-        replies = self.inner.act(prompts)
+        try:
+            replies = self.inner.act(prompts)
+        except LondiError:
+            raise
+        except Exception as error:  # whatever a user's model or a library raises
+            raise ModelError(f"model {self.name!r} failed: {one_line(error)}") from error
         self.seconds += time.perf_counter() - start
         check_replies(self, prompts, replies)
         return replies

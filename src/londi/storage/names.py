@@ -10,7 +10,7 @@ import re
 from functools import partial
 from importlib import import_module
 
-from londi.errors import InvalidConfig, LondiError, UnknownName
+from londi.errors import InvalidConfig, LondiError, UnknownName, one_line
 
 _SPEC = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -40,7 +40,7 @@ def resolve(spec: str, kind: str) -> object:
     try:
         found: object = import_module(module)
     except Exception as error:  # whatever a user's module raises while it is imported
-        raise InvalidConfig(f"{kind} {spec!r}: cannot import {module!r}: {_said(error)}") from error
+        raise InvalidConfig(f"{kind} {spec!r}: cannot import {module!r}: {one_line(error)}") from error
     for name in path.split("."):
         try:
             found = getattr(found, name)
@@ -72,10 +72,4 @@ def build(spec: str, kind: str, **offered: object) -> object:
     except LondiError:
         raise
     except Exception as error:  # whatever a user's code raises
-        raise InvalidConfig(f"{kind} {spec!r} cannot be made: {_said(error)}") from error
-
-
-def _said(error: Exception) -> str:
-    """An exception in one line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+        raise InvalidConfig(f"{kind} {spec!r} cannot be made: {one_line(error)}") from error
