@@ -110,7 +110,9 @@ class TextEpisode:
             raise
         except Exception as error:  # whatever a user's environment raises
             where = f"{self.name}, episode {self.seed}, step {len(self.taken)}"
-            raise EnvironmentFailed(f"{where}: the environment failed: {one_line(error)}") from error
+            raise EnvironmentFailed(
+                f"{where}: the environment failed: {one_line(error)}"
+            ) from error
 
     def prompt(self) -> Prompt:
         """The current state, with the action of the environment's expert, if it tells that."""

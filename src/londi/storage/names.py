@@ -40,7 +40,9 @@ def resolve(spec: str, kind: str) -> object:
     try:
         found: object = import_module(module)
     except Exception as error:  # whatever a user's module raises while it is imported
-        raise InvalidConfig(f"{kind} {spec!r}: cannot import {module!r}: {one_line(error)}") from error
+        raise InvalidConfig(
+            f"{kind} {spec!r}: cannot import {module!r}: {one_line(error)}"
+        ) from error
     for name in path.split("."):
         try:
             found = getattr(found, name)
