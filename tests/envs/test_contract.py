@@ -170,7 +170,9 @@ def test_episodes_are_to_be_known_by_their_seed() -> None:
 
 
 def test_any_text_is_to_be_taken() -> None:
-    with pytest.raises(InvalidConfig, match=r"take any text.*raised EnvironmentFailed: .*AssertionError") as error:
+    with pytest.raises(
+        InvalidConfig, match=r"take any text.*raised EnvironmentFailed: .*AssertionError"
+    ) as error:
         londi.check_env(Picky())
     assert "\n" not in str(error.value)
 

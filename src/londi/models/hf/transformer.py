@@ -175,8 +175,7 @@ class TransformerModel(ABC):
             self._max_new_tokens = room
             self.reader.cut = 0
         if self.model.dtype != torch.float32:
-            # In half precision rounding turns a token now and then, and what is generated behind
-            # it is another text: there only the states are compared.
+            # Rounding turns a generated token now and then, and with it the text behind it.
             together, alone = ([_states(r) for r in replies] for replies in (together, alone))
         if any(differ(*both) for both in zip(together, alone, strict=True)):
             self._batch_size = 1
@@ -398,5 +397,4 @@ class TransformerModel(ABC):
 
 
 def _states(reply: Reply) -> Reply:
-    """A reply without the action and its score."""
-    return replace(reply, action="", logprob=0.0)
+    return replace(reply, action="", logprob=0.0)  # the embedding alone
