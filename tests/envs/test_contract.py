@@ -154,8 +154,12 @@ def test_the_results_of_older_interfaces_are_refused() -> None:
 
 
 class Fickle(Corridor):
+    resets = 0
+
     def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
-        return super().reset(seed=None, options=options)
+        self.resets += 1
+        _, info = super().reset(seed=seed, options=options)
+        return f"hard: the door on the left, for the {self.resets}. time", info
 
 
 class Picky(Door):
