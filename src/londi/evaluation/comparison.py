@@ -26,14 +26,13 @@ from londi.errors import InvalidConfig, LondiError
 from londi.evaluation.curves import (
     CurvePoint,
 )
-from londi.evaluation.evaluate import play, read_played, summary, write_played
+from londi.evaluation.evaluate import check_trained, play, read_played, summary, write_played
 from londi.evaluation.metrics import Episode, iqm, result
 from londi.models.pair import ModelPair, load_pair
 from londi.models.provenance import check_provenance
-from londi.storage.checkpoint import has_state
 from londi.storage.runs import make_folder, read_run
 from londi.switching.budget import Budget
-from londi.switching.switcher import CHECKPOINT, ConstantSwitcher, Switcher
+from londi.switching.switcher import ConstantSwitcher, Switcher
 
 ALONE = {
     "quick": OperatingPoint("alone", ConstantSwitcher(0.0), 0.0),
@@ -199,8 +198,7 @@ def _check(runs: Sequence[Path], trainings: Sequence[TrainConfig], config: Front
                 f"the Switcher in {str(run)!r} was trained for c = {training.cost:g} alone; a"
                 " frontier needs those of `londi train --universal`"
             )
-        if not has_state(run / CHECKPOINT):
-            raise LondiError(f"no checkpoint in {str(run)!r}; train it first")
+        check_trained(run)
         first, other = asdict(trainings[0]), asdict(training)
         differing = [name for name in first if name != "seed" and other[name] != first[name]]
         if differing:
