@@ -5,9 +5,10 @@ This file knows `SwitchingVectorEnv` and that library's form of an environment.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
 import torch
+from gymnasium import spaces
 from torch import Tensor, nn
 
 from londi.encoders.base import Encoder
@@ -15,13 +16,14 @@ from londi.errors import MissingExtra
 from londi.switching.env import SwitchingVectorEnv
 from londi.switching.networks import Network, UncappedInputs
 from londi.switching.observation import ObservationLayout
-from londi.types import Info
+from londi.types import Array, Info
 
 try:
     from stable_baselines3 import DQN, PPO
     from stable_baselines3.common.logger import Logger
     from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
     from stable_baselines3.common.vec_env import VecEnv
+    from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 except ImportError as error:
     raise MissingExtra("stable-baselines3", "baselines") from error
 
@@ -34,19 +36,19 @@ class StableBaselines(VecEnv):
         episodes: the seeds to play, endless; None begins at zero.
     """
 
-    def __init__(self, env: SwitchingVectorEnv, episodes: Any = None) -> None:
+    def __init__(self, env: SwitchingVectorEnv, episodes: Iterator[int] | None = None) -> None:
         self.env = env
         self._episodes = episodes
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
-    def reset(self) -> Any:
+    def reset(self) -> Array:
         options = None if self._episodes is None else {"episodes": self._episodes}
         return self.env.reset(seed=0, options=options)[0]
 
-    def step_async(self, actions: Any) -> None:
+    def step_async(self, actions: Array) -> None:
         self.actions = actions
 
-    def step_wait(self) -> Any:
+    def step_wait(self) -> VecEnvStepReturn:
         observation, reward, terminated, truncated, info = self.env.step(self.actions)
         ended = terminated | truncated
         infos: list[Info] = [
@@ -63,23 +65,27 @@ class StableBaselines(VecEnv):
     def close(self) -> None:
         self.env.close()
 
-    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+    def get_attr(self, attr_name: str, indices: object = None) -> list[object]:
         return [getattr(self.env, attr_name, None)] * self.num_envs
 
-    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+    def set_attr(self, attr_name: str, value: object, indices: object = None) -> None:
         raise NotImplementedError
 
-    def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> Any:
+    def env_method(
+        self, method_name: str, *args: object, indices: object = None, **kwargs: object
+    ) -> list[object]:
         raise NotImplementedError
 
-    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
+    def env_is_wrapped(self, wrapper_class: object, indices: object = None) -> list[bool]:
         return [False] * self.num_envs
 
 
 class Trunk(BaseFeaturesExtractor):
     """The network that our own Switchers read an observation with."""
 
-    def __init__(self, space: Any, encoder: Encoder, width: int, cost: float) -> None:
+    def __init__(
+        self, space: spaces.Space[Array], encoder: Encoder, width: int, cost: float
+    ) -> None:
         super().__init__(space, width)
         self.inputs = inputs(encoder, cost)
         self.trunk = encoder.trunk(self.inputs.extras, width)
@@ -98,7 +104,7 @@ def learn(
     algorithm: str,
     env: SwitchingVectorEnv,
     encoder: Encoder,
-    episodes: Any,
+    episodes: Iterator[int] | None,
     *,
     width: int,
     cost: float,
@@ -120,9 +126,10 @@ def learn(
     }
     common: Info = {"gamma": gamma, "seed": seed, "device": "cpu"}
     world = StableBaselines(env, episodes)
-    decides: nn.Module
+    head: nn.Module
+    model: DQN | PPO
     if algorithm == "dqn":
-        model: Any = DQN(
+        model = dqn = DQN(
             "MlpPolicy",
             world,
             policy_kwargs=policy,
@@ -137,10 +144,10 @@ def learn(
             exploration_final_eps=0.1,
             **common,
         )
-        decides = model.q_net.q_net
-        trunk = model.q_net.features_extractor
+        network = dqn.q_net
+        head, trunk = network.q_net[0], network.features_extractor
     else:
-        model = PPO(
+        model = ppo = PPO(
             "MlpPolicy",
             world,
             policy_kwargs=policy,
@@ -150,12 +157,11 @@ def learn(
             ent_coef=0.001,
             **common,
         )
-        decides = model.policy.action_net
-        trunk = model.policy.pi_features_extractor
+        head, trunk = ppo.policy.action_net, ppo.policy.pi_features_extractor
     model.set_logger(Logger(None, []))  # by default it leaves a folder behind
     model.learn(steps)
     torch.set_num_threads(threads)
-    head = decides[0] if isinstance(decides, nn.Sequential) else decides
+    assert isinstance(trunk, Trunk)
     learned = Network(inputs(encoder, cost), trunk.trunk, width)
     learned.head.load_state_dict(head.state_dict())
     return learned

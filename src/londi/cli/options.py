@@ -116,7 +116,7 @@ def run_of(given: Namespace, kind: type[Config]) -> tuple[Config, Path]:
     return config_of(given, kind), as_path(given.out)
 
 
-def metavar(hint: Any) -> str:
+def metavar(hint: object) -> str:
     """How a value of this type is written in the help, such as ``N|none``."""
     if hint in _METAVARS:
         return _METAVARS[hint]
@@ -133,7 +133,7 @@ def metavar(hint: Any) -> str:
     return f"[{inner[0]},...]"
 
 
-def _default(field: Field[Any]) -> Any:
+def _default(field: Field[object]) -> Any:
     if field.default_factory is not MISSING:
         return field.default_factory()
     return field.default

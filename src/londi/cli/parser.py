@@ -8,7 +8,6 @@ import textwrap
 from argparse import SUPPRESS, Action, ArgumentError
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Any
 
 from jsonargparse import (
     ArgumentParser,
@@ -52,7 +51,7 @@ class Formatter(DefaultHelpFormatter):
         return super()._fill_text(text, width, indent)
 
 
-def _shown(default: Any) -> str:
+def _shown(default: object) -> str:
     """A default as a user would write it; empty where it says nothing."""
     if default is None or default is SUPPRESS or default is False or default in ("", {}, []):
         return ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, Literal
+from typing import Literal
 
 from londi.config.kinds import conform
 from londi.errors import InvalidConfig, UnknownName
@@ -39,6 +39,7 @@ _PAIRS = {
 """The built-in models of each family of environments, by the beginning of its names."""
 
 
+@dataclass(frozen=True)
 class Settings:
     """Base of all configurations: each field has a value of its own type."""
 
@@ -46,7 +47,7 @@ class Settings:
         conform(self)
 
 
-def check(config: Any, **ranges: tuple[float, float]) -> None:
+def check(config: object, **ranges: tuple[float, float]) -> None:
     """Raise InvalidConfig unless each named field of `config` is a number in its closed range."""
     for name, (low, high) in ranges.items():
         value = getattr(config, name)

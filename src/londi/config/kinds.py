@@ -36,7 +36,7 @@ class Misfit(Exception):
         place: the keys and indices that lead to it.
     """
 
-    def __init__(self, kind: Any, value: object, place: str = "") -> None:
+    def __init__(self, kind: object, value: object, place: str = "") -> None:
         super().__init__()
         self.kind, self.value, self.place = kind, value, place
 
@@ -49,7 +49,7 @@ class Misfit(Exception):
         return f"{self.place}: expected {words(self.kind)}, got {shown(self.value)}".lstrip(": ")
 
 
-def fitted(value: object, kind: Any) -> Any:
+def fitted(value: object, kind: object) -> Any:
     """`value` as a value of the type `kind`.
 
     NumPy's numbers become Python's, whole numbers become floats where a float is expected, lists
@@ -103,7 +103,7 @@ def fitted(value: object, kind: Any) -> Any:
     raise Misfit(kind, value)
 
 
-def record(kind: type[T], values: Mapping[Any, object]) -> T:
+def record(kind: type[T], values: Mapping[str, object]) -> T:
     """A dataclass from `values` by field name; fields with a default may be left out.
 
     Raises:
@@ -119,14 +119,14 @@ def record(kind: type[T], values: Mapping[Any, object]) -> T:
     return kind(**{key: _inner(key, value, hints[key]) for key, value in values.items()})
 
 
-def conform(config: Any) -> None:
+def conform(config: object) -> None:
     """Give each field of a dataclass, a frozen one too, a value of the field's own type.
 
     Raises:
         InvalidConfig: if a value is of another type; names the field.
     """
     hints = kinds(type(config))
-    for field in fields(config):
+    for field in fields(config):  # type: ignore[arg-type]
         try:
             value = _inner(field.name, getattr(config, field.name), hints[field.name])
         except Misfit as error:
@@ -141,7 +141,7 @@ def kinds(kind: type) -> Values:
     return _KINDS[kind]
 
 
-def words(kind: Any) -> str:
+def words(kind: object) -> str:
     """A type in words, such as "a whole number or 'none'"."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
@@ -152,7 +152,7 @@ def words(kind: Any) -> str:
         return f"a list of {len(arguments)}"
     if origin in (list, tuple):
         return "a list"
-    return _WORDS.get(kind, "keys with values")
+    return next((text for known, text in _WORDS.items() if kind is known), "keys with values")
 
 
 def shown(value: object) -> str:
@@ -163,7 +163,7 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _one_of(value: object, kind: Any, choices: Iterable[Any]) -> Any:
+def _one_of(value: object, kind: object, choices: Iterable[object]) -> Any:
     inside: Misfit | LondiError | None = None
     for choice in choices:
         try:
@@ -176,16 +176,16 @@ def _one_of(value: object, kind: Any, choices: Iterable[Any]) -> Any:
     raise inside or Misfit(kind, value)
 
 
-def _items(pairs: Iterable[tuple[object, Any]]) -> list[Any]:
+def _items(pairs: Iterable[tuple[object, object]]) -> list[Any]:
     return [_inner(f"[{place}]", value, kind) for place, (value, kind) in enumerate(pairs)]
 
 
-def _inner(place: str, value: object, kind: Any) -> Any:
+def _inner(place: str, value: object, kind: object) -> Any:
     try:
         return fitted(value, kind)
     except Misfit as error:
         raise error.below(place) from None
 
 
-def _fields(kind: Any) -> tuple[Field[Any], ...]:
+def _fields(kind: type) -> tuple[Field[object], ...]:
     return tuple(f for f in fields(kind) if f.init)

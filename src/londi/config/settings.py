@@ -67,7 +67,7 @@ def read_config(file: Path, kind: type[Config]) -> Config:
     return make_config(kind, values, where)
 
 
-def make_config(kind: type[Config], values: Mapping[str, Any], where: str = "") -> Config:
+def make_config(kind: type[Config], values: Mapping[str, object], where: str = "") -> Config:
     """The configuration of this `kind`, a dataclass, with these values and defaults for the rest.
 
     Args:

@@ -41,7 +41,7 @@ class ModelEncoder(Encoder):
 
 
 class SentenceEncoder(Encoder):
-    """Any sentence-transformers model, frozen.
+    """A sentence-transformers model, frozen.
 
     Args:
         name: name or path of the model.

@@ -4,7 +4,7 @@ A text environment is a Gymnasium environment whose observations and actions are
 declares the contract once and reads it into records; `londi.envs.checker` tries an environment
 against it. It knows no particular environment.
 
-**Spaces.** `observation_space` and `action_space` are `gymnasium.spaces.Text`. Any text may be
+**Spaces.** `observation_space` and `action_space` are `gymnasium.spaces.Text`. Every text may be
 given to `step`: an environment treats one that it does not know as no action, or replaces it.
 
 **Episodes.** `reset(seed=...)` and the actions determine everything that follows.
@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import gymnasium as gym
 import numpy as np
@@ -281,9 +281,9 @@ def _info(info: object) -> InfoView:
     return info
 
 
-def _reward(reward: Any) -> float:
+def _reward(reward: object) -> float:
     try:
-        number = float(reward)
+        number = float(reward)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         number = float("nan")
     if isinstance(reward, str) or not isfinite(number):

@@ -1,6 +1,6 @@
 """Text environments by name: registration with Gymnasium, and `make_env`.
 
-Any Gymnasium environment that follows `londi.envs.contract` can be named; londi's own are
+A Gymnasium environment that follows `londi.envs.contract` can be named; londi's own are
 `londi/BabyAIText-<level>-v0`, `londi/ScienceWorld-v0`, `londi/ScienceWorld-short-v0` and
 `londi/ScienceWorld-<task>-v0`. This file knows names; not how an environment works.
 """

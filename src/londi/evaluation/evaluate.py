@@ -13,7 +13,6 @@ from functools import partial
 from itertools import count
 from math import exp
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -287,7 +286,7 @@ def read_played(file: Path) -> list[Episode]:
     return read_record(file, list[Episode], renamed)
 
 
-def episodes_of(rows: Sequence[Mapping[str, Any]]) -> list[Episode]:
+def episodes_of(rows: Sequence[Mapping[str, object]]) -> list[Episode]:
     """The episodes that `dataclasses.asdict` made these of."""
     return [Episode(**renamed(row)) for row in rows]
 

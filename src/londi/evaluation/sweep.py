@@ -279,7 +279,7 @@ def _points(config: SweepConfig, folder: Path) -> list[_Point]:
     return list(found.values())
 
 
-def _name(settings: Mapping[str, Any]) -> str:
+def _name(settings: Mapping[str, object]) -> str:
     """A name for a file, such as ``"cost=0.1,seed=0"``; other settings have another."""
     plain = ",".join(f"{key}={value}" for key, value in settings.items()) or "base"
     name = re.sub(r"[^\w.=,-]+", "_", plain)[-100:]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from londi.envs.prompt import Prompt
 from londi.types import Reply, StateDict
@@ -17,7 +17,7 @@ from londi.types import Reply, StateDict
 class Tokenizer(Protocol):
     """The part of a Hugging Face tokenizer that an encoder reads."""
 
-    def __call__(self, texts: list[str], /) -> Mapping[str, Any]:
+    def __call__(self, texts: list[str], /) -> Mapping[str, list[list[int]]]:
         """A mapping whose `input_ids` are the token ids of each text."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from londi.storage.atomic import replacing
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.typing import ColorType
 
 PLOT = "return-call-rate.png"
 
@@ -114,7 +115,7 @@ def ends_line(axes: Axes, ends: Sequence[Result]) -> None:
 
 
 def _point(
-    axes: Axes, result: Result, color: Any, marker: str, label: str, zorder: int = 2
+    axes: Axes, result: Result, color: ColorType, marker: str, label: str, zorder: int = 2
 ) -> None:
     low, high = result.return_ci
     axes.errorbar(

@@ -84,7 +84,7 @@ def has_state(folder: Path) -> bool:
     return (present_folder(folder) / STRUCTURE).is_file()
 
 
-def _split(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
+def _split(value: object, path: str, tensors: dict[str, torch.Tensor]) -> Any:
     """`value` with each tensor replaced by its name; the tensors go into `tensors`."""
     if isinstance(value, dict):
         items = [[k, _split(v, f"{path}/{k}", tensors)] for k, v in value.items()]

@@ -65,7 +65,7 @@ def _parsed(text: str, where: str) -> object:
         raise DamagedFile(f"{where} is no JSON: it is damaged") from error
 
 
-def _checked(value: Any, kind: type[T], where: str, renamed: Renaming | None) -> T:
+def _checked(value: object, kind: type[T], where: str, renamed: Renaming | None) -> T:
     if renamed:
         rows = value if isinstance(value, list) else [value]
         rows = [renamed(row) if isinstance(row, dict) else row for row in rows]

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 import yaml
 
+from londi.config.base import Settings
 from londi.config.settings import read_config
 from londi.errors import InvalidConfig, LondiError, OutputExists, RunInUse
 from londi.storage.atomic import swap, write_errors, write_whole
@@ -29,7 +30,7 @@ CONFIG = "config.yaml"
 Config = TypeVar("Config")
 
 
-def create_run(folder: Path, config: Any, overwrite: bool = False) -> None:
+def create_run(folder: Path, config: Settings, overwrite: bool = False) -> None:
     """Make the folder of a run and write `config` into it.
 
     The new folder is written aside first: whatever fails, an earlier run is still there.
@@ -158,7 +159,7 @@ _Dumper.add_implicit_resolver(
 )
 
 
-def _yaml(config: Any) -> str:
+def _yaml(config: Settings) -> str:
     """The text of config.yaml.
 
     Raises:
@@ -177,7 +178,7 @@ def _yaml(config: Any) -> str:
     return "".join(lines)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """`value` in the types that YAML has: tuples become lists, NumPy's numbers Python's."""
     if isinstance(value, dict):
         return {_plain(key): _plain(inner) for key, inner in value.items()}

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from itertools import count, islice
-from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -251,7 +250,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         info = self._info(self._states) | {"aborted": aborted}
         return self.observer.observe(self._states), info
 
-    def close_extras(self, **kwargs: Any) -> None:
+    def close_extras(self, **kwargs: object) -> None:
         """Close the text environments; `VectorEnv.close` calls this."""
         for slot in self._slots:
             slot.episode.close()
@@ -321,7 +320,7 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
 _SILENCE = Reply("", 0.0, 0.0, Usage())
 
 
-def _objects(items: Sequence[Any]) -> Array:
+def _objects(items: Sequence[object]) -> Array:
     """A NumPy array of objects, whatever they are."""
     out = np.empty(len(items), object)
     for i, item in enumerate(items):

@@ -25,7 +25,7 @@ from londi.envs.babyai.expert import Expert
 from londi.envs.info import Told
 from londi.envs.prompt import HISTORY
 from londi.errors import InvalidConfig
-from londi.types import Info
+from londi.types import Array, Info
 
 ACTIONS = ("turn left", "turn right", "go forward", "pick up", "drop", "toggle")
 """The actions in minigrid's order, so that an index is a minigrid action."""
@@ -146,8 +146,9 @@ class BabyAIText(gym.Env[str, str]):
             info["invalid_action"] = True
         return self._read(observation), float(reward), terminated, truncated, info
 
-    def render(self) -> Any:
-        return self._level.get_frame()
+    def render(self) -> Array:
+        frame: Array = self._level.get_frame()
+        return frame
 
     def close(self) -> None:
         self._level.close()

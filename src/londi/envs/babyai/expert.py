@@ -59,7 +59,7 @@ class Expert(BabyAIBot):
         self.bfs_counter = 0
         return super().replan(action_taken)  # type: ignore[no-untyped-call]
 
-    def _breadth_first_search(self, *args: Any, **kwargs: Any) -> Any:
+    def _breadth_first_search(self, *args: object, **kwargs: object) -> Any:
         assert self.bfs_counter < self._SEARCHES, "no end of planning"
         return super()._breadth_first_search(*args, **kwargs)  # type: ignore[no-untyped-call]
 

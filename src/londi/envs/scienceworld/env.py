@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from typing import Any
 
 import gymnasium as gym
 from gymnasium import spaces
@@ -202,7 +201,7 @@ class ScienceWorld(gym.Env[str, str]):
         """The actions that the simulator knows in this state; costs no step, but time."""
         return tuple(self._simulator.ask("getValidActionObjectCombinations"))
 
-    def render(self) -> Any:
+    def render(self) -> str:
         return self._episode.text
 
     def close(self) -> None:

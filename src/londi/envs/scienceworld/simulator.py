@@ -128,7 +128,7 @@ class Simulator:
         self._jar = jar
         self._program: _Program | None = None
 
-    def ask(self, question: str, *args: Any) -> Any:
+    def ask(self, question: str, *args: object) -> Any:
         """The answer of the method `question` of the simulator's Python interface.
 
         Raises:
