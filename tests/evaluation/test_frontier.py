@@ -224,7 +224,7 @@ def test_runs_that_do_not_belong_together(
     refused([left("fixed", replace(TOY, **short))], "was trained for c = 0.1 alone")  # type: ignore[arg-type]
     other = left("other", replace(UNIVERSAL, **short, seed=2))  # type: ignore[arg-type]
     refused([trained[0], other], "differ in their seed only, got steps = 3000")
-    refused([trained[0], trained[0]], r"one run a seed, got seeds \[0, 0\]")
+    refused([trained[0], trained[0]], r"one run for each seed, got seeds \[0, 0\]")
     refused([str(tmp_path / "nowhere")], "no run in")
 
 
