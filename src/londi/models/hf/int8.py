@@ -11,8 +11,8 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 ROWS = 512
-"""Rows of one multiplication, so few that the products stay in the processor's cache. This halves the
-time of a pass over 4,000 tokens."""
+"""Rows of one multiplication, so few that the products stay in the processor's cache. This halves
+the time of a pass over 4,000 tokens."""
 
 
 class Int8Linear(nn.Module):
