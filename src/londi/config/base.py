@@ -116,6 +116,9 @@ class PairConfig(Settings):
     layers and runs on a CPU only."""
     deepthink_dtype: Literal["same", "float32", "bfloat16", "float16", "int8"] = "same"
     """Number format of DEEPTHINK, if it differs from `dtype`."""
+    backend: Literal["auto", "onnx", "torch"] = "auto"
+    """Library that runs the language models: `onnx` is ONNX Runtime, several times faster on a CPU
+    and for float32 only; `auto` takes it where it can run the model, and `torch` elsewhere."""
     threads: int = 1
     """CPU threads for the language models, and as many again for training the Switcher, which runs
     at the same time; 0 leaves the choice to torch. One is fastest for the small built-in models."""

@@ -38,7 +38,8 @@ class LanguageModel(Protocol):
     @property
     def fingerprint(self) -> str | None:
         """An identity of the answers: equal for two models only if they give equal answers to equal
-        prompts. None if an answer is no function of the prompt's text; such answers are not cached.
+        prompts. Behind a ``+`` stands what computes them, if that changes them by rounding. None if
+        an answer is no function of the prompt's text; such answers are not cached.
         """
         ...
 

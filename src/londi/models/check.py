@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import astuple
+from dataclasses import fields
+from operator import attrgetter
 from textwrap import shorten
 
 import numpy as np
@@ -110,8 +111,9 @@ def check_replies(
             f"model {model.name!r}: expected {len(prompts)} replies, one a prompt, got"
             f" {len(replies)}"
         )
+    size = model.embedding_size
     for prompt, reply in zip(prompts, replies, strict=True):
-        wrong = _wrong(reply, model.embedding_size)
+        wrong = _wrong(reply, size)
         if wrong:
             raise ModelError(f"model {model.name!r}: {wrong} for {shown(prompt)}")
 
@@ -147,7 +149,7 @@ def _wrong(reply: Reply, size: int) -> str:
         return f"confidence: expected a number from 0 to 1, got {reply.confidence!r}"
     if not _is(reply.usage, Usage):
         return f"usage: expected a londi.types.Usage, got {reply.usage!r}"
-    if not all(_number(n) and 0 <= n < math.inf for n in astuple(reply.usage)):
+    if not all(_number(n) and 0 <= n < math.inf for n in _AMOUNTS(reply.usage)):
         return f"usage: expected numbers >= 0, got {reply.usage}"
     return _wrong_embedding(reply.embedding, size)
 
@@ -178,6 +180,9 @@ def _whole(value: object, least: int) -> bool:
         return False
     return int(value) >= least
 
+
+_AMOUNTS = attrgetter(*(field.name for field in fields(Usage)))
+"""The numbers of a `Usage`."""
 
 _NONE = object()
 

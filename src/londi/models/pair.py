@@ -117,6 +117,7 @@ def load_pair(config: PairConfig, seed: int) -> ModelPair:
             name,
             seed=seed + k,
             device=config.device,
+            backend=config.backend,
             dtype=dtype,
             batch_size=config.lm_batch_size,
             choose=config.choose,

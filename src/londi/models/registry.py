@@ -17,6 +17,7 @@ from londi.models.check import check_members
 from londi.storage.names import build, is_spec
 
 if TYPE_CHECKING:  # without it torch and transformers would be imported here
+    from londi.models.hf.onnx.backend import Backend
     from londi.models.hf.transformer import TransformerModel
 
 BUILTIN = "builtin:"
@@ -36,8 +37,8 @@ def load_model(name: str, *, seed: int = 0, **settings: Any) -> LanguageModel:
             name. A name in a module is that of a model, or of a class or function that makes one
             without arguments, or from `seed` if it declares one.
         seed: seed of a model that draws.
-        settings: `device`, `dtype`, `batch_size`, `history`, `choose`, `scoring`, for Hugging Face
-            models; see `londi.models.hf.transformer.TransformerModel`.
+        settings: `backend`, `device`, `dtype`, `batch_size`, `history`, `choose`, `scoring`, for
+            Hugging Face models; see `londi.models.hf.transformer.TransformerModel`.
 
     Raises:
         UnknownName: if no model has that name; suggests the nearest.
@@ -69,11 +70,12 @@ def load_model(name: str, *, seed: int = 0, **settings: Any) -> LanguageModel:
     return model
 
 
-def load_transformer(path: str, **settings: Any) -> TransformerModel:
+def load_transformer(path: str, *, backend: Backend = "auto", **settings: Any) -> TransformerModel:
     """Load a Hugging Face model, seq2seq or causal as its configuration says.
 
     Args:
         path: hub name or local path.
+        backend: what computes the answers on a CPU; see `londi.models.hf.onnx.backend`.
         settings: as of `TransformerModel.load`.
 
     Raises:
@@ -82,10 +84,13 @@ def load_transformer(path: str, **settings: Any) -> TransformerModel:
     """
     from londi.models.hf.causal import CausalModel
     from londi.models.hf.loading import is_encoder_decoder
+    from londi.models.hf.onnx.backend import use_backend
     from londi.models.hf.seq2seq import Seq2SeqModel
 
     kind = Seq2SeqModel if is_encoder_decoder(path) else CausalModel
-    return kind.load(path, **settings)
+    model = kind.load(path, **settings)
+    use_backend(model, backend)
+    return model
 
 
 __all__ = ["BUILTIN", "LanguageModel", "builtin_models", "load_model", "load_transformer"]

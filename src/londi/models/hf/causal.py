@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -19,9 +18,10 @@ from transformers import AutoModelForCausalLM
 
 from londi.envs.prompt import Prompt
 from londi.errors import ModelError
+from londi.models.hf.choice import Choice
 from londi.models.hf.introspection import matrix_weights
-from londi.models.hf.reader import Reader
-from londi.models.hf.transformer import IGNORED, Choice, TransformerModel
+from londi.models.hf.reader import Reader, token_ids
+from londi.models.hf.transformer import IGNORED, Answer, TransformerModel
 
 _BEFORE = ":"
 """Text before an action in the prompts."""
@@ -82,8 +82,8 @@ class CausalModel(TransformerModel):
         return functional.cross_entropy(logits, labels.flatten(), ignore_index=IGNORED)
 
     def _reader(self, history: int, max_tokens: int) -> Reader:
-        whole = self._longest(max_tokens + self._max_new_tokens)
-        return Reader(self._tokenize, history, whole - self._max_new_tokens, self._closing())
+        whole = self._longest(max_tokens + self.max_new_tokens)
+        return Reader(self._tokenize, history, whole - self.max_new_tokens, self._closing())
 
     def _closing(self) -> int:
         if not self.tokenizer.chat_template:
@@ -109,7 +109,7 @@ class CausalModel(TransformerModel):
         return end
 
     @cached_property
-    def _end_ids(self) -> list[int]:
+    def end_ids(self) -> list[int]:
         """The tokens that end a generated action, line breaks included."""
         own = self.model.generation_config.eos_token_id  # none, one or several
         ends = {self._end_id, self.tokenizer.eos_token_id}
@@ -121,7 +121,7 @@ class CausalModel(TransformerModel):
         if self.tokenizer.chat_template:
             return [self._ids(self._chat(text)) for text in texts]
         end = self.tokenizer.eos_token_id
-        rows = self.tokenizer([text.rstrip() for text in texts], verbose=False)["input_ids"]
+        rows = token_ids(self.tokenizer, [text.rstrip() for text in texts], special=True)
         return [row[:-1] if row[-1:] == [end] else row for row in rows]
 
     def _chat(self, text: str) -> str:
@@ -149,8 +149,7 @@ class CausalModel(TransformerModel):
         return both[len(before) :] if parted else self._ids(f" {action}")
 
     def _ids(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-        return ids
+        return token_ids(self.tokenizer, [text], special=False)[0]
 
     def _forward(self, ids: Tensor, mask: Tensor, **more: Any) -> Any:
         """A pass over tokens `[B, T]` that are the last ones of `mask` `[B, L]`, T <= L."""
@@ -159,12 +158,22 @@ class CausalModel(TransformerModel):
             more["position_ids"] = places[:, -ids.shape[1] :]
         return self.model(input_ids=ids, attention_mask=mask, **more)
 
+    def texts(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        texts: list[str] = self.tokenizer.batch_decode(rows, skip_special_tokens=True)
+        return [text.partition("\n")[0] for text in texts]
+
+    def check_room(self, prompt: int, action: int) -> None:
+        whole = prompt + action
+        if whole > (context := self._longest(whole)):
+            raise ModelError(
+                f"model {self.name!r}: an action of {action} tokens does not fit behind a prompt of"
+                f" {prompt} in the context of {context}; lower max_tokens"
+            )
+
     @torch.inference_mode()
-    def _act(
-        self, prompts: Sequence[Prompt], tokens: list[list[int]]
-    ) -> list[tuple[Choice, np.ndarray]]:
-        chosen: dict[int, tuple[Choice, np.ndarray]] = {}
-        for actions, rows in self._groups(prompts).items():
+    def answer(self, prompts: Sequence[Prompt], tokens: list[list[int]]) -> list[Answer]:
+        chosen: dict[int, Answer] = {}
+        for actions, rows in self.groups(prompts).items():
             ids, mask = self._padded([tokens[row] for row in rows], front=True)
             if actions:
                 scores, states = self.scores(ids, mask, actions)
@@ -183,12 +192,7 @@ class CausalModel(TransformerModel):
         """
         candidates = self._candidate_ids(actions)  # [C, T]
         rows, (count, width) = ids.shape[0], candidates.shape
-        whole = ids.shape[1] + width
-        if whole > (context := self._longest(whole)):
-            raise ModelError(
-                f"model {self.name!r}: an action of {width} tokens does not fit behind a prompt of"
-                f" {ids.shape[1]} in the context of {context}; lower max_tokens"
-            )
+        self.check_room(ids.shape[1], width)
         if self.model._is_stateful:
             return self._whole_scores(ids, mask, candidates)
         first = self._forward(
@@ -221,22 +225,14 @@ class CausalModel(TransformerModel):
         out = self.model.generate(
             input_ids=ids,
             attention_mask=mask,
-            max_new_tokens=self._max_new_tokens,
+            max_new_tokens=self.max_new_tokens,
             do_sample=False,
             num_beams=1,
-            pad_token_id=self._pad_id,
-            eos_token_id=self._end_ids,
+            pad_token_id=self.pad_id,
+            eos_token_id=self.end_ids,
             return_dict_in_generate=True,
             output_logits=True,
             output_hidden_states=True,
         )
         made = out.sequences[:, ids.shape[1] :]
-        # Token by token: what pads may be a token that ends.
-        lengths = [
-            next((t for t, token in enumerate(row, 1) if token in self._end_ids), len(row))
-            for row in made.tolist()
-        ]
-        rows = [row[:count] for row, count in zip(made, lengths, strict=True)]
-        texts = self.tokenizer.batch_decode(rows, skip_special_tokens=True)
-        lines = [text.partition("\n")[0] for text in texts]
-        return self._generated(lines, made, out.logits, lengths), out.hidden_states[0][-1][:, -1]
+        return self._generated(made, out.logits), out.hidden_states[0][-1][:, -1]

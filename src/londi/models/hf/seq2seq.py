@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from transformers import AutoModelForSeq2SeqLM
 from transformers.modeling_outputs import BaseModelOutput
 
 from londi.envs.prompt import Prompt
+from londi.models.hf.choice import Choice
 from londi.models.hf.introspection import matrix_weights
-from londi.models.hf.reader import Reader
-from londi.models.hf.transformer import Choice, TransformerModel
+from londi.models.hf.reader import Reader, token_ids
+from londi.models.hf.transformer import Answer, TransformerModel
 
 
 class _Weights(NamedTuple):
@@ -87,8 +87,7 @@ class Seq2SeqModel(TransformerModel):
         return Reader(self._tokenize, history, self._longest(max_tokens))
 
     def _tokenize(self, texts: list[str]) -> list[list[int]]:
-        ids: list[list[int]] = self.tokenizer(texts, verbose=False)["input_ids"]
-        return ids
+        return token_ids(self.tokenizer, texts, special=True)
 
     @torch.inference_mode()
     def _encode(self, tokens: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -97,15 +96,22 @@ class Seq2SeqModel(TransformerModel):
         encoder = self.model.get_encoder()
         return encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask
 
+    @property
+    def end_ids(self) -> list[int]:
+        own = self.model.generation_config.eos_token_id  # none, one or several
+        return [own] if isinstance(own, int) else list(own or ())
+
+    def texts(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        texts: list[str] = self.tokenizer.batch_decode(rows, skip_special_tokens=True)
+        return texts
+
     @torch.inference_mode()
-    def _act(
-        self, prompts: Sequence[Prompt], tokens: list[list[int]]
-    ) -> list[tuple[Choice, np.ndarray]]:
+    def answer(self, prompts: Sequence[Prompt], tokens: list[list[int]]) -> list[Answer]:
         states, mask = self._encode(tokens)
         weights = mask.unsqueeze(-1).to(states.dtype)
         pooled = ((states * weights).sum(1) / weights.sum(1)).float().cpu().numpy()
         chosen: dict[int, Choice] = {}
-        for actions, rows in self._groups(prompts).items():
+        for actions, rows in self.groups(prompts).items():
             if actions:
                 found = self._best(self.scores(states[rows], mask[rows], actions), actions)
             else:
@@ -151,13 +157,10 @@ class Seq2SeqModel(TransformerModel):
         out = self.model.generate(
             encoder_outputs=BaseModelOutput(last_hidden_state=states),
             attention_mask=mask,
-            max_new_tokens=self._max_new_tokens,
+            max_new_tokens=self.max_new_tokens,
             do_sample=False,
             num_beams=1,
             return_dict_in_generate=True,
             output_logits=True,
         )
-        texts = self.tokenizer.batch_decode(out.sequences, skip_special_tokens=True)
-        made = out.sequences[:, 1:]
-        lengths = (made != self.tokenizer.pad_token_id).sum(1).tolist()
-        return self._generated(texts, made, out.logits, lengths)
+        return self._generated(out.sequences[:, 1:], out.logits)

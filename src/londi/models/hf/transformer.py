@@ -18,21 +18,21 @@ from dataclasses import replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
-import numpy as np
 import torch
 from transformers import GenerationConfig
 
 from londi.envs.prompt import HISTORY, Prompt
 from londi.errors import InvalidConfig, MissingExtra, ModelError, UnknownName
-from londi.models.check import PROMPTS, check_replies, differ
+from londi.models.check import PROMPTS, differ
+from londi.models.hf.choice import Choice, best, written
 from londi.models.hf.energy import energy_counter
 from londi.models.hf.int8 import Int8Linear, to_int8
 from londi.models.hf.introspection import tokenizer_settings
 from londi.models.hf.loading import SETTINGS, load_parts, quiet, read_settings
-from londi.models.hf.reader import MAX_TOKENS, Reader
-from londi.types import Reply, StateDict, Usage
+from londi.models.hf.reader import MAX_TOKENS, Reader, padded
+from londi.types import Array, Reply, StateDict, Usage
 
 KEPT = 256
 """Number of lists of actions whose token ids are kept."""
@@ -44,17 +44,24 @@ DTYPES = ("float32", "bfloat16", "float16", "int8")
 
 Scoring = Literal["logprob", "glam"]
 
+Answer = tuple[Choice, Array]
+"""A choice, and the embedding of its prompt `[embedding_size]`."""
+
 _OF_NO_MATTER = ("_name_or_path", "transformers_version", "architectures")
 """Entries of a model's configuration that do not change an answer."""
 
 
-class Choice(NamedTuple):
-    """An action, its log-probability, its share among the candidates, and the decoder's steps."""
+class Engine(Protocol):
+    """A way to run a model's forward passes other than torch's."""
 
-    action: str
-    logprob: float
-    confidence: float
-    steps: int
+    @property
+    def name(self) -> str:
+        """Its name, which marks its answers: they differ from torch's by rounding."""
+        ...
+
+    def answer(self, prompts: Sequence[Prompt], tokens: list[list[int]]) -> list[Answer]:
+        """As `TransformerModel.answer`."""
+        ...
 
 
 class TransformerModel(ABC):
@@ -80,6 +87,8 @@ class TransformerModel(ABC):
 
     loader: ClassVar[Any]
     """The class of `transformers` that loads the model."""
+    engine: Engine | None
+    """What computes the answers in place of torch; None for torch."""
 
     def __init__(
         self,
@@ -103,14 +112,14 @@ class TransformerModel(ABC):
             )
         pad = tokenizer.pad_token_id
         # Padding is masked, so any token that the model has will do.
-        self._pad_id: int = end if pad is None or pad >= known else pad
+        self.pad_id: int = end if pad is None or pad >= known else pad
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.name = name
         self._batch_size = batch_size
         self._choose = choose
-        self._scoring = scoring
-        self._max_new_tokens = max_new_tokens
+        self.scoring = scoring
+        self.max_new_tokens = max_new_tokens
         self._uncounted = False
         self._candidates: dict[tuple[str, ...], torch.Tensor] = {}
         # Greedy means greedy: of what a checkpoint brings for its own way of generating, such as a
@@ -120,6 +129,7 @@ class TransformerModel(ABC):
         model.generation_config = GenerationConfig(**special)
         self.reader = self._reader(history, max_tokens)
         self._energy = energy_counter({weight.device for weight in model.parameters()})
+        self.engine = None
 
     @classmethod
     def load(
@@ -160,7 +170,7 @@ class TransformerModel(ABC):
 
     def _check_neighbours(self) -> None:
         """Play one prompt at a time if an answer depends on the other prompts of its batch."""
-        room, self._max_new_tokens = self._max_new_tokens, min(3, self._max_new_tokens)
+        room, self.max_new_tokens = self.max_new_tokens, min(3, self.max_new_tokens)
         asked = [PROMPTS[0], PROMPTS[1]]
         if self._choose == "score":
             asked += [replace(prompt, actions=()) for prompt in asked]
@@ -172,7 +182,7 @@ class TransformerModel(ABC):
         except ModelError:
             return  # A prompt of the game that causes this error reports it again.
         finally:
-            self._max_new_tokens = room
+            self.max_new_tokens = room
             self.reader.cut = 0
         if self.model.dtype != torch.float32:
             # Rounding changes a generated token now and then, and all tokens behind it.
@@ -191,7 +201,7 @@ class TransformerModel(ABC):
         Raises:
             ModelError: if the weights are in int8, which no other program could read.
         """
-        if any(isinstance(module, Int8Linear) for module in self.model.modules()):
+        if self.format == "int8":
             raise ModelError(f"model {self.name!r} is in int8; load it in another dtype to save it")
         with quiet():
             copy.deepcopy(self.model).to(dtype).save_pretrained(folder)
@@ -199,11 +209,15 @@ class TransformerModel(ABC):
         wanted = {"history": self.reader.history, "max_tokens": self.reader.max_tokens}
         (folder / SETTINGS).write_text(json.dumps(wanted) + "\n")
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        """A digest of weights, architecture, tokenizer and settings; models with equal digests
-        give equal answers.
+        """A digest of weights, architecture, tokenizer and settings, and the engine's name behind
+        ``+``; models with equal fingerprints give equal answers.
         """
+        return f"{self._digest}+{self.engine.name}" if self.engine else self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         digest = hashlib.sha256()
         for key, tensor in sorted(self.model.state_dict().items()):
             digest.update(key.encode())
@@ -212,11 +226,17 @@ class TransformerModel(ABC):
         told = {key: shape[key] for key in shape if key not in _OF_NO_MATTER}
         reading = tokenizer_settings(self.tokenizer)
         shown = (self.reader.history, self.reader.max_tokens)
-        settings = (*shown, self._choose, self._scoring, self._max_new_tokens)
+        settings = (*shown, self._choose, self.scoring, self.max_new_tokens)
         for part in (told, self.model.generation_config.to_dict(), reading):
             digest.update(json.dumps(part, sort_keys=True, default=str).encode())
         digest.update(repr((self.tokenizer.chat_template, settings)).encode())
         return digest.hexdigest()
+
+    @property
+    def format(self) -> str:
+        """Number format of the weights, such as float32 or int8."""
+        int8 = any(isinstance(module, Int8Linear) for module in self.model.modules())
+        return "int8" if int8 else str(self.model.dtype).removeprefix("torch.")
 
     @property
     def history(self) -> int:
@@ -233,17 +253,16 @@ class TransformerModel(ABC):
         replies: list[Reply | None] = [None] * len(prompts)
         start = time.perf_counter()  # the first chunk's time includes tokenizing all prompts
         used = self._energy()
+        answer = self.engine.answer if self.engine else self.answer
         for chunk, tokens in self._chunks(prompts):
-            chosen = self._act([prompts[i] for i in chunk], tokens)
+            chosen = answer([prompts[i] for i in chunk], tokens)
             start, began = time.perf_counter(), start
             used, before = self._energy(), used
             seconds, joules = (start - began) / len(chunk), (used - before) / len(chunk)
             for i, (choice, vector), ids in zip(chunk, chosen, tokens, strict=True):
                 usage = Usage(1, len(ids), seconds, self._counted(len(ids), choice.steps), joules)
                 replies[i] = Reply(*choice[:3], usage, vector)
-        answers = [reply for reply in replies if reply is not None]
-        check_replies(self, prompts, answers)
-        return answers
+        return [reply for reply in replies if reply is not None]
 
     def state(self) -> StateDict | None:
         """None: answers are greedy, so a resumed run needs no state of the model."""
@@ -295,10 +314,28 @@ class TransformerModel(ABC):
         """The tokenizing of prompts for this kind of model."""
 
     @abstractmethod
-    def _act(
-        self, prompts: Sequence[Prompt], tokens: list[list[int]]
-    ) -> list[tuple[Choice, np.ndarray]]:
-        """A choice for each prompt, and its embedding `[embedding_size]`."""
+    def answer(self, prompts: Sequence[Prompt], tokens: list[list[int]]) -> list[Answer]:
+        """A choice for each prompt, and its embedding, computed by torch.
+
+        Args:
+            prompts: B prompts of one forward pass.
+            tokens: the token ids of each.
+        """
+
+    @property
+    @abstractmethod
+    def end_ids(self) -> list[int]:
+        """The tokens that end a generated action."""
+
+    @abstractmethod
+    def texts(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        """The actions that were generated, from the token ids of each."""
+
+    def check_room(self, prompt: int, action: int) -> None:
+        """Raise ModelError if an action of so many tokens does not fit behind such a prompt; where
+        a decoder has a context of its own, each fits.
+        """
+        del prompt, action
 
     def _longest(self, max_tokens: int) -> int:
         """The model's context length, at most `max_tokens`."""
@@ -308,13 +345,7 @@ class TransformerModel(ABC):
 
     def _padded(self, tokens: list[list[int]], front: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Token ids and mask `[B, L]`, padded in front or behind."""
-        length = max(map(len, tokens))
-        ids = torch.full((len(tokens), length), self._pad_id)
-        mask = torch.zeros(len(tokens), length, dtype=torch.long)
-        for row, own in enumerate(tokens):
-            place = slice(length - len(own), None) if front else slice(len(own))
-            ids[row, place] = torch.tensor(own)
-            mask[row, place] = 1
+        ids, mask = map(torch.from_numpy, padded(tokens, self.pad_id, front))
         return ids.to(self.model.device), mask.to(self.model.device)
 
     def _chunks(self, prompts: Sequence[Prompt]) -> Iterator[tuple[list[int], list[list[int]]]]:
@@ -325,7 +356,7 @@ class TransformerModel(ABC):
             chunk = order[start : start + self._batch_size]
             yield chunk, [ids[i] for i in chunk]
 
-    def _groups(self, prompts: Sequence[Prompt]) -> dict[tuple[str, ...], list[int]]:
+    def groups(self, prompts: Sequence[Prompt]) -> dict[tuple[str, ...], list[int]]:
         """Rows grouped by their possible actions; one group where a text is generated."""
         groups: dict[tuple[str, ...], list[int]] = {}
         for row, prompt in enumerate(prompts):
@@ -333,14 +364,17 @@ class TransformerModel(ABC):
             groups.setdefault(actions, []).append(row)
         return groups
 
+    def candidates(self, actions: Sequence[str]) -> list[list[int]]:
+        """The token ids of each action that are scored."""
+        rows = self.action_ids(actions)
+        return [row[:-1] for row in rows] if self.scoring == "glam" else rows
+
     def _candidate_ids(self, actions: Sequence[str]) -> torch.Tensor:
         """Token ids `[C, T]` of the candidates, padded with `IGNORED`."""
         key = tuple(actions)
         ids = self._candidates.pop(key, None)
         if ids is None:
-            rows = self.action_ids(actions)
-            if self._scoring == "glam":
-                rows = [row[:-1] for row in rows]
+            rows = self.candidates(actions)
             ids = torch.full((len(rows), max(map(len, rows))), IGNORED)
             for k, row in enumerate(rows):
                 ids[k, : len(row)] = torch.tensor(row)
@@ -355,45 +389,37 @@ class TransformerModel(ABC):
         of their tokens.
         """
         logits = logits.float()
-        if self._scoring == "logprob":
+        if self.scoring == "logprob":
             logits = logits.log_softmax(-1)
         target = ids.clamp(min=0).expand(logits.shape[0], -1, -1).unsqueeze(-1)
         picked = logits.gather(-1, target).squeeze(-1)  # [B, C, T]
-        padding = 0.0 if self._scoring == "logprob" else 1.0
+        padding = 0.0 if self.scoring == "logprob" else 1.0
         return picked.masked_fill(ids < 0, padding).sum(-1)
 
     def _best(self, scores: torch.Tensor, actions: tuple[str, ...]) -> list[Choice]:
         """The candidate with the highest score in each row of `scores` `[B, C]`."""
-        confidence = scores.softmax(1)
+        ids = self._candidate_ids(actions)
         # One step for the first token of all candidates, then one for each further token.
-        steps = 1 + int((self._candidate_ids(actions) != IGNORED).sum()) - len(actions)
-        return [
-            Choice(actions[k], float(scores[row, k]), float(confidence[row, k]), steps)
-            for row, k in enumerate(scores.argmax(1).tolist())
-        ]
+        steps = 1 + int((ids != IGNORED).sum()) - len(actions)
+        return best(scores.cpu().numpy(), actions, steps)
 
-    def _generated(
-        self,
-        texts: Sequence[str],
-        made: torch.Tensor,
-        logits: Sequence[torch.Tensor],
-        lengths: Sequence[int],
-    ) -> list[Choice]:
+    def _generated(self, made: torch.Tensor, logits: Sequence[torch.Tensor]) -> list[Choice]:
         """The choices for generated actions.
 
         Args:
-            texts: B actions.
-            made: token ids of the actions `[B, T]`.
+            made: token ids of the actions `[B, T]`, up to an end token.
             logits: `[B, V]` before each of the T tokens.
-            lengths: number of tokens of each action, its end token included.
         """
+        ends = frozenset(self.end_ids)
+        # Token by token: padding may be an end token, and a token of an action padding.
+        lengths = [
+            next((t for t, token in enumerate(row, 1) if token in ends), len(row))
+            for row in made.tolist()
+        ]
         logprobs = torch.stack(list(logits), 1).float().log_softmax(-1)  # [B, T, V]
         picked = logprobs.gather(-1, made.unsqueeze(-1)).squeeze(-1)
-        totals = [float(row[:count].sum()) for row, count in zip(picked, lengths, strict=True)]
-        return [
-            Choice(text.strip(), total, float(np.exp(total)), count)
-            for text, total, count in zip(texts, totals, lengths, strict=True)
-        ]
+        rows = [row[:count] for row, count in zip(made.tolist(), lengths, strict=True)]
+        return written(self.texts(rows), picked.cpu().numpy(), lengths)
 
 
 def _states(reply: Reply) -> Reply:

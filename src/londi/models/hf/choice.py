@@ -1,0 +1,61 @@
+"""Actions out of numbers: the best of the candidates, or a generated text.
+
+This file knows numbers and texts, and no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from londi.types import Array
+
+
+class Choice(NamedTuple):
+    """An action of a model.
+
+    Attributes:
+        action: its text.
+        logprob: its log-probability, summed over its tokens.
+        confidence: its probability among the candidates, or of the text where there are none.
+        steps: steps of the decoder.
+    """
+
+    action: str
+    logprob: float
+    confidence: float
+    steps: int
+
+
+def best(scores: Array, actions: Sequence[str], steps: int) -> list[Choice]:
+    """The candidate with the highest score in each row.
+
+    Args:
+        scores: `[B, C]`.
+        actions: the C candidates.
+        steps: steps of the decoder for all of them.
+    """
+    at = scores.argmax(1)
+    top = scores[np.arange(len(scores)), at]
+    confidence = 1.0 / np.exp(scores - top[:, None]).sum(1)
+    return [
+        Choice(actions[k], score, share, steps)
+        for k, score, share in zip(at.tolist(), top.tolist(), confidence.tolist(), strict=True)
+    ]
+
+
+def written(texts: Sequence[str], logprobs: Array, lengths: Sequence[int]) -> list[Choice]:
+    """The generated actions.
+
+    Args:
+        texts: B actions.
+        logprobs: log-probability of each token `[B, T]`.
+        lengths: number of tokens of each action, its end token included.
+    """
+    totals = [float(row[:count].sum()) for row, count in zip(logprobs, lengths, strict=True)]
+    return [
+        Choice(text.strip(), total, float(np.exp(total)), count)
+        for text, total, count in zip(texts, totals, lengths, strict=True)
+    ]

@@ -1,0 +1,148 @@
+"""Actions chosen with ONNX Runtime: candidates are scored, or a text is generated greedily.
+
+This file knows what the graphs take and give. It does not know how they are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache, partial
+
+import numpy as np
+import onnxruntime
+import torch
+
+from londi.envs.prompt import Prompt
+from londi.models.hf.choice import Choice, best, written
+from londi.models.hf.onnx.export import export_decode, export_read, stored
+from londi.models.hf.onnx.graphs import Forward, Output
+from londi.models.hf.onnx.tree import TokenTree
+from londi.models.hf.reader import padded
+from londi.models.hf.transformer import KEPT, Answer, TransformerModel
+from londi.types import Array
+
+Arrays = dict[str, Array]
+
+
+class Session:
+    """One graph, ready to run on the CPU with as many threads as torch uses.
+
+    Args:
+        graph: in ONNX's format.
+    """
+
+    def __init__(self, graph: bytes) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # errors only
+        self._session = onnxruntime.InferenceSession(
+            graph, options, providers=["CPUExecutionProvider"]
+        )
+        self._inputs = [given.name for given in self._session.get_inputs()]
+        self._outputs = [found.name for found in self._session.get_outputs()]
+
+    def run(self, given: Mapping[str, Array]) -> Arrays:
+        """The outputs by name; `given` may hold more than the graph's inputs."""
+        found = self._session.run(None, {name: given[name] for name in self._inputs})
+        return dict(zip(self._outputs, found, strict=True))
+
+
+class OnnxEngine:
+    """The answers of a model, computed by ONNX Runtime.
+
+    Graphs are made when they are first needed.
+
+    Args:
+        model: the model; it stays unchanged.
+        forward: its forward passes.
+    """
+
+    name = "onnx"
+
+    def __init__(self, model: TransformerModel, forward: Forward) -> None:
+        self._model, self._forward = model, forward
+        self._key = model.fingerprint
+        # What it knows of a list of actions, for as many lists as the model itself.
+        self._scored = lru_cache(KEPT)(self._tree)
+
+    def answer(self, prompts: Sequence[Prompt], tokens: list[list[int]]) -> list[Answer]:
+        """A choice for each prompt, and its embedding; see `TransformerModel.answer`."""
+        root = self._forward.root
+        roots = np.array([row[-1] if root is None else root for row in tokens], np.int64)
+        shown = [row[:-1] for row in tokens] if root is None else tokens
+        ids, mask = padded(shown, self._model.pad_id, front=False)
+        read = {"mask": mask} | self._read.run({"ids": ids, "mask": mask})
+        groups = self._model.groups(prompts)
+        if len(groups) == 1:
+            ((actions, _),) = groups.items()
+            return self._group(read, roots, actions, max(map(len, tokens)))
+        answers: dict[int, Answer] = {}
+        for actions, rows in groups.items():
+            part = {name: array[rows] for name, array in read.items()}
+            longest = max(len(tokens[row]) for row in rows)
+            answers.update(zip(rows, self._group(part, roots[rows], actions, longest), strict=True))
+        return [answers[row] for row in range(len(prompts))]
+
+    def _group(
+        self, read: Arrays, roots: Array, actions: tuple[str, ...], longest: int
+    ) -> list[Answer]:
+        if actions:
+            choices, state = self._best(read, roots, actions, longest)
+        else:
+            choices, state = self._generate(read, roots)
+        return list(zip(choices, read.get("embedding", state), strict=True))
+
+    def _best(
+        self, read: Arrays, roots: Array, actions: tuple[str, ...], longest: int
+    ) -> tuple[list[Choice], Array]:
+        tree, padding, steps, widest = self._scored(actions)
+        self._model.check_room(longest, widest)
+        nodes = np.tile(tree.nodes, (len(roots), 1))
+        nodes[:, 0] = roots
+        found = self._score.run(read | tree.inputs() | {"nodes": nodes})
+        scores = tree.sums(found["values"], len(actions)) + padding
+        return best(scores, actions, steps), found.get("state", scores)
+
+    def _generate(self, read: Arrays, roots: Array) -> tuple[list[Choice], Array]:
+        ends = self._model.end_ids
+        nodes = roots[:, None]
+        logprobs = np.zeros((len(roots), 0), np.float32)
+        lengths = np.zeros(len(roots), np.int64)
+        going = np.ones(len(roots), bool)
+        state = logprobs
+        while going.any() and nodes.shape[1] <= self._model.max_new_tokens:
+            tree = TokenTree.chain(nodes.shape[1])
+            found = self._next.run(read | tree.inputs() | {"nodes": nodes})
+            state = found.get("state", state)
+            nodes = np.concatenate([nodes, found["best"][:, None]], 1)
+            logprobs = np.concatenate([logprobs, found["logprob"][:, None]], 1)
+            lengths += going
+            going &= ~np.isin(found["best"], ends)
+        rows = [row[:count] for row, count in zip(nodes[:, 1:].tolist(), lengths, strict=True)]
+        return written(self._model.texts(rows), logprobs, lengths.tolist()), state
+
+    def _tree(self, actions: tuple[str, ...]) -> tuple[TokenTree, Array, int, int]:
+        """The tree of these candidates, what padding adds to each score, the steps of the decoder,
+        and the tokens of the longest candidate.
+        """
+        rows = self._model.candidates(actions)
+        widest = max(map(len, rows))
+        worth = 1.0 if self._model.scoring == "glam" else 0.0
+        padding = np.array([worth * (widest - len(row)) for row in rows], np.float32)
+        return TokenTree.of(rows), padding, 1 + sum(map(len, rows)) - len(rows), widest
+
+    @cached_property
+    def _read(self) -> Session:
+        return Session(stored(self._key, "read", partial(export_read, self._forward)))
+
+    @cached_property
+    def _score(self) -> Session:
+        return self._decode("score")
+
+    @cached_property
+    def _next(self) -> Session:
+        return self._decode("next")
+
+    def _decode(self, output: Output) -> Session:
+        return Session(stored(self._key, output, partial(export_decode, self._forward, output)))

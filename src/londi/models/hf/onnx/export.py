@@ -1,0 +1,162 @@
+"""Graphs of a model in ONNX: exported once, kept in a folder of the cache.
+
+This file knows torch's exporter and the folder. It does not know how a graph is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+import transformers
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from londi.errors import LondiError, ModelError, one_line
+from londi.models.hf.loading import quiet
+from londi.models.hf.onnx.graphs import Decode, Forward, Output, Read
+from londi.storage.atomic import replacing
+
+FOLDER = Path("~/.cache/londi/onnx")
+"""Folder of exported graphs."""
+OPSET = 17
+_FORMAT = 1
+"""Version of this file's graphs; those of another version are exported anew."""
+_LARGEST = 2**31 - 2**20
+"""Bytes that one graph can hold: a limit of its format."""
+
+_PROMPT = {0: "B", 1: "L"}
+_TREE: Mapping[str, dict[int, str]] = {
+    "mask": _PROMPT,
+    "nodes": {0: "B", 1: "N"},
+    "depth": {0: "N"},
+    "seen": {0: "N", 1: "N"},
+    "place": {0: "P"},
+    "token": {0: "P"},
+}
+_KEYS = {0: "B", 2: "L"}
+
+
+def stored(fingerprint: str, part: str, make: Callable[[], bytes]) -> bytes:
+    """The graph `part` of the model with that fingerprint, made if the cache has none.
+
+    Several processes may make one at once: each writes it whole. Where the folder cannot be
+    written, a warning says so, and the graph is used without it.
+    """
+    versions = (_FORMAT, torch.__version__, transformers.__version__)
+    name = hashlib.sha256(repr((fingerprint, part, versions)).encode()).hexdigest()
+    folder = FOLDER.expanduser()
+    file = folder / f"{name[:32]}.onnx"
+    try:
+        return file.read_bytes()
+    except OSError:
+        graph = make()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as aside:
+            aside.write_bytes(graph)
+    except (LondiError, OSError) as error:
+        warnings.warn(
+            f"an exported model cannot be kept, and is exported anew next time: {one_line(error)}",
+            stacklevel=2,
+        )
+    return graph
+
+
+def export_read(forward: Forward) -> bytes:
+    """The graph that reads prompts; its outputs are `read0` and so on, with the embedding last.
+
+    Raises:
+        ModelError: if the model cannot be exported.
+    """
+    given, found = _example(forward)
+    outputs = {f"read{k}": _KEYS for k in range(len(found) // 2 * 2)}
+    if forward.root is not None:
+        outputs["embedding"] = {0: "B"}
+    return _exported(forward.read, given, {"ids": _PROMPT, "mask": _PROMPT}, outputs)
+
+
+def export_decode(forward: Forward, output: Output) -> bytes:
+    """The graph that decodes a tree of tokens.
+
+    Raises:
+        ModelError: if the model cannot be exported.
+    """
+    (_, mask), found = _example(forward)
+    keys = [part.clone() for part in found[: len(found) // 2 * 2]]
+    seen = torch.eye(3, dtype=torch.bool)
+    seen[:, 0] = True
+    some = torch.tensor([0, 0, 1, 2])
+    nodes = torch.ones(2, 3, dtype=torch.long)
+    given = (mask, nodes, torch.tensor([0, 1, 1]), seen, some, torch.ones_like(some), *keys)
+    inputs = dict(_TREE) | {f"read{k}": _KEYS for k in range(len(keys))}
+    outputs: dict[str, dict[int, str]] = (
+        {"best": {0: "B"}, "logprob": {0: "B"}}
+        if output == "next"
+        else {"values": {0: "B", 1: "P"}}
+    )
+    if forward.root is None:
+        outputs["state"] = {0: "B"}
+    return _exported(forward.decode[output], given, inputs, outputs)
+
+
+def _example(forward: Forward) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Two prompts of five tokens and their mask, and what reading them gives."""
+    ids = torch.ones(2, 5, dtype=torch.long)
+    with _exportable(forward.model):
+        return (ids, ids), tuple(forward.read(ids, ids))
+
+
+def _exported(
+    module: Read | Decode,
+    given: tuple[Tensor, ...],
+    inputs: Mapping[str, dict[int, str]],
+    outputs: Mapping[str, dict[int, str]],
+) -> bytes:
+    size = sum(weight.nbytes for weight in module.parameters())
+    if size > _LARGEST:
+        raise ModelError(f"its weights take {size:,} bytes, and a graph at most {_LARGEST:,}")
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "graph.onnx"
+        with _exportable(module.model):
+            # The exporter that traces: the other one takes ten times as long and needs two more
+            # packages.
+            torch.onnx.export(
+                module.eval(),
+                given,
+                file,
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_axes={**inputs, **outputs},
+            )
+        return file.read_bytes()
+
+
+@contextmanager
+def _exportable(model: PreTrainedModel) -> Iterator[None]:
+    """Attention in plain operations, no gradients, and no notices of the libraries.
+
+    Raises:
+        ModelError: if the exporter or the model's forward pass fails inside.
+    """
+    before = model.config._attn_implementation
+    with quiet(), torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch._C._jit_set_onnx_log_enabled(False)  # else a failure prints the whole graph
+        model.set_attn_implementation("eager")
+        try:
+            yield
+        except Exception as error:  # whatever a library raises
+            raise ModelError(f"the export failed: {one_line(error)}") from error
+        finally:
+            model.set_attn_implementation(before)
+
+
+__all__ = ["export_decode", "export_read", "stored"]
