@@ -5,7 +5,7 @@ This file knows what the graphs take and give. It does not know how they are mad
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache, partial
 
 import numpy as np
@@ -22,6 +22,9 @@ from londi.models.hf.transformer import KEPT, Answer, TransformerModel
 from londi.types import Array
 
 Arrays = dict[str, Array]
+
+PASS = 48
+"""Tokens that take about as long as the overhead of one more pass."""
 
 
 class Session:
@@ -65,9 +68,17 @@ class OnnxEngine:
         self._key = model.fingerprint
         # What it knows of a list of actions, for as many lists as the model itself.
         self._scored = lru_cache(KEPT)(self._tree)
+        self._chain = lru_cache(KEPT)(TokenTree.chain)
 
     def answer(self, prompts: Sequence[Prompt], tokens: list[list[int]]) -> list[Answer]:
         """A choice for each prompt, and its embedding; see `TransformerModel.answer`."""
+        answers: list[Answer] = []
+        for part in _alike([len(row) for row in tokens]):
+            answers += self._alike(prompts[part], tokens[part])
+        return answers
+
+    def _alike(self, prompts: Sequence[Prompt], tokens: list[list[int]]) -> list[Answer]:
+        """As `answer`, for prompts of about one length."""
         root = self._forward.root
         roots = np.array([row[-1] if root is None else root for row in tokens], np.int64)
         shown = [row[:-1] for row in tokens] if root is None else tokens
@@ -105,21 +116,28 @@ class OnnxEngine:
         return best(scores, actions, steps), found.get("state", scores)
 
     def _generate(self, read: Arrays, roots: Array) -> tuple[list[Choice], Array]:
-        ends = self._model.end_ids
-        nodes = roots[:, None]
-        logprobs = np.zeros((len(roots), 0), np.float32)
+        ends, most = self._model.end_ids, self._model.max_new_tokens
+        made = np.zeros((len(roots), most), np.int64)
+        logprobs = np.zeros((len(roots), most), np.float32)
         lengths = np.zeros(len(roots), np.int64)
-        going = np.ones(len(roots), bool)
         state = logprobs
-        while going.any() and nodes.shape[1] <= self._model.max_new_tokens:
-            tree = TokenTree.chain(nodes.shape[1])
-            found = self._next.run(read | tree.inputs() | {"nodes": nodes})
-            state = found.get("state", state)
+        going = np.arange(len(roots))  # rows without an end token so far
+        nodes = roots[:, None]
+        for length in range(1, most + 1):
+            found = self._next.run(read | self._chain(length).inputs() | {"nodes": nodes})
+            if length == 1:
+                state = found.get("state", state)
+            made[going, length - 1] = found["best"]
+            logprobs[going, length - 1] = found["logprob"]
+            lengths[going] = length
+            left = ~np.isin(found["best"], ends)
+            if not left.any():
+                break
             nodes = np.concatenate([nodes, found["best"][:, None]], 1)
-            logprobs = np.concatenate([logprobs, found["logprob"][:, None]], 1)
-            lengths += going
-            going &= ~np.isin(found["best"], ends)
-        rows = [row[:count] for row, count in zip(nodes[:, 1:].tolist(), lengths, strict=True)]
+            if not left.all():
+                going, nodes = going[left], nodes[left]
+                read = {name: array[left] for name, array in read.items()}
+        rows = [row[:count] for row, count in zip(made.tolist(), lengths, strict=True)]
         return written(self._model.texts(rows), logprobs, lengths.tolist()), state
 
     def _tree(self, actions: tuple[str, ...]) -> tuple[TokenTree, Array, int, int]:
@@ -146,3 +164,17 @@ class OnnxEngine:
 
     def _decode(self, output: Output) -> Session:
         return Session(stored(self._key, output, partial(export_decode, self._forward, output)))
+
+
+def _alike(lengths: Sequence[int]) -> Iterator[slice]:
+    """Parts of rows in order of their length that waste little on padding.
+
+    A second pass costs about as much as `PASS` tokens, so it pays where it saves more padding.
+    """
+    start, padding = 0, 0
+    for row in range(1, len(lengths)):
+        padding += (row - start) * (lengths[row] - lengths[row - 1])
+        if padding > PASS:
+            yield slice(start, row)
+            start, padding = row, 0
+    yield slice(start, len(lengths))

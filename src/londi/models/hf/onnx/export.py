@@ -25,7 +25,7 @@ from londi.storage.atomic import replacing
 FOLDER = Path("~/.cache/londi/onnx")
 """Folder of exported graphs."""
 OPSET = 17
-_FORMAT = 1
+_FORMAT = 2
 """Version of this file's graphs; those of another version are exported anew."""
 _LARGEST = 2**31 - 2**20
 """Bytes that one graph can hold: a limit of its format."""

@@ -145,6 +145,17 @@ class Decode(nn.Module):
         super().__init__()
         self.model, self.output, self.raw = model, output, raw
 
+    def run(self, **given: object) -> Any:
+        """The model's outputs; of the nodes only the last has logits where no other is needed."""
+        if self.output == "score":
+            return self.model(**given)
+        head = self.model.get_output_embeddings()
+        last = head.register_forward_pre_hook(lambda _, states: (states[0][:, -1:],))
+        try:
+            return self.model(**given)
+        finally:
+            last.remove()
+
     def found(self, logits: Tensor, place: Tensor, token: Tensor) -> tuple[Tensor, ...]:
         """The result, from logits `[B, N, V]` behind each node."""
         if self.output == "next":
@@ -183,7 +194,7 @@ class DecodeSeq2Seq(Decode):
         # The decoder reads only the shape of the encoder's states, since all else is in the cache.
         states = torch.zeros(mask.shape[0], mask.shape[1], 1)
         with _relative_to(depth, self._biased):
-            out = self.model(
+            out = self.run(
                 encoder_outputs=BaseModelOutput(last_hidden_state=states),
                 attention_mask=mask,
                 decoder_input_ids=nodes,
@@ -210,7 +221,7 @@ class DecodeCausal(Decode):
         rows, count = nodes.shape
         prompt = _added(mask.bool())[:, None, None].expand(-1, 1, count, -1)
         tree = _added(seen).expand(rows, 1, -1, -1)
-        out = self.model(
+        out = self.run(
             input_ids=nodes,
             attention_mask=torch.cat([prompt, tree], -1),
             position_ids=mask.sum(1, keepdim=True) + depth,
