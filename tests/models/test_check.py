@@ -180,13 +180,3 @@ def test_a_pair_refuses_what_is_no_model() -> None:
     for two in ((model, deepthink()), (quick(), model)):
         with pytest.raises(ModelError, match="embedding_size: expected a whole number"):
             ModelPair(*two, Corridor)
-
-
-def test_a_wrong_reply_ends_a_run_at_the_call() -> None:
-    """A6: whatever the model is, nothing is learned or cached from a score of NaN."""
-    for fingerprint in ("v1", None):
-        model = Mine(replace(GOOD, logprob=float("nan")))
-        model.fingerprint = fingerprint
-        pair = ModelPair(model, deepthink(), Corridor)
-        with pytest.raises(ModelError, match="'mine': logprob: expected a number, got nan for"):
-            pair.quick.act(PROMPTS)
