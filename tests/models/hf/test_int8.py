@@ -20,16 +20,14 @@ from transformers import (
 )
 from transformers.pytorch_utils import Conv1D
 
-from londi.config import BABYAI_MIX, PairConfig
+from londi.config import BABYAI_MIX
 from londi.envs.prompt import Prompt
 from londi.errors import InvalidConfig, ModelError
 from londi.imitation.demonstrations import Demonstration, collect_expert
 from londi.imitation.tokenizer import learn_tokenizer
-from londi.models.base import unwrap
 from londi.models.hf.causal import CausalModel
 from londi.models.hf.int8 import ROWS, Int8Linear, to_int8
 from londi.models.hf.transformer import TransformerModel
-from londi.models.pair import load_pair
 from londi.models.registry import load_model, load_transformer
 
 PAIR = ("builtin:babyai-quick", "builtin:babyai-deepthink")
@@ -179,21 +177,6 @@ def test_a_causal_model_in_int8(
         assert b.usage.flops == a.usage.flops > 0
     assert np.mean(near) > 0.98  # random weights make more of a rounding than learned ones
     assert size(small) < size(plain) and small.fingerprint != plain.fingerprint
-
-
-def test_deepthink_may_have_a_format_of_its_own() -> None:
-    def formats(**settings: Any) -> list[bool]:
-        pair = load_pair(PairConfig(cache="none", **settings), seed=0)
-        models = [unwrap(model) for model in (pair.quick, pair.deepthink)]
-        assert all(isinstance(lm, TransformerModel) for lm in models)
-        return [
-            any(isinstance(part, Int8Linear) for part in lm.model.modules())  # type: ignore[attr-defined]
-            for lm in models
-        ]
-
-    assert formats(dtype="int8") == [True, True]
-    assert formats(deepthink_dtype="int8") == [False, True]
-    assert formats(dtype="int8", deepthink_dtype="float32") == [True, False]
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:1", "auto"])
