@@ -10,34 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from londi.config import FrontierConfig, TrainConfig
-from londi.errors import InvalidConfig, LondiError, OutputExists, UnknownName
+from evaluation.episodes import ENDS, episode
+from londi.config import FrontierConfig
+from londi.errors import InvalidConfig, OutputExists, UnknownName
 from londi.evaluation.curves import (
     Frontier,
     read_frontier,
     read_timelines,
 )
 from londi.evaluation.frontier import frontier, worthwhile
-from londi.evaluation.metrics import Episode, apgr, iqm
-from londi.evaluation.tracks import CurveSums, Track
+from londi.evaluation.metrics import Episode, apgr
 from londi.learning.trainer import train
-from playthings import TOY, UNIVERSAL, toy
+from playthings import UNIVERSAL, toy
 
 RULES = ["random", "first-k", "every-k", "confidence", "stuck"]
-
-
-def episode(total: float, calls: int, steps: int = 10) -> Episode:
-    return Episode(0, total, total > 0, steps, calls, 0, 0.0, 0.0)
-
-
-def test_the_middle_half_of_all_values() -> None:
-    assert iqm(np.array([[9.0, 1.0], [2.0, 3.0]])) == 2.5
-    # Of five values the middle half is the third, and three quarters of its neighbours.
-    assert iqm(np.array([0.0, 1.0, 2.0, 4.0, 99.0])) == pytest.approx((0.75 + 2 + 0.75 * 4) / 2.5)
-    assert iqm(np.array([7.0])) == 7.0
-
-
-ENDS = [episode(0.0, 0)] * 2, [episode(1.0, 10)] * 2
 
 
 def runs(points: Sequence[tuple[float, int]]) -> list[list[list[Episode]]]:
@@ -61,39 +47,6 @@ def test_one_by_one_is_as_good_as_all_ways_here() -> None:
             return apgr([(points[k][1] / 10, points[k][0]) for k in places], 0.0, 1.0)
 
         assert area(kept) == pytest.approx(max(area(c) for c in combinations(range(5), 4)))
-
-
-def test_a_curve_is_summed_up_by_hand() -> None:
-    """One method is at 0.8 for a fifth of the calls, the other on the line."""
-    good, line = (
-        Track.of([[[episode(0.8, 2), episode(0.8, 2)]]]),
-        Track.of([[[episode(0.5, 5), episode(0.5, 5)]]]),
-    )
-    limit = Track.of([[[episode(1.0, 2), episode(1.0, 2)]]])
-    sums = CurveSums([good, line], limit, ENDS)
-    # Trapezoids: up to 0.8 over 0.2, then up to 1 over 0.8.
-    assert sums.apgr(0).value == pytest.approx(0.08 + 0.72)
-    assert sums.apgr(1).value == pytest.approx(0.5)
-    assert sums.limit_apgr == pytest.approx(0.1 + 0.8)
-    share = sums.of_limit(0)
-    assert share and share.value == pytest.approx(0.8 / 0.9)
-    assert sums.ahead(1).value == pytest.approx(0.3)
-    assert sums.saved(0).value == pytest.approx(0.0)
-    # All episodes are alike, so that no sample differs.
-    assert (sums.apgr(0).low, sums.apgr(0).high) == pytest.approx((0.8, 0.8))
-    better = CurveSums([Track.of([[[episode(1.1, 4), episode(1.1, 4)]]])], None, ENDS)
-    assert better.saved(0).value == pytest.approx(1 - 0.4 / 1.1)
-    assert better.of_limit(0) is None and better.limit_apgr is None
-
-
-def test_intervals_are_over_seeds_and_episodes() -> None:
-    rng = np.random.default_rng(0)
-    ends = [episode(0.0, 0)] * 50, [episode(1.0, 10)] * 50
-    noisy = [[[episode(float(rng.random() < 0.5 + s / 8), 3) for _ in range(50)] for s in range(3)]]
-    sums = CurveSums([Track.of(noisy)], None, ends)
-    found = sums.apgr(0)
-    assert found.low < found.value < found.high
-    assert 0.05 < found.high - found.low < 0.5
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -206,26 +159,6 @@ def test_bad_settings(
     with pytest.raises((InvalidConfig, UnknownName), match=message):
         frontier(replace(config, **changes), tmp_path / "f", pair=toy())  # type: ignore[arg-type]
     assert not (tmp_path / "f").exists()
-
-
-def test_runs_that_do_not_belong_together(
-    config: FrontierConfig, trained: list[str], tmp_path: Path
-) -> None:
-    def refused(runs: list[str], message: str) -> None:
-        with pytest.raises(LondiError, match=message):
-            frontier(replace(config, runs=runs), tmp_path / "f", pair=toy())
-        assert not (tmp_path / "f").exists()
-
-    def left(name: str, made: TrainConfig) -> str:
-        train(made, tmp_path / name, pair=toy())
-        return str(tmp_path / name)
-
-    short = {"steps": 600, "warmup": 400, "checkpoint_every": 600}
-    refused([left("fixed", replace(TOY, **short))], "was trained for c = 0.1 alone")  # type: ignore[arg-type]
-    other = left("other", replace(UNIVERSAL, **short, seed=2))  # type: ignore[arg-type]
-    refused([trained[0], other], "differ in their seed only, got steps = 3000")
-    refused([trained[0], trained[0]], r"one run for each seed, got seeds \[0, 0\]")
-    refused([str(tmp_path / "nowhere")], "no run in")
 
 
 def test_episodes_are_told_as_they_were_played(

@@ -15,10 +15,12 @@ from londi.evaluation.metrics import (
     Episode,
     Result,
     apgr,
+    apgr_routellm,
     bootstrap,
     bootstrap_difference,
     call_rate,
     cpt,
+    iqm,
     pgr,
     result,
 )
@@ -288,12 +290,32 @@ def test_the_area_under_the_gap_recovered() -> None:
         apgr(points, 0.5, 0.5)
 
 
+def test_routellms_area_has_neither_hull_nor_ends() -> None:
+    # Half of the gap at a fifth of the calls, all of it at half of them, a sixth at most of them.
+    points = [(0.2, 0.5), (0.5, 0.8), (0.7, 0.3)]
+    expected = 0.3 * (1 / 2 + 1) / 2 + 0.2 * (1 + 1 / 6) / 2
+    assert apgr_routellm(points, 0.2, 0.8) == pytest.approx(expected)
+    assert apgr_routellm(points[::-1], 0.2, 0.8) == pytest.approx(expected)
+    # Of a curve that has both ends and does not fall, it is the same as ours.
+    whole = [(0.0, 0.2), (0.3, 0.6), (1.0, 0.8)]
+    assert apgr_routellm(whole, 0.2, 0.8) == pytest.approx(apgr(whole, 0.2, 0.8))
+    with pytest.raises(ValueError, match="no gap"):
+        apgr_routellm(points, 0.5, 0.5)
+
+
 def test_the_call_rate_at_which_a_share_of_the_gap_is_recovered() -> None:
     points = [(0.2, 0.5), (0.5, 0.8)]
     assert cpt(0.5, points, 0.2, 0.8) == pytest.approx(0.2)
     assert cpt(0.75, points, 0.2, 0.8) == pytest.approx(0.35)
     assert cpt(1.0, points, 0.2, 0.8) == pytest.approx(0.5)
     assert cpt(0.0, points, 0.2, 0.8) == 0.0
+
+
+def test_the_middle_half_of_all_values() -> None:
+    assert iqm(np.array([[9.0, 1.0], [2.0, 3.0]])) == 2.5
+    # Of five values the middle half is the third, and three quarters of its neighbours.
+    assert iqm(np.array([0.0, 1.0, 2.0, 4.0, 99.0])) == pytest.approx((0.75 + 2 + 0.75 * 4) / 2.5)
+    assert iqm(np.array([7.0])) == 7.0
 
 
 # The difference of two sides.

@@ -1,11 +1,10 @@
-"""Answers that are kept, the file they are kept in, and the stop-watch around a model."""
+"""Answers that are kept, and the file they are kept in."""
 
 from __future__ import annotations
 
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,66 +13,15 @@ import pytest
 
 from londi.envs.prompt import Prompt
 from londi.errors import LondiError, ModelError
-from londi.imitation.demonstrations import Demonstration
-from londi.models.base import BaseModel, LanguageModel, ModelWrapper, unwrap
+from londi.models.base import LanguageModel
 from londi.models.cache import AnswerStore, CachedModel, CacheStats
-from londi.models.check import check_members
 from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.models.meter import MeteredModel
 from londi.models.scripted import ExpertModel, RandomModel
 from londi.types import Reply, Usage
+from models.players import Counting, Scripted
 
 MakeLM = Callable[..., Seq2SeqModel]
-
-
-class Counting(ModelWrapper):
-    """A model that remembers what it was asked.
-
-    Attributes:
-        batches: the prompts of each call.
-    """
-
-    def __init__(self, inner: LanguageModel) -> None:
-        super().__init__(inner)
-        self.batches: list[list[Prompt]] = []
-
-    @property
-    def asked(self) -> list[Prompt]:
-        return [prompt for batch in self.batches for prompt in batch]
-
-    def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
-        self.batches.append(list(prompts))
-        return self.inner.act(prompts)
-
-
-class Scripted(BaseModel):
-    """Gives the replies it was made with, in order."""
-
-    name = "scripted"
-    fingerprint = "scripted"
-
-    def __init__(self, *replies: Reply) -> None:
-        self._replies = iter(replies)
-        sizes = [len(r.embedding) for r in replies if r.embedding is not None]
-        self.embedding_size = max(sizes, default=0)
-
-    def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
-        return [next(self._replies) for _ in prompts]
-
-
-@pytest.fixture
-def prompts(demonstrations: list[Demonstration]) -> list[Prompt]:
-    """Five different states."""
-    seen = {p.text(): p for e in demonstrations for p, _ in e.examples(3)}
-    return list(seen.values())[:5]
-
-
-@pytest.fixture
-def lm(make_lm: MakeLM) -> Counting:
-    return Counting(make_lm())
-
-
-HERE = Prompt("go", ("left", "right", "on"), ("a wall",))
 
 
 def assert_same(ours: Sequence[Reply], theirs: Sequence[Reply]) -> None:
@@ -434,84 +382,3 @@ def test_the_file_is_let_go_also_where_the_commit_fails(tmp_path: Path) -> None:
         db.execute("PRAGMA journal_mode=DELETE").fetchone()
         db.execute("CREATE TABLE other (x)")
     db.close()
-
-
-# The stop-watch.
-
-
-class Slow(BaseModel):
-    """Takes 30 ms a prompt, and says that it was 5 s."""
-
-    name = "slow"
-    fingerprint = "slow"
-
-    def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
-        time.sleep(0.03 * len(prompts))
-        return [Reply("x", 0.0, 1.0, Usage(1, 1, 5.0)) for _ in prompts]
-
-
-def test_the_stop_watch_adds_up_the_seconds_of_every_call(prompts: list[Prompt]) -> None:
-    metered = MeteredModel(Slow())
-    assert metered.seconds == 0.0
-    start = time.perf_counter()
-    assert [reply.action for reply in metered.act(prompts[:2])] == ["x", "x"]
-    time.sleep(0.05)  # outside of the model
-    metered.act(prompts[:1])
-    assert 0.09 <= metered.seconds <= time.perf_counter() - start - 0.05
-
-
-def test_an_answer_from_the_cache_takes_no_time_and_is_charged_all_the_same(
-    prompts: list[Prompt],
-) -> None:
-    metered = MeteredModel(Slow())
-    cached = CachedModel(metered, AnswerStore())
-    cached.act(prompts)
-    before = metered.seconds
-    replies = cached.act(prompts)
-    assert metered.seconds - before < 0.03
-    assert [reply.usage.seconds for reply in replies] == [5.0] * 5
-
-
-def test_a_metered_model_answers_as_the_model_itself(lm: Counting, prompts: list[Prompt]) -> None:
-    metered = MeteredModel(lm)
-    assert metered.name == lm.name and metered.fingerprint == lm.fingerprint
-    assert isinstance(metered, LanguageModel)
-    ours, theirs = metered.act(prompts), lm.act(prompts)
-    assert [(r.action, r.logprob, r.confidence) for r in ours] == [
-        (r.action, r.logprob, r.confidence) for r in theirs
-    ]
-
-
-def test_unwrap_finds_the_model_behind_any_wrappers(make_lm: MakeLM) -> None:
-    bare = make_lm()
-    assert unwrap(bare) is bare
-    assert unwrap(MeteredModel(bare)) is bare
-    assert unwrap(CachedModel(bare, AnswerStore())) is bare
-    assert unwrap(CachedModel(MeteredModel(bare), AnswerStore())) is bare
-    assert unwrap(MeteredModel(CachedModel(MeteredModel(bare), AnswerStore()))) is bare
-
-
-def test_unwrap_leaves_a_models_own_inner_alone() -> None:
-    """C3: an HTTP client that is called `inner` is no model."""
-
-    class Remote(Slow):
-        inner = object()
-
-    remote = Remote()
-    assert unwrap(remote) is remote
-    assert unwrap(MeteredModel(remote)) is remote
-
-
-def test_a_wrapper_has_every_member_of_the_model_inside(make_lm: MakeLM) -> None:
-    bare = make_lm(history=2)
-    for wrapped in (MeteredModel(bare), CachedModel(MeteredModel(bare), AnswerStore())):
-        check_members(wrapped)
-        assert wrapped.embedding_size == bare.embedding_size > 0
-        assert wrapped.history == 2
-        assert wrapped.tokenizer is bare.tokenizer
-        assert wrapped.state() is None
-    drawing = RandomModel(3)
-    before = MeteredModel(drawing).state()
-    first = drawing.act([HERE] * 8)
-    MeteredModel(drawing).load_state(before)
-    assert drawing.act([HERE] * 8) == first

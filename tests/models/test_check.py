@@ -16,10 +16,9 @@ from londi.models.base import BaseModel
 from londi.models.check import PROMPTS, check_members, check_model
 from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.models.meter import MeteredModel
-from londi.models.pair import ModelPair
 from londi.models.scripted import ExpertModel, RandomModel
 from londi.types import Reply, Usage
-from playthings import Corridor, deepthink, quick
+from playthings import quick
 
 GOOD = Reply("toggle", -0.5, 0.5, Usage(1, 10, 0.1, 100.0), np.ones(3, np.float32))
 
@@ -169,24 +168,3 @@ def test_answers_that_depend_on_the_other_prompts_of_a_batch_are_named() -> None
             return [replace(GOOD, logprob=-float(longest)) for _ in prompts]
 
     assert "expected one answer alone and in a batch" in refused(Neighbours())
-
-
-# Where it is used.
-
-
-def test_a_pair_refuses_what_is_no_model() -> None:
-    model = Mine()
-    model.embedding_size = None  # type: ignore[assignment]
-    for two in ((model, deepthink()), (quick(), model)):
-        with pytest.raises(ModelError, match="embedding_size: expected a whole number"):
-            ModelPair(*two, Corridor)
-
-
-def test_a_wrong_reply_ends_a_run_at_the_call() -> None:
-    """A6: whatever the model is, nothing is learned or cached from a score of NaN."""
-    for fingerprint in ("v1", None):
-        model = Mine(replace(GOOD, logprob=float("nan")))
-        model.fingerprint = fingerprint
-        pair = ModelPair(model, deepthink(), Corridor)
-        with pytest.raises(ModelError, match="'mine': logprob: expected a number, got nan for"):
-            pair.quick.act(PROMPTS)

@@ -6,42 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from londi.config import TrainConfig
 from londi.errors import InvalidConfig, LondiError, ModelError, UnknownName
 from londi.models.check import check_model
-from londi.models.pair import load_pair
 from londi.models.registry import builtin_models, load_model
 
-SOURCE = """
-from londi.models.base import BaseModel
-from londi.models.scripted import RandomModel
-from londi.types import Reply, Usage
-
-class Mine(BaseModel):
-    name = "mine"
-    fingerprint = "mine-v1"
-
-    def act(self, prompts):
-        return [Reply(prompt.actions[0], 0.0, 1.0, Usage(1)) for prompt in prompts]
-
-class Draws(RandomModel):
-    name = "draws"
-
-def factory():
-    return Mine()
-
-ready = Mine()
-nothing = 3
-
-class Wrong(Mine):
-    embedding_size = "3"
-"""
-
-
-@pytest.fixture(autouse=True)
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "own_models.py").write_text(SOURCE)
-    monkeypatch.syspath_prepend(tmp_path)
+pytestmark = pytest.mark.usefixtures("own_models")
 
 
 @pytest.mark.parametrize("name", ["Mine", "factory", "ready"])
@@ -54,13 +23,6 @@ def test_a_model_of_ones_own_is_found_by_module_and_name(name: str) -> None:
 def test_a_model_that_draws_is_given_the_seed() -> None:
     first, second, other = (load_model("own_models:Draws", seed=seed) for seed in (3, 3, 4))
     assert first.state() == second.state() != other.state()
-
-
-def test_a_pair_is_loaded_by_module_and_name() -> None:
-    config = TrainConfig(quick="own_models:Mine", deepthink="own_models:Draws", cache="memory")
-    pair = load_pair(config, seed=0)
-    assert (pair.quick.name, pair.deepthink.name) == ("mine", "draws")
-    pair.close()
 
 
 @pytest.mark.parametrize(

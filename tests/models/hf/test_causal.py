@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import (
-    BloomConfig,
-    BloomForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    Lfm2Config,
-    Lfm2ForCausalLM,
-    LlamaConfig,
-    LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    MixtralConfig,
-    MixtralForCausalLM,
-    PreTrainedTokenizerFast,
-)
 
 from londi.config import FinetuneConfig, TrainConfig
 from londi.envs.prompt import Prompt
@@ -35,133 +17,14 @@ from londi.evaluation.evaluate import play
 from londi.imitation.demonstrations import Demonstration
 from londi.imitation.examples import Examples
 from londi.imitation.finetune import finetune
-from londi.imitation.tokenizer import learn_tokenizer
 from londi.learning.trainer import train
 from londi.models.hf.causal import CausalModel
 from londi.models.hf.transformer import IGNORED
 from londi.models.pair import load_pair
-from londi.models.registry import load_model, load_transformer
+from londi.models.registry import load_model
 from londi.switching.budget import Budget
 from londi.switching.switcher import Switcher
-
-# Words that the tokenizer knows, and words that it has to spell.
-UNEVEN = ("turn left", "go forward", "pick up", "zigzag quickly around", "x")
-
-CHAT = (
-    "{% for said in messages %}<{{ said['role'] }}> {{ said['content'] }} <turn> {% endfor %}"
-    "{% if add_generation_prompt %}<assistant> {% if enable_thinking is not defined or"
-    " enable_thinking %}<think> {% endif %}{% endif %}"
-)
-
-SMALL: dict[str, Any] = {
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "eos_token_id": 1,
-}
-
-KINDS: dict[str, Callable[[int], Any]] = {
-    # Rotary positions and shared keys; a window shorter than a prompt; experts; layers that keep
-    # other things than keys and values; learned positions; no positions.
-    "llama": lambda size: LlamaForCausalLM(LlamaConfig(vocab_size=size, **SMALL)),
-    "mistral": lambda size: MistralForCausalLM(
-        MistralConfig(vocab_size=size, sliding_window=8, **SMALL)
-    ),
-    "mixtral": lambda size: MixtralForCausalLM(
-        MixtralConfig(vocab_size=size, num_local_experts=4, num_experts_per_tok=2, **SMALL)
-    ),
-    "lfm2": lambda size: Lfm2ForCausalLM(
-        Lfm2Config(vocab_size=size, layer_types=["conv", "full_attention"], **SMALL)
-    ),
-    "gpt2": lambda size: GPT2LMHeadModel(
-        GPT2Config(vocab_size=size, eos_token_id=1, n_embd=32, n_layer=2, n_head=4, n_positions=512)
-    ),
-    "bloom": lambda size: BloomForCausalLM(
-        BloomConfig(vocab_size=size, eos_token_id=1, hidden_size=32, n_layer=2, n_head=4)
-    ),
-}
-
-MakeLM = Callable[..., CausalModel]
-
-
-def merging(texts: list[str]) -> Any:
-    """Has one token for a colon and a space, adds an end token, and has one to pad with."""
-    return learn_tokenizer(texts, (), 300)
-
-
-def like_gpt2(texts: list[str]) -> Any:
-    """Spaces begin words; nothing is added, and nothing to pad with."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=300,
-        special_tokens=["<pad>", "<end>"],
-        initial_alphabet=alphabet,
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>")
-
-
-def like_llama2(texts: list[str]) -> Any:
-    """Every text begins with a space of its own, behind a start token; nothing to pad with."""
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
-    tokenizer.decoder = decoders.Metaspace()
-    special = ["<unk>", "</s>", "<s>"]
-    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=special, show_progress=False)
-    tokenizer.train_from_iterator([*texts, *UNEVEN], trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A", special_tokens=[("<s>", 2)]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
-    )
-
-
-TOKENIZERS = {make.__name__: make for make in (merging, like_gpt2, like_llama2)}
-
-
-@pytest.fixture(scope="module")
-def make_causal(
-    demonstrations: list[Demonstration], tmp_path_factory: pytest.TempPathFactory
-) -> MakeLM:
-    """Make a tiny model with random weights, saved and loaded again."""
-    texts = [p.text() for e in demonstrations for p, _ in e.examples(3)]
-    folders: dict[Any, Path] = {}
-
-    def make(
-        kind: str = "llama", reads: str = "like_gpt2", chat: str | None = None, **settings: Any
-    ) -> CausalModel:
-        key = kind, reads, chat
-        if key not in folders:
-            tokenizer = TOKENIZERS[reads](texts)
-            if chat:
-                tokenizer.chat_template = chat
-                tokenizer.add_special_tokens({"additional_special_tokens": ["<turn>"]})
-            torch.manual_seed(0)
-            model = KINDS[kind](len(tokenizer))
-            for parameter in model.parameters():
-                if parameter.ndim == 2:  # far enough from uniform that a mistake shows
-                    torch.nn.init.normal_(parameter, std=0.3)
-            folders[key] = tmp_path_factory.mktemp(kind)
-            CausalModel(model, tokenizer, "tiny").save(folders[key])
-        lm = load_transformer(str(folders[key]), **settings)
-        assert isinstance(lm, CausalModel)
-        return lm
-
-    return make
-
-
-@pytest.fixture
-def prompts(demonstrations: list[Demonstration]) -> list[Prompt]:
-    """States of different lengths."""
-    states = [prompt for episode in demonstrations[:3] for prompt, _ in episode.examples(3)][:8]
-    return [Prompt(p.goal, UNEVEN, p.observations, p.past) for p in states]
+from models.hf.tiny import CHAT, KINDS, TOKENIZERS, UNEVEN, MakeCausal
 
 
 def ids_of(lm: CausalModel, text: str) -> list[int]:
@@ -210,7 +73,7 @@ def naive(lm: CausalModel, prompt: Prompt, action: str) -> float:
     ids=lambda made: "-".join(made)[:20],
 )
 def test_scores_are_the_sums_of_log_probabilities(
-    make_causal: MakeLM, prompts: list[Prompt], made: tuple[str, ...]
+    make_causal: MakeCausal, prompts: list[Prompt], made: tuple[str, ...]
 ) -> None:
     lm = make_causal(*made)
     read = lm.reader.read(prompts)
@@ -228,7 +91,7 @@ def test_scores_are_the_sums_of_log_probabilities(
 
 @pytest.mark.parametrize("choose", ["score", "generate"])
 def test_an_answer_does_not_depend_on_its_batch(
-    make_causal: MakeLM, prompts: list[Prompt], choose: str
+    make_causal: MakeCausal, prompts: list[Prompt], choose: str
 ) -> None:
     together = make_causal(choose=choose).act(prompts)
     for reply, prompt in zip(together, prompts, strict=True):
@@ -239,7 +102,7 @@ def test_an_answer_does_not_depend_on_its_batch(
 
 
 def test_the_embedding_is_the_last_state_of_the_prompt(
-    make_causal: MakeLM, prompts: list[Prompt]
+    make_causal: MakeCausal, prompts: list[Prompt]
 ) -> None:
     for choose in ("score", "generate"):
         lm = make_causal(choose=choose)
@@ -252,7 +115,7 @@ def test_the_embedding_is_the_last_state_of_the_prompt(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_generation_is_greedy_and_ends_with_the_line(
-    make_causal: MakeLM, prompts: list[Prompt], kind: str
+    make_causal: MakeCausal, prompts: list[Prompt], kind: str
 ) -> None:
     lm = make_causal(kind, choose="generate", max_new_tokens=6)
     for prompt, reply in zip(prompts, lm.act(prompts), strict=True):
@@ -270,7 +133,7 @@ def test_generation_is_greedy_and_ends_with_the_line(
 
 
 def test_generation_ends_with_any_end_token_of_the_model(
-    make_causal: MakeLM, prompts: list[Prompt]
+    make_causal: MakeCausal, prompts: list[Prompt]
 ) -> None:
     lm = make_causal(choose="generate")
     first = int(logits_of(lm, asked(lm, prompts[0]))[-1].argmax())
@@ -280,18 +143,8 @@ def test_generation_ends_with_any_end_token_of_the_model(
     assert reply.usage.flops == lm.flops(reply.usage.tokens, 1)
 
 
-def test_what_a_checkpoint_brings_for_its_own_way_of_generating_is_left_out(
-    make_causal: MakeLM, prompts: list[Prompt]
-) -> None:
-    plain, other = make_causal(choose="generate"), make_causal(choose="generate")
-    other.model.generation_config.repetition_penalty = 3.0
-    other = CausalModel(other.model, other.tokenizer, "penalised", choose="generate")
-    actions = [reply.action for reply in plain.act(prompts)]
-    assert [reply.action for reply in other.act(prompts)] == actions
-
-
 def test_prompts_of_one_batch_may_have_different_actions(
-    make_causal: MakeLM, prompts: list[Prompt]
+    make_causal: MakeCausal, prompts: list[Prompt]
 ) -> None:
     lm = make_causal()
     mixed = [prompts[0], replace(prompts[1], actions=("drop", "toggle")), prompts[2]]
@@ -300,14 +153,16 @@ def test_prompts_of_one_batch_may_have_different_actions(
     assert together[1].action in ("drop", "toggle")
 
 
-def test_half_precision_answers_nearly_as_well(make_causal: MakeLM, prompts: list[Prompt]) -> None:
+def test_half_precision_answers_nearly_as_well(
+    make_causal: MakeCausal, prompts: list[Prompt]
+) -> None:
     full, half = make_causal().act(prompts), make_causal(dtype="bfloat16").act(prompts)
     for one, other in zip(full, half, strict=True):
         assert other.logprob == pytest.approx(one.logprob, rel=0.05)
         assert other.embedding is not None and other.embedding.dtype == np.float32
 
 
-def test_a_state_that_is_too_long_still_asks_for_the_action(make_causal: MakeLM) -> None:
+def test_a_state_that_is_too_long_still_asks_for_the_action(make_causal: MakeCausal) -> None:
     for chat, end in ((None, "Action 0:"), (CHAT, "<turn> <assistant> ")):
         lm = make_causal(chat=chat, max_tokens=60)
         state = Prompt("go", UNEVEN, ("You see a ball " * 40,))
@@ -320,7 +175,7 @@ def test_a_state_that_is_too_long_still_asks_for_the_action(make_causal: MakeLM)
 @pytest.mark.filterwarnings("ignore:a prompt of")
 @pytest.mark.parametrize("choose", ["score", "generate"])
 def test_there_is_room_for_the_action_behind_a_full_context(
-    make_causal: MakeLM, choose: str
+    make_causal: MakeCausal, choose: str
 ) -> None:
     lm = make_causal("gpt2", choose=choose)
     long = Prompt("go", UNEVEN[:3], ("You see a ball " * 400,))
@@ -329,47 +184,23 @@ def test_there_is_room_for_the_action_behind_a_full_context(
 
 
 @pytest.mark.filterwarnings("ignore:a prompt of")
-def test_a_longer_action_is_refused_where_there_is_no_room(make_causal: MakeLM) -> None:
+def test_a_longer_action_is_refused_where_there_is_no_room(make_causal: MakeCausal) -> None:
     lm = make_causal("gpt2")
     long = Prompt("go", UNEVEN, ("You see a ball " * 400,))
     with pytest.raises(ModelError, match=r"an action of \d+ tokens .* in the context of 512"):
         lm.act([long])
 
 
-def test_a_turn_ends_an_answer_where_there_are_turns(make_causal: MakeLM) -> None:
+def test_a_turn_ends_an_answer_where_there_are_turns(make_causal: MakeCausal) -> None:
     chat, plain = make_causal(chat=CHAT), make_causal()
     turn = chat.tokenizer.convert_tokens_to_ids("<turn>")
     assert chat.action_ids(["x"])[0][-1] == turn != chat.tokenizer.eos_token_id
     assert plain.action_ids(["x"])[0][-1] == plain.tokenizer.eos_token_id
 
 
-def test_the_fingerprint_is_of_all_that_answers_depend_on(make_causal: MakeLM) -> None:
-    other = make_causal("mistral")
-    other.model.config.sliding_window = 9
-    made = [
-        make_causal(),
-        make_causal(reads="like_llama2"),
-        make_causal(chat=CHAT),
-        make_causal(chat=CHAT + " "),
-        make_causal("mistral"),
-        other,
-    ]
-    assert len({lm.fingerprint for lm in made}) == len(made)
-    lm = make_causal()
-    lm.tokenizer(["a", "a b"], padding=True, truncation=True, max_length=1)
-    assert lm.fingerprint == made[0].fingerprint
-
-
-def test_a_tokenizer_without_an_end_is_refused(make_causal: MakeLM) -> None:
-    lm = make_causal()
-    lm.tokenizer.eos_token = None
-    with pytest.raises(ModelError, match="'endless': its tokenizer has no end token"):
-        CausalModel(lm.model, lm.tokenizer, "endless")
-
-
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 def test_flops_are_those_that_torch_counts(
-    make_causal: MakeLM, prompts: list[Prompt], kind: str
+    make_causal: MakeCausal, prompts: list[Prompt], kind: str
 ) -> None:
     lm = make_causal(kind, choose="generate", max_new_tokens=4)
     lm.model.set_attn_implementation("eager")  # the counter sees every product
@@ -379,7 +210,7 @@ def test_flops_are_those_that_torch_counts(
     assert reply.usage.flops == pytest.approx(counter.get_total_flops(), rel=0.1)
 
 
-def test_of_several_experts_those_that_are_asked_are_counted(make_causal: MakeLM) -> None:
+def test_of_several_experts_those_that_are_asked_are_counted(make_causal: MakeCausal) -> None:
     # Two layers, two of four experts, and three matrices of an expert for the one of a llama.
     one, four = make_causal("llama"), make_causal("mixtral")
     more = four.flops(100, 1) - one.flops(100, 1)
@@ -389,7 +220,7 @@ def test_of_several_experts_those_that_are_asked_are_counted(make_causal: MakeLM
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_loss_is_the_mean_over_the_tokens_of_actions(
-    make_causal: MakeLM, demonstrations: list[Demonstration], kind: str
+    make_causal: MakeCausal, demonstrations: list[Demonstration], kind: str
 ) -> None:
     lm = make_causal(kind)
     examples = Examples()
@@ -404,7 +235,7 @@ def test_the_loss_is_the_mean_over_the_tokens_of_actions(
 
 
 def test_a_causal_model_learns_to_act(
-    make_causal: MakeLM, tiny_config: FinetuneConfig, tmp_path: Path
+    make_causal: MakeCausal, tiny_config: FinetuneConfig, tmp_path: Path
 ) -> None:
     lm = make_causal()
     config = replace(tiny_config, base=lm.name, steps=60, rounds=0)
@@ -416,7 +247,7 @@ def test_a_causal_model_learns_to_act(
     assert trained.fingerprint != lm.fingerprint
 
 
-def test_a_switcher_is_trained_between_two_of_them(make_causal: MakeLM, tmp_path: Path) -> None:
+def test_a_switcher_is_trained_between_two_of_them(make_causal: MakeCausal, tmp_path: Path) -> None:
     quick, deepthink = make_causal(), make_causal("gpt2")
     config = TrainConfig(
         env="londi/BabyAIText-GoToObjS4-v0",

@@ -2,57 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
-from transformers import (
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    MixtralConfig,
-    MixtralForCausalLM,
-)
 from transformers.pytorch_utils import Conv1D
 
-from londi.config import BABYAI_MIX, PairConfig
+from londi.config import BABYAI_MIX
 from londi.envs.prompt import Prompt
 from londi.errors import InvalidConfig, ModelError
 from londi.imitation.demonstrations import Demonstration, collect_expert
 from londi.imitation.tokenizer import learn_tokenizer
-from londi.models.base import unwrap
 from londi.models.hf.causal import CausalModel
 from londi.models.hf.int8 import ROWS, Int8Linear, to_int8
 from londi.models.hf.transformer import TransformerModel
-from londi.models.pair import load_pair
 from londi.models.registry import load_model, load_transformer
+from models.hf.tiny import KINDS
 
 PAIR = ("builtin:babyai-quick", "builtin:babyai-deepthink")
 AGREE = 0.97
 """Least share of the prompts on which a compressed model acts as it did before."""
-
-SMALL: dict[str, Any] = {
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "eos_token_id": 1,
-}
-CAUSAL: dict[str, Callable[[int], Any]] = {
-    "llama": lambda size: LlamaForCausalLM(LlamaConfig(vocab_size=size, **SMALL)),
-    "mixtral": lambda size: MixtralForCausalLM(
-        MixtralConfig(vocab_size=size, num_local_experts=4, num_experts_per_tok=2, **SMALL)
-    ),
-    "gpt2": lambda size: GPT2LMHeadModel(
-        GPT2Config(vocab_size=size, eos_token_id=1, n_embd=32, n_layer=2, n_head=4, n_positions=512)
-    ),
-}
 
 
 @pytest.fixture(scope="module")
@@ -157,14 +128,14 @@ def test_no_format_is_taken_for_another() -> None:
     assert len(set(different)) == 3 and again == different[-1]
 
 
-@pytest.mark.parametrize("kind", CAUSAL)
+@pytest.mark.parametrize("kind", ["llama", "mixtral", "gpt2"])
 def test_a_causal_model_in_int8(
     demonstrations: list[Demonstration], tmp_path: Path, kind: str
 ) -> None:
     states = [prompt for episode in demonstrations for prompt, _ in episode.examples(3)][:30]
     tokenizer = learn_tokenizer([state.text() for state in states], (), 300)
     torch.manual_seed(0)
-    model = CAUSAL[kind](len(tokenizer))
+    model = KINDS[kind](len(tokenizer))
     for weight in model.parameters():
         if weight.ndim == 2:  # far enough from uniform that a choice is one
             nn.init.normal_(weight, std=0.3)
@@ -179,21 +150,6 @@ def test_a_causal_model_in_int8(
         assert b.usage.flops == a.usage.flops > 0
     assert np.mean(near) > 0.98  # random weights make more of a rounding than learned ones
     assert size(small) < size(plain) and small.fingerprint != plain.fingerprint
-
-
-def test_deepthink_may_have_a_format_of_its_own() -> None:
-    def formats(**settings: Any) -> list[bool]:
-        pair = load_pair(PairConfig(cache="none", **settings), seed=0)
-        models = [unwrap(model) for model in (pair.quick, pair.deepthink)]
-        assert all(isinstance(lm, TransformerModel) for lm in models)
-        return [
-            any(isinstance(part, Int8Linear) for part in lm.model.modules())  # type: ignore[attr-defined]
-            for lm in models
-        ]
-
-    assert formats(dtype="int8") == [True, True]
-    assert formats(deepthink_dtype="int8") == [False, True]
-    assert formats(dtype="int8", deepthink_dtype="float32") == [True, False]
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:1", "auto"])

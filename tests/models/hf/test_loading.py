@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -16,20 +15,16 @@ from transformers import (
     GPT2LMHeadModel,
     MambaConfig,
     MambaForCausalLM,
-    RwkvConfig,
-    RwkvForCausalLM,
     T5Config,
     T5ForConditionalGeneration,
 )
 
-from londi.errors import LondiError, ModelError
+from londi.errors import LondiError
 from londi.imitation.demonstrations import Demonstration
-from londi.imitation.tokenizer import learn_tokenizer
-from londi.models.check import PROMPTS, check_model
-from londi.models.hf.causal import CausalModel
+from londi.models.check import check_model
 from londi.models.hf.seq2seq import Seq2SeqModel
-from londi.models.hf.transformer import KEPT
 from londi.models.registry import load_model, load_transformer
+from models.hf.tiny import causal
 
 MakeLM = Callable[..., Seq2SeqModel]
 
@@ -54,18 +49,6 @@ def weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> 
     state = load_file(file)
     change(state)
     save_file(state, file, {"format": "pt"})
-
-
-def causal(config: Any, make: Any, demonstrations: list[Demonstration], folder: Path) -> None:
-    """Save a tiny causal model with random weights."""
-    texts = [p.text() for e in demonstrations for p, _ in e.examples(3)]
-    tokenizer = learn_tokenizer(texts, (), 300)
-    torch.manual_seed(0)
-    model = make(config(vocab_size=len(tokenizer)))
-    for parameter in model.parameters():
-        if parameter.ndim == 2:
-            torch.nn.init.normal_(parameter, std=0.3)
-    CausalModel(model, tokenizer, "tiny").save(folder)
 
 
 def test_a_missing_weight_is_named(folder: Path) -> None:
@@ -138,17 +121,6 @@ def test_damaged_settings_are_named(folder: Path, text: str, said: str) -> None:
     assert said in refused(folder)
 
 
-@pytest.mark.parametrize("choose", ["score", "generate"])
-def test_a_score_of_nan_ends_the_game(make_lm: MakeLM, choose: str) -> None:
-    """A6: it would always be the first action."""
-    lm = make_lm(choose=choose)
-    with torch.no_grad():
-        lm.model.shared.weight[:] = float("nan")
-    with pytest.raises(ModelError, match=r"expected .* got .* for 'go to the red ball") as caught:
-        lm.act(PROMPTS)
-    assert repr(lm.name) in str(caught.value) and len(str(caught.value).splitlines()) == 1
-
-
 def test_a_chat_template_that_drops_the_message_is_refused(
     demonstrations: list[Demonstration], tmp_path: Path
 ) -> None:
@@ -162,22 +134,6 @@ def test_a_chat_template_that_drops_the_message_is_refused(
     load_transformer(str(tmp_path))
     (tmp_path / "chat_template.jinja").write_text("{% for m in messages %}<user>{% endfor %}")
     assert "its chat template drops the text" in refused(tmp_path)
-
-
-@pytest.mark.filterwarnings("ignore:model .*(operations cannot be counted|depend on the other)")
-@pytest.mark.parametrize("choose", ["score", "generate"])
-def test_a_model_whose_answers_depend_on_its_neighbours_is_asked_one_by_one(
-    demonstrations: list[Demonstration], tmp_path: Path, choose: str
-) -> None:
-    """A10: RWKV reads the padding."""
-    causal(
-        lambda **more: RwkvConfig(hidden_size=32, num_hidden_layers=2, eos_token_id=1, **more),
-        RwkvForCausalLM,
-        demonstrations,
-        tmp_path,
-    )
-    lm = load_transformer(str(tmp_path), choose=choose, max_new_tokens=4)
-    check_model(lm)
 
 
 @pytest.mark.filterwarnings("ignore:model .*operations cannot be counted")
@@ -214,39 +170,3 @@ def test_a_tokenizer_without_a_fast_backend_plays(tmp_path: Path) -> None:
     lm, again = load_model(str(tmp_path)), load_model(str(tmp_path))
     check_model(lm)
     assert again.fingerprint == lm.fingerprint
-
-
-def test_a_pad_token_beyond_the_embedding_is_not_used(make_lm: MakeLM) -> None:
-    """D2: padding is masked, so that any token will do."""
-    lm = make_lm()
-    first = [reply.action for reply in lm.act(PROMPTS)]
-    lm.tokenizer.add_special_tokens({"pad_token": "<beyond>"})
-    assert lm.tokenizer.pad_token_id >= lm.model.get_input_embeddings().weight.shape[0]
-    again = Seq2SeqModel(lm.model, lm.tokenizer, "padded")
-    assert [reply.action for reply in again.act(PROMPTS)] == first
-
-
-def test_what_cannot_be_counted_stops_no_game(
-    make_lm: MakeLM, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """D2: the operations of an architecture that has no layers of known names."""
-    lm = make_lm()
-
-    def uncountable(self: Seq2SeqModel, tokens: int, steps: int) -> float:
-        raise IndexError("no such layer")
-
-    monkeypatch.setattr(Seq2SeqModel, "flops", uncountable)
-    with pytest.warns(UserWarning, match="cannot be counted"):
-        replies = lm.act(PROMPTS)
-    assert [reply.usage.flops for reply in replies] == [0.0] * len(PROMPTS)
-    lm.act(PROMPTS)  # and is said once
-
-
-def test_few_lists_of_actions_are_kept(make_lm: MakeLM) -> None:
-    """B9: in ScienceWorld no two states have the same."""
-    lm = make_lm()
-    for k in range(KEPT + 20):
-        lm._candidate_ids((f"open door {k}", "wait"))
-        lm._candidate_ids(("look", "wait"))
-    assert len(lm._candidates) == KEPT
-    assert ("look", "wait") in lm._candidates, "what is in use stays"
