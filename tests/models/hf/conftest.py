@@ -19,7 +19,7 @@ from models.hf.tiny import KINDS, TOKENIZERS, UNEVEN, MakeCausal
 def make_causal(
     demonstrations: list[Demonstration], tmp_path_factory: pytest.TempPathFactory
 ) -> MakeCausal:
-    """Make a tiny model with random weights, saved and loaded again."""
+    """Make a tiny model with random weights, saved and loaded again, on torch."""
     texts = [p.text() for e in demonstrations for p, _ in e.examples(3)]
     folders: dict[Any, Path] = {}
 
@@ -39,7 +39,7 @@ def make_causal(
                     torch.nn.init.normal_(parameter, std=0.3)
             folders[key] = tmp_path_factory.mktemp(kind)
             CausalModel(model, tokenizer, "tiny").save(folders[key])
-        lm = load_transformer(str(folders[key]), **settings)
+        lm = load_transformer(str(folders[key]), **{"backend": "torch"} | settings)
         assert isinstance(lm, CausalModel)
         return lm
 

@@ -152,7 +152,7 @@ class OnnxEngine:
 
     @cached_property
     def _read(self) -> Session:
-        return Session(stored(self._key, "read", partial(export_read, self._forward)))
+        return stored(self._key, "read", partial(export_read, self._forward), Session)
 
     @cached_property
     def _score(self) -> Session:
@@ -163,7 +163,7 @@ class OnnxEngine:
         return self._decode("next")
 
     def _decode(self, output: Output) -> Session:
-        return Session(stored(self._key, output, partial(export_decode, self._forward, output)))
+        return stored(self._key, output, partial(export_decode, self._forward, output), Session)
 
 
 def _alike(lengths: Sequence[int]) -> Iterator[slice]:

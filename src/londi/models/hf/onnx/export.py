@@ -6,11 +6,14 @@ This file knows torch's exporter and the folder. It does not know how a graph is
 from __future__ import annotations
 
 import hashlib
+import os
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import torch
 import transformers
@@ -21,6 +24,8 @@ from londi.errors import LondiError, ModelError, one_line
 from londi.models.hf.loading import quiet
 from londi.models.hf.onnx.graphs import Decode, Forward, Output, Read
 from londi.storage.atomic import replacing
+
+T = TypeVar("T")
 
 FOLDER = Path("~/.cache/londi/onnx")
 """Folder of exported graphs."""
@@ -42,30 +47,41 @@ _TREE: Mapping[str, dict[int, str]] = {
 _KEYS = {0: "B", 2: "L"}
 
 
-def stored(fingerprint: str, part: str, make: Callable[[], bytes]) -> bytes:
+def stored(fingerprint: str, part: str, make: Callable[[], bytes], load: Callable[[bytes], T]) -> T:
     """The graph `part` of the model with that fingerprint, made if the cache has none.
 
-    Several processes may make one at once: each writes it whole. Where the folder cannot be
-    written, a warning says so, and the graph is used without it.
+    Several processes may make one at once: each writes it whole. A graph that cannot be loaded is
+    made anew. Where the folder cannot be written, a warning says so, and the graph is used without.
+
+    Args:
+        fingerprint: of the model.
+        part: name of the graph.
+        make: makes the graph in ONNX's format.
+        load: loads it.
     """
     versions = (_FORMAT, torch.__version__, transformers.__version__)
-    name = hashlib.sha256(repr((fingerprint, part, versions)).encode()).hexdigest()
+    name = hashlib.sha256(repr((fingerprint, part, versions)).encode()).hexdigest()[:32]
     folder = FOLDER.expanduser()
-    file = folder / f"{name[:32]}.onnx"
+    file = folder / f"{name}.onnx"
     try:
-        return file.read_bytes()
+        return load(file.read_bytes())
     except OSError:
-        graph = make()
+        pass  # there is none
+    except Exception:  # whatever the library raises for a damaged file
+        file.unlink(missing_ok=True)
+    graph = make()
+    own = folder / f"{name}.{os.getpid()}-{threading.get_ident()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with replacing(file) as aside:
+        with replacing(own) as aside:
             aside.write_bytes(graph)
+        own.replace(file)
     except (LondiError, OSError) as error:
         warnings.warn(
             f"an exported model cannot be kept, and is exported anew next time: {one_line(error)}",
             stacklevel=2,
         )
-    return graph
+    return load(graph)
 
 
 def export_read(forward: Forward) -> bytes:
@@ -147,16 +163,23 @@ def _exportable(model: PreTrainedModel) -> Iterator[None]:
         ModelError: if the exporter or the model's forward pass fails inside.
     """
     before = model.config._attn_implementation
+    log = torch._C._jit_onnx_log
     with quiet(), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch._C._jit_set_onnx_log_enabled(False)  # else a failure prints the whole graph
         model.set_attn_implementation("eager")
+        torch._C._jit_onnx_log = _silent  # on a failure it prints the whole graph
         try:
             yield
         except Exception as error:  # whatever a library raises
             raise ModelError(f"the export failed: {one_line(error)}") from error
         finally:
+            torch._C._jit_onnx_log = log
             model.set_attn_implementation(before)
+
+
+def _silent(*told: object) -> None:
+    """Print nothing."""
+    del told
 
 
 __all__ = ["export_decode", "export_read", "stored"]

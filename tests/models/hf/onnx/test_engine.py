@@ -1,0 +1,95 @@
+"""Answers of ONNX Runtime against those of transformers, family by family."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from londi.envs.prompt import Prompt
+from londi.models.hf.onnx.backend import use_backend
+from londi.models.hf.onnx.engine import PASS, _alike
+from londi.models.hf.transformer import TransformerModel
+from londi.models.registry import load_model
+from londi.types import Reply
+from models.hf.onnx.conftest import CAUSAL, SEQ2SEQ, MakeModel
+
+
+def both(model: TransformerModel, prompts: list[Prompt]) -> tuple[list[Reply], list[Reply]]:
+    """The answers of torch and of ONNX Runtime."""
+    model.engine = None
+    wanted = model.act(prompts)
+    use_backend(model, "onnx")
+    return wanted, model.act(prompts)
+
+
+def assert_same(wanted: list[Reply], found: list[Reply]) -> None:
+    for one, other in zip(wanted, found, strict=True):
+        assert one.action == other.action
+        assert other.logprob == pytest.approx(one.logprob, rel=1e-4, abs=1e-4)
+        assert other.confidence == pytest.approx(one.confidence, rel=1e-3, abs=1e-4)
+        assert other.usage.tokens == one.usage.tokens
+        assert other.usage.flops == one.usage.flops
+        assert other.embedding is not None and one.embedding is not None
+        assert other.embedding.dtype == np.float32
+        np.testing.assert_allclose(other.embedding, one.embedding, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", [*SEQ2SEQ, *CAUSAL])
+def test_answers_are_those_of_torch(
+    family: str, make_model: MakeModel, states: list[Prompt], graphs: Path
+) -> None:
+    model = make_model(family, max_new_tokens=6)
+    assert_same(*both(model, states))
+
+
+@pytest.mark.parametrize("family", ["t5", "llama"])
+def test_answers_do_not_depend_on_the_batch(
+    family: str, make_model: MakeModel, states: list[Prompt], graphs: Path
+) -> None:
+    model = make_model(family, max_new_tokens=6)
+    use_backend(model, "onnx")
+    together = model.act(states)
+    assert_same(together, [model.act([state])[0] for state in states])
+    assert_same(together[::-1], model.act(states[::-1]))
+
+
+@pytest.mark.parametrize("family", ["t5", "llama"])
+@pytest.mark.parametrize("settings", [{"scoring": "glam"}, {"choose": "generate"}])
+def test_every_way_to_choose(
+    family: str,
+    settings: dict[str, str],
+    make_model: MakeModel,
+    states: list[Prompt],
+    graphs: Path,
+) -> None:
+    assert_same(*both(make_model(family, max_new_tokens=6, **settings), states))
+
+
+@pytest.mark.parametrize("pair", ["babyai", "scienceworld"])
+@pytest.mark.parametrize("size", ["quick", "deepthink"])
+def test_the_built_in_models(pair: str, size: str, states: list[Prompt]) -> None:
+    name = f"builtin:{pair}-{size}"
+    wanted = load_model(name, backend="torch").act(states)
+    assert_same(wanted, load_model(name, backend="onnx").act(states))
+
+
+def test_lengths_that_differ_are_run_apart() -> None:
+    lengths = [10] * 5 + [11] * 3 + [200] * 2
+    assert list(_alike(lengths)) == [slice(0, 8), slice(8, 10)]
+    assert list(_alike([7])) == [slice(0, 1)]
+    grown = list(range(1, 300))
+    for part in _alike(grown):
+        padding = sum(grown[part.stop - 1] - length for length in grown[part])
+        assert padding <= PASS
+
+
+def test_a_text_ends_for_each_row_alone(
+    make_model: MakeModel, states: list[Prompt], graphs: Path
+) -> None:
+    """Rows that end early leave the batch; the others go on as if they were alone."""
+    model = make_model("t5", choose="generate", max_new_tokens=8)
+    wanted, found = both(model, states)
+    assert len({len(reply.action) for reply in wanted}) > 1
+    assert [reply.action for reply in found] == [reply.action for reply in wanted]
