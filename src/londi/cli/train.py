@@ -27,6 +27,7 @@ GROUPS = {
         "env_options",
         "encoder",
         "choose",
+        "backend",
         "dtype",
         "deepthink_dtype",
         "lm_batch_size",
