@@ -42,7 +42,8 @@ from londi.storage.checkpoint import has_state, load_state, save_state
 from londi.storage.names import build, is_spec
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.env import SwitchingVectorEnv
-from londi.switching.switcher import ConstantSwitcher, LearnedSwitcher, Switcher, ThresholdSwitcher
+from londi.switching.learned import LearnedSwitcher
+from londi.switching.switcher import ConstantSwitcher, Switcher, ThresholdSwitcher
 
 GRID = 12
 """Settings of a method, about."""

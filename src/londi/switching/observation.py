@@ -28,8 +28,9 @@ Rows = TypeVar("Rows", Array, "Tensor")
 
 BUDGET_LEFT, CAPPED, COST, STEPS, REPEATS = range(5)
 """Columns behind the features."""
-CONTEXT = 5
-"""How many they are."""
+CONTEXT_NAMES = ("budget_left", "capped", "cost", "steps", "repeats")
+"""Their names, in order; see `ObservationView`."""
+CONTEXT = len(CONTEXT_NAMES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,127 @@
+"""The Switcher of a run as one file in ONNX's format; `londi.switching.exported` reads it.
+
+This file knows runs, networks and torch's exporter.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from londi.config import TrainConfig
+from londi.encoders.registry import make_encoder
+from londi.errors import InvalidConfig, LondiError, OutputExists, one_line
+from londi.evaluation.operating_point import load_operating_point
+from londi.evaluation.trainings import check_trained
+from londi.models.pair import ModelPair, load_pair
+from londi.models.provenance import ModelIdentity, check_provenance
+from londi.storage.atomic import replacing
+from londi.storage.runs import read_run
+from londi.switching.budget import Budget
+from londi.switching.exported import FORMAT, METADATA, ExportedModel, ExportedSwitcher
+from londi.switching.learned import LearnedSwitcher, load_learned
+from londi.switching.networks import masked_policy
+from londi.switching.observation import CONTEXT_NAMES
+
+OPSET = 17
+
+
+def export(
+    folder: Path, file: Path, *, overwrite: bool = False, pair: ModelPair | None = None
+) -> ExportedSwitcher:
+    """Write the Switcher of the run in `folder` into `file`, whole or not at all.
+
+    A tuned Switcher is written with the cost and budget that `londi tune` chose.
+
+    Args:
+        folder: of a training.
+        file: its name ends in ``.onnx``.
+        overwrite: replace an earlier file.
+        pair: models and environment in place of those that the run names.
+
+    Returns:
+        What the file says of the Switcher.
+
+    Raises:
+        LondiError: if there is no trained Switcher, its models are others now, it has no network
+            that can be exported, or the file cannot be written.
+    """
+    training = load_operating_point(read_run(folder, TrainConfig), folder)
+    check_trained(folder)
+    if file.suffix != ".onnx":
+        raise InvalidConfig(f"out: expected a file name that ends in .onnx, got {str(file)!r}")
+    if not file.parent.is_dir():
+        raise InvalidConfig(f"out: there is no folder {str(file.parent)!r}")
+    if file.exists() and not overwrite:
+        raise OutputExists(f"{str(file)!r} exists; give --overwrite to replace it")
+    used = pair or load_pair(training, training.seed)
+    try:
+        check_provenance(folder, used)
+        switcher = load_learned(folder, used.quick, used.deepthink)
+        if not isinstance(switcher, LearnedSwitcher):
+            raise LondiError(f"the Switcher in {str(folder)!r} has no network to export")
+        supported = switcher.supported
+        made = ExportedSwitcher(
+            format=FORMAT,
+            encoder=switcher.encoder,
+            features=make_encoder(switcher.encoder, used.quick, used.deepthink).size,
+            context=CONTEXT_NAMES,
+            env=training.env,
+            cost=training.cost,
+            budget=Budget.of(training).calls,
+            cost_range=(supported.low, supported.high) if supported else None,
+            most_budget=supported.most if supported else None,
+            quick=_model(ModelIdentity.of(used.quick)),
+            deepthink=_model(ModelIdentity.of(used.deepthink)),
+        )
+        _write(switcher, made, file)
+    finally:
+        if pair is None:
+            used.close()
+    return made
+
+
+def _model(identity: ModelIdentity) -> ExportedModel:
+    return ExportedModel(identity.name, identity.fingerprint)
+
+
+class _Decision(nn.Module):
+    """P(g = 1) `[B]` from observations `[B, D]` and what is allowed `[B, 2]`."""
+
+    def __init__(self, actor: nn.Module) -> None:
+        super().__init__()
+        self.actor = actor
+
+    def forward(self, observation: Tensor, allowed: Tensor) -> Tensor:
+        return masked_policy(self.actor(observation), allowed).probability[:, 1]
+
+
+def _write(switcher: LearnedSwitcher, made: ExportedSwitcher, file: Path) -> None:
+    observation = torch.zeros(3, made.features + len(made.context))
+    with TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        traced = Path(folder) / "switcher.onnx"
+        try:
+            torch.onnx.export(
+                _Decision(switcher.actor).eval(),
+                (observation, torch.ones(3, 2, dtype=torch.bool)),
+                traced,
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=["observation", "allowed"],
+                output_names=["call_probability"],
+                dynamic_axes={
+                    name: {0: "B"} for name in ("observation", "allowed", "call_probability")
+                },
+            )
+        except Exception as error:  # whatever the exporter or a user's network raises
+            raise LondiError(f"this Switcher cannot be exported: {one_line(error)}") from error
+        graph = onnx.load(traced)
+    onnx.helper.set_model_props(graph, {METADATA: made.text()})
+    with replacing(file) as aside:
+        aside.write_bytes(graph.SerializeToString())

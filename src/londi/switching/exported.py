@@ -1,0 +1,159 @@
+"""A Switcher in one file that needs ONNX Runtime alone: `londi export` writes it.
+
+The graph takes observations and what is allowed, and gives the probability of a call. Its metadata
+say what an observation holds and at which costs and budgets the Switcher can be asked. This file
+knows no network: torch is not imported to use a Switcher.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from londi.config.kinds import Misfit, fitted
+from londi.errors import InvalidConfig, LondiError, UnknownName, one_line
+from londi.models.base import LanguageModel
+from londi.switching.cost_budget import CostBudgetRange
+from londi.switching.switcher import Switcher
+from londi.types import Array
+
+METADATA = "londi"
+"""Key of the metadata in the file."""
+FORMAT = 1
+"""Version of the metadata."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedModel:
+    """A language model that the Switcher was trained with.
+
+    Attributes:
+        name: as the user named it.
+        fingerprint: identity of its answers; None where they are drawn.
+    """
+
+    name: str
+    fingerprint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedSwitcher:
+    """What a file says of its Switcher.
+
+    Attributes:
+        format: version of this record.
+        encoder: spec of the encoder (`londi.encoders.registry.make_encoder`).
+        features: numbers of the encoder, F, which an observation begins with.
+        context: names of the numbers behind them.
+        env: the environment of the training.
+        cost: c at which it is to be played.
+        budget: n at which it is to be played; None for no cap.
+        cost_range: the costs it was trained for, where they are a range.
+        most_budget: the largest budget it was trained for, where that is a range.
+        quick, deepthink: the models it was trained with.
+    """
+
+    format: int
+    encoder: str
+    features: int
+    context: tuple[str, ...]
+    env: str
+    cost: float
+    budget: int | None
+    cost_range: tuple[float, float] | None
+    most_budget: int | None
+    quick: ExportedModel
+    deepthink: ExportedModel
+
+    def text(self) -> str:
+        """As it stands in the file."""
+        return json.dumps(asdict(self))
+
+
+class OnnxSwitcher(Switcher):
+    """A Switcher that ONNX Runtime runs.
+
+    Args:
+        graph: the file's content.
+        where: the file, for messages.
+        greedy: take the likelier choice; otherwise sample, as in training.
+
+    Attributes:
+        made: what the file says of it.
+
+    Raises:
+        LondiError: if the graph is no Switcher.
+    """
+
+    def __init__(self, graph: bytes, where: str, greedy: bool = False) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1  # it is a small network
+        options.log_severity_level = 4  # a damaged file is reported below
+        try:
+            self._session = onnxruntime.InferenceSession(
+                graph, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # whatever the library raises
+            raise LondiError(f"{where} is no model in ONNX's format: {one_line(error)}") from error
+        told = self._session.get_modelmeta().custom_metadata_map.get(METADATA)
+        if told is None:
+            raise LondiError(f"{where} is no Switcher; expected a file of `londi export`")
+        try:
+            self.made: ExportedSwitcher = fitted(json.loads(told), ExportedSwitcher)
+        except (ValueError, Misfit, InvalidConfig, UnknownName) as error:
+            raise LondiError(f"{where}: {one_line(error)}; export it anew") from error
+        if self.made.format != FORMAT:
+            raise LondiError(
+                f"{where}: expected format {FORMAT}, got {self.made.format}; export it anew"
+            )
+        self.encoder = self.made.encoder
+        self.greedy = greedy
+        if self.made.cost_range is not None and self.made.most_budget is not None:
+            low, high = self.made.cost_range
+            self.supported = CostBudgetRange(low, high, self.made.most_budget)
+
+    def call_probability(self, observation: Array, allowed: Array) -> Array:
+        size = self.made.features + len(self.made.context)
+        if observation.ndim != 2 or observation.shape[1] != size:
+            raise InvalidConfig(
+                f"observation: expected {self.made.features} features of the encoder"
+                f" {self.encoder!r} and {', '.join(self.made.context)}, [B, {size}] in all,"
+                f" got {list(observation.shape)}"
+            )
+        given = {"observation": observation.astype(np.float32), "allowed": allowed.astype(bool)}
+        call: Array = self._session.run(None, given)[0]
+        chosen: Array = (call > 0.5) if self.greedy else call
+        return chosen.astype(float)
+
+
+def load_exported(
+    file: Path,
+    quick: LanguageModel | None = None,
+    deepthink: LanguageModel | None = None,
+    greedy: bool = False,
+) -> OnnxSwitcher:
+    """The Switcher in `file`; if its models are given, they have to be those of its training.
+
+    Raises:
+        LondiError: if the file cannot be read, is no Switcher's, or is for other models.
+    """
+    try:
+        graph = file.read_bytes()
+    except OSError as error:
+        raise LondiError(f"cannot read {str(file)!r}: {error.strerror or error}") from error
+    switcher = OnnxSwitcher(graph, repr(str(file)), greedy)
+    made = switcher.made
+    for trained, given in ((made.quick, quick), (made.deepthink, deepthink)):
+        if given is None or given.fingerprint is None or trained.fingerprint is None:
+            continue
+        if given.fingerprint.partition("+")[0] != trained.fingerprint:
+            raise LondiError(
+                f"the Switcher in {str(file)!r} was trained with the model {trained.name!r}, and"
+                f" {given.name!r} is another one: its weights or settings differ"
+            )
+    return switcher
