@@ -1,9 +1,10 @@
-"""How long the Switcher's decision takes, as a share of one QUICK call, at batch 1 and 32.
+"""CPU time of the Switcher's decision as a share of one QUICK call, at batch 1 and 32.
 
     python benchmarks/decision.py RUN
 
-RUN is the folder of a training. Both are timed in turn, on the same prompts, in one process;
-what is printed is the median over the turns. The prompts are of held-out episodes.
+RUN is the folder of a training. Its Switcher decides on torch and, exported, on ONNX Runtime. All
+are timed in turn, on the same prompts, in one process; the medians over the turns are printed. The
+prompts are of held-out episodes.
 """
 
 from __future__ import annotations
@@ -11,23 +12,30 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import gymnasium as gym
 import numpy as np
 
 from londi import Switcher, TrainConfig
+from londi.encoders.base import Encoder
 from londi.encoders.registry import make_encoder
 from londi.envs.episode import TextEpisode
 from londi.envs.prompt import Prompt
 from londi.envs.seeds import held_out_seeds
+from londi.evaluation.export import export
 from londi.models.pair import load_pair
 from londi.storage.runs import read_run
 from londi.switching.observation import CONTEXT, COST
+from londi.types import Reply
 
-TURNS = 50
+TURNS = 21
+CALLS = 50
+"""Calls in a turn."""
 
 
 def first_prompts(make: Callable[[], gym.Env[str, str]], count: int) -> list[Prompt]:
@@ -41,34 +49,49 @@ def first_prompts(make: Callable[[], gym.Env[str, str]], count: int) -> list[Pro
     return prompts
 
 
+def decide(
+    switcher: Switcher,
+    encoder: Encoder,
+    prompts: Sequence[Prompt],
+    replies: Sequence[Reply],
+    cost: float,
+) -> None:
+    """Make the observations, and decide."""
+    context = np.zeros((len(prompts), CONTEXT), np.float32)
+    context[:, COST] = cost
+    observation = np.concatenate([encoder.encode(prompts, replies), context], 1)
+    switcher.decide(observation, np.ones((len(prompts), 2), bool), np.random.default_rng(0))
+
+
 def main(folder: Path) -> None:
     config = read_run(folder, TrainConfig)
     pair = load_pair(replace(config, cache="none"), seed=0)
-    switcher = Switcher.load(folder, pair.quick, pair.deepthink)
+    with TemporaryDirectory() as place:
+        file = Path(place) / "switcher.onnx"
+        export(folder, file, pair=pair)
+        switchers = {
+            "torch": Switcher.load(folder, pair.quick, pair.deepthink),
+            "ONNX Runtime": Switcher.load(file),
+        }
     encoder = make_encoder(config.encoder, pair.quick, pair.deepthink)
-    rng = np.random.default_rng(0)
     for batch in (1, 32):
         prompts = first_prompts(pair.make, batch)
-        replies = pair.quick.act(prompts)
-        allowed = np.ones((batch, 2), bool)
-        context = np.zeros((batch, CONTEXT), np.float32)
-        context[:, COST] = config.cost
-        quick, decision = [], []
+        replies = pair.quick.act(prompts) if encoder.reads_quick else []
+        calls = {"QUICK": partial(pair.quick.act, prompts)} | {
+            f"decision on {name}": partial(decide, who, encoder, prompts, replies, config.cost)
+            for name, who in switchers.items()
+        }
+        taken: dict[str, list[float]] = {name: [] for name in calls}
         for _ in range(TURNS):
-            start = time.perf_counter()
-            pair.quick.act(prompts)
-            middle = time.perf_counter()
-            features = encoder.encode(prompts, replies if encoder.reads_quick else [])
-            switcher.decide(np.concatenate([features, context], 1), allowed, rng)
-            end = time.perf_counter()
-            quick.append(middle - start)
-            decision.append(end - middle)
-        ratio = statistics.median(d / q for d, q in zip(decision, quick, strict=True))
-        print(
-            f"batch {batch:>2}: QUICK {1e6 * statistics.median(quick) / batch:7.0f} us an item,"
-            f" decision {1e6 * statistics.median(decision) / batch:6.0f} us an item,"
-            f" {ratio:.1%} of it"
-        )
+            for name, call in calls.items():
+                start = time.process_time()
+                for _ in range(CALLS):
+                    call()
+                taken[name].append((time.process_time() - start) / CALLS)
+        for name, seconds in taken.items():
+            share = statistics.median(s / q for s, q in zip(seconds, taken["QUICK"], strict=True))
+            each = 1e6 * statistics.median(seconds) / batch
+            print(f"batch {batch:>2}: {name:24} {each:6.1f} us an item, {share:.1%} of QUICK")
 
 
 if __name__ == "__main__":
