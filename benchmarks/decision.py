@@ -55,12 +55,13 @@ def decide(
     prompts: Sequence[Prompt],
     replies: Sequence[Reply],
     cost: float,
+    rng: np.random.Generator,
 ) -> None:
     """Make the observations, and decide."""
     context = np.zeros((len(prompts), CONTEXT), np.float32)
     context[:, COST] = cost
     observation = np.concatenate([encoder.encode(prompts, replies), context], 1)
-    switcher.decide(observation, np.ones((len(prompts), 2), bool), np.random.default_rng(0))
+    switcher.decide(observation, np.ones((len(prompts), 2), bool), rng)
 
 
 def main(folder: Path) -> None:
@@ -78,7 +79,9 @@ def main(folder: Path) -> None:
         prompts = first_prompts(pair.make, batch)
         replies = pair.quick.act(prompts) if encoder.reads_quick else []
         calls = {"QUICK": partial(pair.quick.act, prompts)} | {
-            f"decision on {name}": partial(decide, who, encoder, prompts, replies, config.cost)
+            f"decision on {name}": partial(
+                decide, who, encoder, prompts, replies, config.cost, np.random.default_rng(0)
+            )
             for name, who in switchers.items()
         }
         taken: dict[str, list[float]] = {name: [] for name in calls}
