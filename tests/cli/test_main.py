@@ -84,7 +84,7 @@ from londi.storage.checkpoint import load_state
         ),
         (
             "train --env_options.memory 0",
-            "error: memory: expected a whole number >= 1 or null, got 0",
+            "error: memory: expected a whole number >= 1 or nothing, got 0",
         ),
         ("train --env CartPole-v1", "env: expected texts to observe and act with, got Box"),
         ("train --env nomodule:Env-v0", "env: cannot import 'nomodule'"),

@@ -230,7 +230,7 @@ def test_runs_that_do_not_belong_together(
     other = left(tmp_path / "other", replace(SHORT, steps=128, seed=2))
     message = "differ in their seed only, got steps = 64 in .* and 128 in"
     refused(config, tmp_path, message, runs=[trained[0], other])
-    message = r"one run a seed, got seeds \[0, 0\]"
+    message = r"one run for each seed, got seeds \[0, 0\]"
     refused(config, tmp_path, message, runs=[trained[0], trained[0]])
     refused(config, tmp_path, "no run in", runs=[str(tmp_path / "nowhere")])
 

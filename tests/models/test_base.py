@@ -7,38 +7,17 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from londi.envs.prompt import Prompt
-from londi.models.base import BaseModel, LanguageModel, ModelWrapper, unwrap
+from londi.models.base import BaseModel, LanguageModel, ModelWrapper
 from londi.models.cache import AnswerStore, CachedModel
 from londi.models.check import check_members
 from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.models.meter import MeteredModel
 from londi.models.scripted import RandomModel
 from londi.types import Reply, Usage
-from models.players import Scripted
 
 MakeLM = Callable[..., Seq2SeqModel]
 
 HERE = Prompt("go", ("left", "right", "on"), ("a wall",))
-
-
-def test_unwrap_finds_the_model_behind_any_wrappers(make_lm: MakeLM) -> None:
-    bare = make_lm()
-    assert unwrap(bare) is bare
-    assert unwrap(MeteredModel(bare)) is bare
-    assert unwrap(CachedModel(bare, AnswerStore())) is bare
-    assert unwrap(CachedModel(MeteredModel(bare), AnswerStore())) is bare
-    assert unwrap(MeteredModel(CachedModel(MeteredModel(bare), AnswerStore()))) is bare
-
-
-def test_unwrap_leaves_a_models_own_inner_alone() -> None:
-    """C3: an HTTP client that is called `inner` is no model."""
-
-    class Remote(Scripted):
-        inner = object()
-
-    remote = Remote()
-    assert unwrap(remote) is remote
-    assert unwrap(MeteredModel(remote)) is remote
 
 
 def test_a_wrapper_has_every_member_of_the_model_inside(make_lm: MakeLM) -> None:

@@ -13,7 +13,6 @@ import torch
 
 from londi.config import PairConfig, TrainConfig
 from londi.errors import InvalidConfig, LondiError, ModelError, UnknownName
-from londi.models.base import unwrap
 from londi.models.cache import AnswerStore, CachedModel
 from londi.models.check import PROMPTS
 from londi.models.hf.int8 import Int8Linear
@@ -138,7 +137,7 @@ def test_a_pair_is_loaded_by_module_and_name() -> None:
 def test_deepthink_may_have_a_format_of_its_own() -> None:
     def formats(**settings: Any) -> list[bool]:
         pair = load_pair(PairConfig(cache="none", **settings), seed=0)
-        models = [unwrap(model) for model in (pair.quick, pair.deepthink)]
+        models = [model.inner for model in (pair.quick, pair.deepthink)]
         assert all(isinstance(lm, TransformerModel) for lm in models)
         return [
             any(isinstance(part, Int8Linear) for part in lm.model.modules())  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
@@ -65,12 +65,12 @@ def evaluate_runs(
     from londi.evaluation.evaluate import (
         METHODS,
         RESULTS,
-        check_trained,
         evaluate,
         results,
         write_results,
         write_steps,
     )
+    from londi.evaluation.trainings import check_trained
     from londi.reports.plot import PLOT, plot
     from londi.reports.progress import Bar
     from londi.reports.run import write_run_page
@@ -117,33 +117,20 @@ def _trainings(folders: Sequence[Path], config: EvaluateConfig) -> list[TrainCon
         LondiError: if the runs differ in more than their seed and their tuned cost.
     """
     from londi.evaluation.operating_point import load_operating_point
+    from londi.evaluation.trainings import read_trainings
     from londi.storage.runs import read_run
 
-    trained = [read_run(folder, TrainConfig) for folder in folders]
+    # A universal Switcher plays the cost and budget that it is told, whatever its own are.
+    told = [name for name in ("cost", "budget") if getattr(config, name) is not None]
+    universal = all(read_run(folder, TrainConfig).universal for folder in folders)
+    trained = read_trainings(folders, told if universal else ())
     tuned = [load_operating_point(t, folder) for t, folder in zip(trained, folders, strict=True)]
-    first = asdict(trained[0])
-    for folder, training in zip(folders[1:], trained[1:], strict=True):
-        other = asdict(training)
-        for name in first:
-            # What all are told to play is no difference.
-            told = training.universal and name in ("cost", "budget")
-            if name == "seed" or other[name] == first[name]:
-                continue
-            if not (told and getattr(config, name) is not None):
-                raise LondiError(
-                    "several runs: expected configurations that differ in their seed only, got"
-                    f" {name} = {first[name]!r} in {str(folders[0])!r} and {other[name]!r} in"
-                    f" {str(folder)!r}"
-                )
     budgets = {training.budget for training in tuned}
     if len(budgets) > 1 and config.budget is None:
         shown = ", ".join(map(str, [training.budget for training in tuned]))
         raise LondiError(
             f"several runs: expected one budget, got tuned ones of {shown}; give --budget"
         )
-    seeds = [training.seed for training in trained]
-    if len(set(seeds)) < len(seeds):
-        raise LondiError(f"several runs: expected one run for each seed, got seeds {seeds}")
     return tuned
 
 

@@ -32,6 +32,8 @@ MOST_SEED = 2**32 - 1
 AUTO = "auto"
 """Name of a model that the environment decides."""
 
+_SPEC = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
 _PAIRS = {
     "londi/BabyAIText-": ("builtin:babyai-quick", "builtin:babyai-deepthink"),
     "londi/ScienceWorld-": ("builtin:scienceworld-quick", "builtin:scienceworld-deepthink"),
@@ -65,9 +67,17 @@ def check_budget(budget: object) -> None:
         raise InvalidConfig(f"budget: expected a whole number >= 0 or none, got {budget!r}")
 
 
+def is_spec(text: str) -> bool:
+    """Whether `text` has the form `package.module:attribute`; a path or a hub name has not.
+
+    A prefix of londi's own, such as ``builtin:``, has the same form: ask for those first.
+    """
+    return _SPEC.fullmatch(text) is not None
+
+
 def check_name(kind: str, name: str, known: tuple[str, ...]) -> None:
     """Raise UnknownName unless `name` is a known one, or has the form ``module:name``."""
-    if name not in known and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", name):
+    if name not in known and not is_spec(name):
         raise UnknownName(kind, name, known)
 
 

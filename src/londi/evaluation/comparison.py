@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +25,12 @@ from londi.errors import InvalidConfig, LondiError
 from londi.evaluation.curves import (
     CurvePoint,
 )
-from londi.evaluation.evaluate import check_trained, play, read_played, summary, write_played
+from londi.evaluation.evaluate import play, read_played, summary, write_played
 from londi.evaluation.metrics import Episode, iqm, result
+from londi.evaluation.trainings import check_trained, read_trainings
 from londi.models.pair import ModelPair, load_pair
 from londi.models.provenance import check_provenance
-from londi.storage.runs import make_folder, read_run
+from londi.storage.runs import make_folder
 from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher, Switcher
 
@@ -62,7 +62,7 @@ class Comparison:
         on_played: Callable[[int, str], None],
     ) -> None:
         runs = [Path(run) for run in config.runs]
-        trainings = [read_run(run, TrainConfig) for run in runs]
+        trainings = read_trainings(runs)
         _check(runs, trainings, config)
         self.folder, self.config, self.trainings = folder, config, trainings
         self._on_played, self.done = on_played, 0
@@ -199,17 +199,6 @@ def _check(runs: Sequence[Path], trainings: Sequence[TrainConfig], config: Front
                 " frontier needs those of `londi train --universal`"
             )
         check_trained(run)
-        first, other = asdict(trainings[0]), asdict(training)
-        differing = [name for name in first if name != "seed" and other[name] != first[name]]
-        if differing:
-            name = differing[0]
-            raise LondiError(
-                "expected runs that differ in their seed only, got"
-                f" {name} = {first[name]!r} in {str(runs[0])!r} and {other[name]!r} in {str(run)!r}"
-            )
-    seeds = [training.seed for training in trainings]
-    if len(set(seeds)) < len(seeds):
-        raise LondiError(f"expected one run a seed, got seeds {seeds}")
     most = trainings[0].most_budget
     for budget in config.budgets:
         if budget > most:

@@ -10,11 +10,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from londi.evaluation.metrics import Result, read_result
+from londi.evaluation.metrics import Result
 from londi.storage.atomic import write_whole
-from londi.types import StateDict
+from londi.storage.records import read_record
+from londi.types import renamed
 
 FRONTIER = "frontier.json"
 TIMELINES = "timelines.json"
@@ -181,42 +181,18 @@ def write_frontier(folder: Path, found: Frontier, timelines: Sequence[Replay]) -
 
 
 def read_frontier(folder: Path) -> Frontier:
-    """Read what `write_frontier` wrote."""
-    raw = _read(folder / FRONTIER)
-    return Frontier(
-        **raw
-        | {
-            "seeds": tuple(raw["seeds"]),
-            "quick": read_result(raw["quick"]),
-            "deepthink": read_result(raw["deepthink"]),
-            "curves": [_curve(row) for row in raw["curves"]],
-            "surface": [_point(row) for row in raw["surface"]],
-            "limit": [LimitPoint(**row) for row in raw["limit"]],
-            "limit_budgets": [LimitPoint(**row) for row in raw["limit_budgets"]],
-        }
-    )
+    """Read what `write_frontier` wrote.
+
+    Raises:
+        DamagedFile: if there is no such file, or a value in it has the wrong type.
+    """
+    return read_record(folder / FRONTIER, Frontier, renamed)
 
 
 def read_timelines(folder: Path) -> list[Replay]:
-    """Read what `write_frontier` wrote."""
-    return [
-        Replay(**row | {"steps": [ReplayStep(**step) for step in row["steps"]]})
-        for row in _read(folder / TIMELINES)
-    ]
+    """Read the replays that `write_frontier` wrote.
 
-
-def _read(file: Path) -> Any:
-    return json.loads(file.read_text(encoding="utf-8"))
-
-
-def _curve(row: StateDict) -> MethodCurve:
-    estimates = {
-        name: None if row[name] is None else Estimate(**row[name])
-        for name in ("apgr", "of_limit", "ahead", "saved")
-    }
-    points = {name: [_point(p) for p in row[name]] for name in ("points", "budgets")}
-    return MethodCurve(**row | estimates | points | {"cpt": tuple(row["cpt"])})
-
-
-def _point(row: StateDict) -> CurvePoint:
-    return CurvePoint(**row | {"result": read_result(row["result"])})
+    Raises:
+        DamagedFile: as `read_frontier`.
+    """
+    return read_record(folder / TIMELINES, list[Replay])

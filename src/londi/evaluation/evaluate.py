@@ -6,7 +6,7 @@ This file knows how episodes are played and compared, not how anything was train
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -20,20 +20,19 @@ from londi.config import EvaluateConfig, TrainConfig
 from londi.encoders.registry import make_encoder
 from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds, validation_seeds
-from londi.errors import InvalidConfig, LondiError
+from londi.errors import InvalidConfig
 from londi.evaluation.metrics import Episode, Played, Result, call_rate, result
 from londi.evaluation.operating_point import load_operating_point
 from londi.models.pair import ModelPair, load_pair
 from londi.models.provenance import check_provenance
 from londi.storage.atomic import write_whole
-from londi.storage.checkpoint import has_state
 from londi.storage.records import read_record
 from londi.storage.runs import read_run
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.env import SwitchingVectorEnv
 from londi.switching.rollout import rollout
-from londi.switching.switcher import CHECKPOINT, ConstantSwitcher, Switcher, ThresholdSwitcher
+from londi.switching.switcher import ConstantSwitcher, Switcher, ThresholdSwitcher
 from londi.types import StateDict, Step, renamed
 
 METHODS = ("quick", "deepthink", "random", "threshold", "londi")
@@ -211,16 +210,6 @@ def evaluate(
         return play_methods(there, learned, config, pair, on_episode=on_episode)
 
 
-def check_trained(folder: Path) -> None:
-    """Refuse a folder that holds no trained Switcher.
-
-    Raises:
-        LondiError: for such a folder.
-    """
-    if not has_state(folder / CHECKPOINT):
-        raise LondiError(f"no checkpoint in {str(folder)!r}; train it first")
-
-
 def play_methods(
     training: TrainConfig,
     learned: Switcher,
@@ -284,11 +273,6 @@ def write_played(file: Path, played: Sequence[Episode]) -> None:
 def read_played(file: Path) -> list[Episode]:
     """Read what `write_played` wrote."""
     return read_record(file, list[Episode], renamed)
-
-
-def episodes_of(rows: Sequence[Mapping[str, object]]) -> list[Episode]:
-    """The episodes that `dataclasses.asdict` made these of."""
-    return [Episode(**renamed(row)) for row in rows]
 
 
 def results(evaluations: Sequence[Evaluation]) -> list[Result]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from londi.types import StateDict, Step, renamed
+from londi.types import Step
 
 Floats = npt.NDArray[np.float64]
 
@@ -120,13 +120,6 @@ class Result:
     pgr: float | None
     substituted_actions: float
     aborted: int
-
-
-def read_result(row: StateDict) -> Result:
-    """The result that `dataclasses.asdict` made this of, once it has been through JSON."""
-    return Result(
-        **renamed(row) | {"seed": tuple(row["seed"]), "return_ci": tuple(row["return_ci"])}
-    )
 
 
 Played = Sequence[Sequence[Episode]]

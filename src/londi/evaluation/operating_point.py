@@ -23,7 +23,7 @@ OPERATING = "operating.json"
 
 @dataclass(frozen=True, slots=True)
 class TunedPoint:
-    """Where a Switcher is load_operating_point, and what it did there on validation episodes.
+    """Cost and budget of a tuned Switcher, and what it did there on validation episodes.
 
     Attributes:
         cost: c.

@@ -15,7 +15,6 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from londi.config import EvaluateConfig, PairConfig, SweepConfig, TrainConfig
 from londi.config.settings import make_config
@@ -23,7 +22,6 @@ from londi.encoders.registry import make_encoder
 from londi.envs.registry import make_env
 from londi.envs.seeds import held_out_seeds
 from londi.evaluation.evaluate import (
-    episodes_of,
     play,
     played_there,
     read_played,
@@ -31,16 +29,17 @@ from londi.evaluation.evaluate import (
     write_played,
 )
 from londi.evaluation.jobs import LeftOff, Part, run_parts
-from londi.evaluation.metrics import Episode, Result, call_rate, read_result, result
+from londi.evaluation.metrics import Episode, Result, call_rate, result
 from londi.learning.diagnostics import diagnose
 from londi.learning.statistics import read_progress
 from londi.learning.trainer import train
 from londi.models.pair import load_pair
 from londi.storage.atomic import write_whole
+from londi.storage.records import read_record
 from londi.storage.runs import CONFIG, create_run, is_free, locked
 from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher, Switcher
-from londi.types import StateDict
+from londi.types import StateDict, renamed
 
 RESULTS = "results.json"
 
@@ -52,6 +51,16 @@ PLAYED = "played.json"
 
 
 _PAIR = {field.name for field in fields(PairConfig)}
+
+
+@dataclass(frozen=True)
+class _Line(Result):
+    """A row as `results.json` holds it: the settings beside the figures."""
+
+    settings: StateDict
+
+    def result(self) -> Result:
+        return Result(**{field.name: getattr(self, field.name) for field in fields(Result)})
 
 
 @dataclass(frozen=True)
@@ -240,10 +249,14 @@ def write_rows(folder: Path, rows: Sequence[Row]) -> None:
 
 
 def read_rows(folder: Path) -> list[Row]:
-    """Read what `write_rows` wrote; none where nothing has ended yet."""
+    """Read what `write_rows` wrote; no rows where nothing has ended yet.
+
+    Raises:
+        DamagedFile: if a value in the file has the wrong type.
+    """
     file = folder / RESULTS
-    found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
-    return [Row(row.pop("settings"), read_result(row)) for row in found]
+    lines = read_record(file, list[_Line], renamed) if file.is_file() else []
+    return [Row(line.settings, line.result()) for line in lines]
 
 
 def _check(grid: Sequence[_Point], evaluation: EvaluateConfig, folder: Path) -> None:
@@ -328,7 +341,7 @@ def _rows(folder: Path, grid: Sequence[_Point], evaluation: EvaluateConfig) -> l
         if not file.is_file():
             continue
         config = played_there(point.runs[0], evaluation)
-        ends = {method: episodes_of(played) for method, played in _read(file).items()}
+        ends = read_record(file, dict[str, list[Episode]], renamed)
         if file not in alone:
             alone.add(file)
             rows += [_row(config, point.pair, end, {0: ends[end]}, ends) for end in ends]
@@ -363,7 +376,3 @@ def _row(
 def _short(played: Sequence[Episode]) -> str:
     mean = sum(episode.total for episode in played) / len(played)
     return f"return {mean:.3f}, call rate {call_rate([played]):.2f}"
-
-
-def _read(file: Path) -> Any:
-    return json.loads(file.read_text(encoding="utf-8"))

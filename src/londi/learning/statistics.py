@@ -42,7 +42,8 @@ class Progress:
         aborted: episodes so far that the environment broke off.
         call_probability: how likely the actor alone would call, mean of the steps since the last
             report; 0.5 while choices are uniform.
-        critic_loss, actor_loss, alpha, entropy, q_mean: of the last update; see `sac.Losses`.
+        critic_loss, actor_loss, alpha, entropy, q_mean: of the last update, or 0 before the
+            first; see `sac.Losses`.
         hit_rate: share of the look-ups that the answer cache knew.
     """
 

@@ -135,10 +135,3 @@ class ModelWrapper:
 
     def load_state(self, state: StateDict | None) -> None:
         self.inner.load_state(state)
-
-
-def unwrap(model: LanguageModel) -> LanguageModel:
-    """The model inside londi's own wrappers, such as the cache and the meter."""
-    while isinstance(model, ModelWrapper):
-        model = model.inner
-    return model

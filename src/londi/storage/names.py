@@ -6,21 +6,11 @@ This file knows Python's modules. It does not know what kinds of things are name
 from __future__ import annotations
 
 import inspect
-import re
 from functools import partial
 from importlib import import_module
 
+from londi.config.base import is_spec as is_spec
 from londi.errors import InvalidConfig, LondiError, UnknownName, one_line
-
-_SPEC = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
-
-
-def is_spec(text: str) -> bool:
-    """Whether `text` has the form `package.module:attribute`; a path or a hub name has not.
-
-    A prefix of londi's own, such as ``builtin:``, has the same form: ask for those first.
-    """
-    return _SPEC.fullmatch(text) is not None
 
 
 def resolve(spec: str, kind: str) -> object:

@@ -23,14 +23,15 @@ def read_record(file: Path, kind: type[T], renamed: Renaming | None = None) -> T
 
     Args:
         file: where it is.
-        kind: a dataclass, or a list of one (`list[Result]`).
-        renamed: gives the keys of earlier releases their present names, for each record.
+        kind: a dataclass, or a list or dict of one (`list[Result]`).
+        renamed: gives the keys of earlier releases their present names, in each object.
 
     Raises:
         DamagedFile: if there is no such file, it is no JSON, or a value has the wrong type or
             range; names the file and the key.
     """
-    return _checked(_parsed(_text(file), repr(str(file))), kind, repr(str(file)), renamed)
+    where = repr(str(file))
+    return _checked(_parsed(_text(file), where, renamed), kind, where)
 
 
 def read_lines(file: Path, kind: type[T], renamed: Renaming | None = None) -> list[T]:
@@ -45,7 +46,7 @@ def read_lines(file: Path, kind: type[T], renamed: Renaming | None = None) -> li
     found = []
     for number, line in enumerate(lines, 1):
         where = f"{str(file)!r}, line {number}"
-        found.append(_checked(_parsed(line, where), kind, where, renamed))
+        found.append(_checked(_parsed(line, where, renamed), kind, where))
     return found
 
 
@@ -58,18 +59,14 @@ def _text(file: Path) -> str:
         raise DamagedFile(f"cannot read {str(file)!r}: {error.strerror or error}") from error
 
 
-def _parsed(text: str, where: str) -> object:
+def _parsed(text: str, where: str, renamed: Renaming | None) -> object:
     try:
-        return json.loads(text)
+        return json.loads(text, object_hook=renamed)
     except (ValueError, RecursionError) as error:
         raise DamagedFile(f"{where} is no JSON: it is damaged") from error
 
 
-def _checked(value: object, kind: type[T], where: str, renamed: Renaming | None) -> T:
-    if renamed:
-        rows = value if isinstance(value, list) else [value]
-        rows = [renamed(row) if isinstance(row, dict) else row for row in rows]
-        value = rows if isinstance(value, list) else rows[0]
+def _checked(value: object, kind: type[T], where: str) -> T:
     try:
         checked: T = fitted(value, kind)
     except (Misfit, InvalidConfig, UnknownName) as error:

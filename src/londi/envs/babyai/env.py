@@ -120,7 +120,7 @@ class BabyAIText(gym.Env[str, str]):
         render_mode: str | None = None,
     ) -> None:
         if memory is not None and not (type(memory) is int and memory >= 1):
-            raise InvalidConfig(f"memory: expected a whole number >= 1 or null, got {memory!r}")
+            raise InvalidConfig(f"memory: expected a whole number >= 1 or nothing, got {memory!r}")
         self._level = level
         self._expert = expert
         self._memory = memory

@@ -1,6 +1,6 @@
-"""Decoders (Llama, Qwen, GPT-2) as players: an action continues the prompt.
+"""Decoder-only models (Llama, Qwen, GPT-2): an action continues the prompt.
 
-A model with a chat template is given the prompt as a user's message and answers with the action.
+A model with a chat template gets the prompt as a user's message, and its answer is the action.
 This file knows no environment and no Switcher.
 """
 
@@ -24,10 +24,10 @@ from londi.models.hf.reader import Reader
 from londi.models.hf.transformer import IGNORED, Choice, TransformerModel
 
 _BEFORE = ":"
-"""What stands before an action in the prompts."""
+"""Text before an action in the prompts."""
 
 _ASKING = 16
-"""Tokens at the end of a prompt that hold the question, and are never cut off."""
+"""Tokens at the end of a prompt that hold the question and are never cut off."""
 
 _MARK = "<text>"
 
@@ -35,9 +35,10 @@ _MARK = "<text>"
 class CausalModel(TransformerModel):
     """A causal language model that chooses actions; see `TransformerModel`.
 
-    A scored action ends with the end token, or with what ends an assistant's turn; a generated one
-    also with its line, since a model that has not been taught to act goes on with the game. A
-    reply's embedding is the last layer's state at the last token of the prompt.
+    A scored action ends with the end token, or with the token that ends an assistant's turn. A
+    generated action also ends with its line, since a model that was not finetuned goes on and
+    writes the next observation. A reply's embedding is the last layer's state at the last token of
+    the prompt.
     """
 
     loader = AutoModelForCausalLM
@@ -57,8 +58,8 @@ class CausalModel(TransformerModel):
 
     @cached_property
     def _weights(self) -> tuple[int, int, int]:
-        """Weights that a token is multiplied by, numbers by which it attends to another token
-        (keys and values of all layers, as wide as the states), and weights of the head.
+        """Weights that one token is multiplied by, multiplications of its attention to another
+        token (keys and values of all layers, as wide as the states), and weights of the head.
         """
         config, head = self.model.config.get_text_config(), self.model.get_output_embeddings()
         body = matrix_weights(self.model.get_decoder(), head)
@@ -97,7 +98,7 @@ class CausalModel(TransformerModel):
 
     @cached_property
     def _end_id(self) -> int:
-        """The token behind an action: what ends an assistant's turn, where there are turns."""
+        """The token that ends an action; with a chat template, the one that ends a turn."""
         if self.tokenizer.chat_template:
             turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _MARK}]
             after = self._rendered(turns, add_generation_prompt=False).rpartition(_MARK)[2]
@@ -109,7 +110,7 @@ class CausalModel(TransformerModel):
 
     @cached_property
     def _end_ids(self) -> list[int]:
-        """The tokens that end a generated action, those that break a line among them."""
+        """The tokens that end a generated action, line breaks included."""
         own = self.model.generation_config.eos_token_id  # none, one or several
         ends = {self._end_id, self.tokenizer.eos_token_id}
         ends |= {own} if isinstance(own, int) else set(own or ())
@@ -124,7 +125,7 @@ class CausalModel(TransformerModel):
         return [row[:-1] if row[-1:] == [end] else row for row in rows]
 
     def _chat(self, text: str) -> str:
-        """The text as a user's message, up to where the answer begins."""
+        """The text as a user's message, followed by the beginning of the answer's turn."""
         return self._rendered([{"role": "user", "content": text}], add_generation_prompt=True)
 
     def _rendered(self, turns: list[dict[str, str]], add_generation_prompt: bool) -> str:
@@ -132,16 +133,16 @@ class CausalModel(TransformerModel):
             turns,
             tokenize=False,
             add_generation_prompt=add_generation_prompt,
-            # What some templates know: an action is wanted at once, and an answer must not depend
-            # on the day it is given on (the date is the one that Llama 3 falls back to).
+            # Arguments of some templates: the action is wanted without reasoning, and an answer
+            # must not depend on today's date (this one is Llama 3's default).
             enable_thinking=False,
             date_string="26 Jul 2024",
         )
         return chat
 
     def _behind(self, action: str) -> list[int]:
-        """The action as it follows a colon: at the start of a text some tokenizers part it
-        otherwise, and some have one token for a colon and a space.
+        """Token ids of an action behind a colon. Some tokenizers split a text differently at its
+        start, and some have one token for a colon and a space.
         """
         before, both = self._ids(_BEFORE), self._ids(f"{_BEFORE} {action}")
         parted = both[: len(before)] == before

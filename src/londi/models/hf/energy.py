@@ -1,4 +1,4 @@
-"""What a GPU has used of energy, by its own counter. It knows no model."""
+"""Energy used by GPUs, from their own counters. This file knows no model."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from londi.errors import MissingExtra
 
 
 def energy_counter(devices: Iterable[torch.device]) -> Callable[[], float]:
-    """A function that says how many joules `devices` have used since some moment in the past.
+    """A function that returns the joules that `devices` have used since a fixed time in the past.
 
-    Read before and after a call, it gives the energy of the call, and of whatever else ran on those
-    GPUs meanwhile. Of a CPU it always says 0.
+    The difference of two readings is the energy of everything that ran on those GPUs in between. A
+    CPU counts as 0.
 
     Raises:
         MissingExtra: if one of them is a GPU and NVML's bindings are not installed.

@@ -1,7 +1,7 @@
-"""Linear layers in int8: weights rounded once, activations as they come.
+"""Linear layers in int8: weights are quantized once, activations at each pass.
 
-A token's activations have a scale of their own, so that what a model makes of a prompt does not
-depend on the prompts beside it. This file knows no language model.
+Each token's activations have their own scale, so that an answer does not depend on the other
+prompts of a batch. This file knows no language model.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 ROWS = 512
-"""Rows that are multiplied at a time: their products stay in the processor's cache. A pass over
-4,000 tokens takes half the time."""
+"""Rows of one multiplication, so few that the products stay in the processor's cache. This halves
+the time of a pass over 4,000 tokens."""
 
 
 class Int8Linear(nn.Module):
-    """A linear layer with int8 weights, which rounds its inputs to int8 as well.
+    """A linear layer with int8 weights and int8 inputs.
 
     Args:
-        weight: of the layer that it stands in for `[out, in]`.
-        bias: of the same `[out]`.
+        weight: weights of the layer that it replaces `[out, in]`.
+        bias: bias of that layer `[out]`.
 
     Attributes:
         weight: whole numbers from -127 to 127 `[out, in]`.
-        scale: what one of them is worth, for each output `[out]`.
+        scale: factor from these whole numbers to weights, for each output `[out]`.
     """
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
@@ -46,15 +46,15 @@ class Int8Linear(nn.Module):
 
 
 def to_int8(model: nn.Module) -> None:
-    """Put an `Int8Linear` in the place of every linear layer of `model`."""
+    """Replace every linear layer of `model` by an `Int8Linear`."""
     for name, module in [*model.named_modules(remove_duplicate=False)]:
-        if type(module) in (nn.Linear, Conv1D):  # and no kind of them with ways of its own
+        if type(module) in (nn.Linear, Conv1D):  # a subclass may compute something else
             # GPT-2's kind holds its weights the other way round.
             weight = module.weight.T if isinstance(module, Conv1D) else module.weight
             model.set_submodule(name, Int8Linear(weight, module.bias))
 
 
 def _rounded(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Whole numbers `[N, D]`, and what one of each row is worth `[N, 1]`."""
+    """Whole numbers `[N, D]`, and the factor of each row `[N, 1]`."""
     scale = rows.abs().amax(1, keepdim=True).clamp_(min=1e-12) / 127
     return (rows / scale).round_().to(torch.int8), scale

@@ -1,6 +1,6 @@
-"""From prompts to the token ids that a model reads, no more of them than it can.
+"""Prompts as token ids, shortened to the length that a model can read.
 
-This file knows tokenizers, no weights.
+This file knows tokenizers, and no weights.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ MAX_TOKENS = 1024
 
 
 class Reader:
-    """How texts become token ids, and what of a prompt is shown.
+    """Tokenizes prompts, and shortens those that are too long.
 
-    Of a prompt that is too long the oldest observations are dropped, one after the other. If the
-    state alone is still too long, its end is cut off but for what closes it, which is warned of
-    once.
+    The oldest observations of such a prompt are dropped, one after the other. If the current
+    observation alone is still too long, tokens before the closing ones are cut off; a warning says
+    so once.
 
     Args:
-        tokenize: the token ids of each text, all that a model reads of it.
+        tokenize: gives the token ids of each text, special tokens included.
         history: most observations of a prompt.
         max_tokens: most tokens of a prompt.
-        closing: the last tokens of a prompt, which are never cut off: its end token, or what asks
-            for the answer.
+        closing: number of tokens at the end of a prompt that are never cut off: the end token, or
+            the question.
 
     Attributes:
-        cut: prompts of which the end was cut off.
+        cut: number of prompts that lost tokens of their current observation.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Encoder-decoders (T5, Flan-T5) as players: all candidates of a batch in one encoder pass.
+"""Encoder-decoder models (T5, Flan-T5): one encoder pass serves all candidates of a batch.
 
 This file knows no environment and no Switcher.
 """
@@ -22,15 +22,15 @@ from londi.models.hf.transformer import Choice, TransformerModel
 
 
 class _Weights(NamedTuple):
-    """Weights that a token is multiplied by, and the shape of the attention to the prompt.
+    """Weights that one token is multiplied by, and the shape of the attention to the prompt.
 
     Attributes:
-        encoder: a token of the prompt, in the encoder.
-        crossing: a token of the prompt, for the decoder's keys and values.
-        decoder: a step of the decoder, its choice of a token included.
-        width: numbers of a state.
-        inner: numbers of all heads of a layer.
-        layers: of the encoder.
+        encoder: weights for a token of the prompt, in the encoder.
+        crossing: weights for a token of the prompt, for the decoder's keys and values.
+        decoder: weights for a step of the decoder, the head included.
+        width: width of a state.
+        inner: width of all heads of a layer together.
+        layers: layers of the encoder.
     """
 
     encoder: int
@@ -60,7 +60,7 @@ class Seq2SeqModel(TransformerModel):
     def _weights(self) -> _Weights:
         head = self.model.get_output_embeddings()
         encoder, decoder = self.model.get_encoder(), self.model.get_decoder()
-        # Keys and values of the prompt are made once, for all steps.
+        # Keys and values of the prompt are computed once for all steps.
         across = [
             part.weight
             for name, part in decoder.named_modules()

@@ -1,8 +1,8 @@
-"""What all Hugging Face models have in common as players: a prompt in, an action out.
+"""Base of the Hugging Face models: a prompt in, an action out.
 
-An action is chosen by scoring the candidates or by generating; greedy in both cases, so an answer
-is a function of (weights, settings, prompt). How a model of one kind does it is known in
-`seq2seq.py` and `causal.py`. This file knows no environment and no Switcher.
+An action is chosen by scoring the candidates or by generating a text; greedy in both cases, so an
+answer is a function of (weights, settings, prompt). `seq2seq.py` and `causal.py` hold the two kinds
+of models. This file knows no environment and no Switcher.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ from londi.models.hf.reader import MAX_TOKENS, Reader
 from londi.types import Reply, StateDict, Usage
 
 KEPT = 256
-"""Lists of actions whose token ids are kept."""
+"""Number of lists of actions whose token ids are kept."""
 
 IGNORED = -100
-"""The label that pads a candidate, and that a loss leaves out."""
+"""Label that pads a candidate; a loss leaves it out."""
 
 DTYPES = ("float32", "bfloat16", "float16", "int8")
 
 Scoring = Literal["logprob", "glam"]
 
 _OF_NO_MATTER = ("_name_or_path", "transformers_version", "architectures")
-"""Entries of a model's configuration that no answer depends on."""
+"""Entries of a model's configuration that do not change an answer."""
 
 
 class Choice(NamedTuple):
@@ -71,8 +71,8 @@ class TransformerModel(ABC):
         scoring: ``"logprob"`` sums log-softmax over the candidate's tokens and the end token,
             padding counting 0.0; ``"glam"`` is the published code's sum of raw logits without
             the end token, padding counting 1.0.
-        max_new_tokens: bound of a generated action, and the room that is kept for one behind a
-            prompt where they share the model's context.
+        max_new_tokens: most tokens of a generated action; as many are kept free behind a prompt
+            where both share the model's context.
 
     Raises:
         ModelError: if the tokenizer has no end token.
@@ -130,10 +130,10 @@ class TransformerModel(ABC):
         Args:
             path: hub name or local path. Of a model that the hub has in pickled form alone, its
                 converted copy is asked for.
-            device: where to, such as cpu, cuda or cuda:1; ``"auto"`` lets accelerate spread it
-                over what there is.
-            dtype: number format of the weights; ``"int8"`` is that of the linear layers, and
-                everything else of such a model is float32.
+            device: such as cpu, cuda or cuda:1; ``"auto"`` spreads the model over all devices
+                (accelerate).
+            dtype: number format of the weights; with ``"int8"`` the linear layers are int8, and
+                everything else is float32.
             settings: the other arguments of this class.
 
         Raises:
@@ -170,12 +170,12 @@ class TransformerModel(ABC):
                 together = self.act(asked)
                 alone = [self.act([prompt])[0] for prompt in asked]
         except ModelError:
-            return  # The same error comes again where a prompt of the game causes it.
+            return  # A prompt of the game that causes this error reports it again.
         finally:
             self._max_new_tokens = room
             self.reader.cut = 0
         if self.model.dtype != torch.float32:
-            # Rounding turns a generated token now and then, and with it the text behind it.
+            # Rounding changes a generated token now and then, and all tokens behind it.
             together, alone = ([_states(r) for r in replies] for replies in (together, alone))
         if any(differ(*both) for both in zip(together, alone, strict=True)):
             self._batch_size = 1
@@ -201,8 +201,8 @@ class TransformerModel(ABC):
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of weights, architecture, tokenizer and settings: equal only if every answer is
-        equal.
+        """A digest of weights, architecture, tokenizer and settings; models with equal digests
+        give equal answers.
         """
         digest = hashlib.sha256()
         for key, tensor in sorted(self.model.state_dict().items()):
@@ -220,18 +220,18 @@ class TransformerModel(ABC):
 
     @property
     def history(self) -> int:
-        """Observations of a prompt that it reads."""
+        """Number of observations of a prompt that the model reads."""
         return self.reader.history
 
     @property
     def embedding_size(self) -> int:
-        """Numbers of a reply's embedding: the width of the model's last states."""
+        """Length of a reply's embedding: the width of the model's last states."""
         return int(self.model.get_output_embeddings().weight.shape[1])
 
     def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
         """One action a prompt, in order."""
         replies: list[Reply | None] = [None] * len(prompts)
-        start = time.perf_counter()  # that of the first chunk tokenises for all
+        start = time.perf_counter()  # the first chunk's time includes tokenizing all prompts
         used = self._energy()
         for chunk, tokens in self._chunks(prompts):
             chosen = self._act([prompts[i] for i in chunk], tokens)
@@ -246,7 +246,7 @@ class TransformerModel(ABC):
         return answers
 
     def state(self) -> StateDict | None:
-        """None: answers are greedy, so a resumed run needs nothing of the model."""
+        """None: answers are greedy, so a resumed run needs no state of the model."""
         return None
 
     def load_state(self, state: StateDict | None) -> None:
@@ -292,16 +292,16 @@ class TransformerModel(ABC):
 
     @abstractmethod
     def _reader(self, history: int, max_tokens: int) -> Reader:
-        """What of a prompt is shown to the model."""
+        """The tokenizing of prompts for this kind of model."""
 
     @abstractmethod
     def _act(
         self, prompts: Sequence[Prompt], tokens: list[list[int]]
     ) -> list[tuple[Choice, np.ndarray]]:
-        """A choice for each prompt, and what the model makes of the state `[embedding_size]`."""
+        """A choice for each prompt, and its embedding `[embedding_size]`."""
 
     def _longest(self, max_tokens: int) -> int:
-        """Most tokens in the model's context, where it has a bound below `max_tokens`."""
+        """The model's context length, at most `max_tokens`."""
         config = self.model.config.get_text_config()
         bound: int | None = getattr(config, "max_position_embeddings", None)
         return min(max_tokens, bound or max_tokens)
@@ -318,7 +318,7 @@ class TransformerModel(ABC):
         return ids.to(self.model.device), mask.to(self.model.device)
 
     def _chunks(self, prompts: Sequence[Prompt]) -> Iterator[tuple[list[int], list[list[int]]]]:
-        """Indices and token ids of one forward pass at a time, shortest prompts first."""
+        """Indices and token ids of each forward pass, shortest prompts first."""
         ids = self.reader.read(prompts)
         order = sorted(range(len(prompts)), key=lambda i: len(ids[i]))
         for start in range(0, len(order), self._batch_size):
@@ -326,7 +326,7 @@ class TransformerModel(ABC):
             yield chunk, [ids[i] for i in chunk]
 
     def _groups(self, prompts: Sequence[Prompt]) -> dict[tuple[str, ...], list[int]]:
-        """The rows by what there is to choose from; by nothing where a text is generated."""
+        """Rows grouped by their possible actions; one group where a text is generated."""
         groups: dict[tuple[str, ...], list[int]] = {}
         for row, prompt in enumerate(prompts):
             actions = prompt.actions if self._choose == "score" else ()
@@ -345,7 +345,7 @@ class TransformerModel(ABC):
             for k, row in enumerate(rows):
                 ids[k, : len(row)] = torch.tensor(row)
             ids = ids.to(self.model.device)
-        self._candidates[key] = ids  # behind the others: used last
+        self._candidates[key] = ids  # moved to the end: the most recently used
         if len(self._candidates) > KEPT:
             del self._candidates[next(iter(self._candidates))]
         return ids
@@ -363,9 +363,9 @@ class TransformerModel(ABC):
         return picked.masked_fill(ids < 0, padding).sum(-1)
 
     def _best(self, scores: torch.Tensor, actions: tuple[str, ...]) -> list[Choice]:
-        """The candidate with the highest score, of each row of `scores` `[B, C]`."""
+        """The candidate with the highest score in each row of `scores` `[B, C]`."""
         confidence = scores.softmax(1)
-        # One step for the first token of all, then one for each further token of a candidate.
+        # One step for the first token of all candidates, then one for each further token.
         steps = 1 + int((self._candidate_ids(actions) != IGNORED).sum()) - len(actions)
         return [
             Choice(actions[k], float(scores[row, k]), float(confidence[row, k]), steps)
@@ -379,13 +379,13 @@ class TransformerModel(ABC):
         logits: Sequence[torch.Tensor],
         lengths: Sequence[int],
     ) -> list[Choice]:
-        """What was generated.
+        """The choices for generated actions.
 
         Args:
             texts: B actions.
-            made: their token ids `[B, T]`.
+            made: token ids of the actions `[B, T]`.
             logits: `[B, V]` before each of the T tokens.
-            lengths: how many of the T are the action's, its end token included.
+            lengths: number of tokens of each action, its end token included.
         """
         logprobs = torch.stack(list(logits), 1).float().log_softmax(-1)  # [B, T, V]
         picked = logprobs.gather(-1, made.unsqueeze(-1)).squeeze(-1)
