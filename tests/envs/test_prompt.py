@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from londi.envs.prompt import HISTORY, History, Prompt
-from londi.envs.scienceworld.prompt import ScienceHistory
 
 ACTIONS = ("turn left", "turn right")
 WORDS = st.text("abc ", min_size=1, max_size=8)
@@ -112,57 +111,3 @@ def test_short_histories_work(length: int) -> None:
     prompt = filled(length, [("x", "B"), ("y", "C")])
     assert prompt.observations == ("B", "C")[-length:]
     assert prompt.past == ("y",)[: length - 1]
-
-
-# ScienceWorld, as SwiftSage's models read it.
-
-BOIL = (
-    "Your task is to boil lead. For compounds without a boiling point, combusting the substance is"
-    " also acceptable. First, focus on the substance. Then, take actions that will cause it to"
-    " change its state of matter."
-)
-BATHROOM = (
-    "This room is called the bathroom. In it, you see: \n\tthe agent\n\ta substance called air"
-    "\n\ta glass cup (containing nothing)\nYou also see:\n\tA door to the kitchen (that is open)\n"
-)
-SEEN = (
-    "This room is called the bathroom. In it, you see:  | the agent | a substance called air"
-    " | a glass cup  | You also see: | A door to the kitchen  | "
-)
-
-
-def science(score: int = 0, look: str = BATHROOM, **more: Any) -> dict[str, Any]:
-    inventory = "In your inventory, you see:\n\tan orange\n"
-    return info(BOIL, actions=(), score=score, look=look, inventory=inventory) | more
-
-
-def test_the_first_state_of_scienceworld_reads_as_published() -> None:
-    assert ScienceHistory(BATHROOM, science()).prompt().text() == (
-        f"{BOIL} </s> Time: 1; Score: 0; </s> Action history: </s>"
-        f" <extra_id_10> look around (+0) --> N/A |  </s> Current environment: {SEEN} </s>"
-        " Current inventory: In your inventory, you see: | an orange |  </s>"
-        " Visited rooms: bathroom </s>  What action should you do next? </s> "
-    )
-
-
-def test_a_later_state_of_scienceworld_shows_what_came_of_the_last_ten_actions() -> None:
-    history = ScienceHistory(BATHROOM, science())
-    outside = "This outside location is called the outside. Here you see: \n\tthe agent\n"
-    history.add("go to outside", "You move to the outside.", science(8, outside))
-    text = history.prompt().text()
-    assert "Time: 2; Score: 8; </s> Action history: </s> <extra_id_10> look around" in text
-    assert " <extra_id_9> go to outside (+8) --> You move to the outside. | " in text
-    assert "Visited rooms: bathroom, outside </s>" in text
-    for k in range(9):
-        history.add(f"wait{k}", "...", science(5, outside))
-    text = history.prompt().text()
-    assert "look around" not in text
-    assert "</s> <extra_id_10> go to outside (+8)" in text
-    assert "<extra_id_9> wait0 (+-3)" in text
-    assert "<extra_id_1> wait8 (+0)" in text
-    assert "<extra_id_0>" not in text
-    short = history.prompt().recent(3).text()
-    assert (
-        "</s> <extra_id_10> wait7 (+0) --> ... |  <extra_id_9> wait8 (+0) --> ... |  </s>" in short
-    )
-    assert "Time: 11; Score: 5" in short

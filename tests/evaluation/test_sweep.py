@@ -8,9 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +18,7 @@ from hypothesis import strategies as st
 
 from londi.config import SweepConfig, TrainConfig
 from londi.config.settings import read_config
-from londi.envs.scienceworld import simulator
 from londi.errors import InvalidConfig, LondiError, UnknownName
-from londi.evaluation.jobs import _ready
 from londi.evaluation.sweep import Ended, _name, read_rows, sweep
 from londi.learning.statistics import read_progress
 from londi.learning.trainer import train
@@ -158,12 +154,6 @@ def test_runs_side_by_side_are_the_same_runs(
 ) -> None:
     assert sweep(replace(config, jobs=2), tmp_path / "two")
     assert alike(whole, tmp_path / "two")
-
-
-def test_simulators_stay_warm_between_the_parts_of_a_process() -> None:
-    context = get_context("spawn")
-    with ProcessPoolExecutor(1, context, _ready, (context.Event(),)) as pool:
-        assert all(pool.submit(simulator.keeps_simulators).result() for _ in range(2))
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,12 @@ import torch
 from safetensors.torch import load_file
 
 from londi.config import FinetuneConfig
-from londi.errors import InvalidConfig, LondiError, OutputExists, UnknownName
+from londi.errors import LondiError, OutputExists, UnknownName
 from londi.imitation.finetune import FinetuneProgress, finetune, make_optimizers
 from londi.imitation.tokenizer import learn_tokenizer, new_model
 from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.models.registry import load_model
 from londi.storage.checkpoint import load_state
-from londi.storage.runs import create_run
 from playthings import Corridor
 
 
@@ -243,33 +242,3 @@ def test_it_learns_the_same_from_borrowed_demonstrations(
     finetune(replace(tiny_config, demonstrations=str(trained[0])), tmp_path / "borrower")
     first, second = weights(trained[0]), weights(tmp_path / "borrower")
     assert all(torch.equal(first[key], second[key]) for key in first)
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"episodes": 7}, r"expected a run with episodes = 7, got \d+ in"),
-        ({"noise": (0.5,)}, r"expected a run with noise = \(0.5,\), got"),
-        ({"seed": 3}, "expected a run with seed = 3, got 0 in"),
-    ],
-)
-def test_demonstrations_of_another_kind_are_refused(
-    trained: Trained,
-    tiny_config: FinetuneConfig,
-    tmp_path: Path,
-    changed: dict[str, object],
-    message: str,
-) -> None:
-    config = replace(tiny_config, demonstrations=str(trained[0]), **changed)  # type: ignore[arg-type]
-    with pytest.raises(InvalidConfig, match=message):
-        finetune(config, tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_lender_must_have_something_to_lend(tiny_config: FinetuneConfig, tmp_path: Path) -> None:
-    create_run(tmp_path / "lender", tiny_config)
-    config = replace(tiny_config, demonstrations=str(tmp_path / "lender"))
-    with pytest.raises(InvalidConfig, match="has recorded none yet"):
-        finetune(config, tmp_path / "run")
-    with pytest.raises(InvalidConfig, match="expected another run's"):
-        finetune(config, tmp_path / "lender", overwrite=True)

@@ -1,13 +1,10 @@
-"""BabyAI-Text: what is seen, what can be done, and which missions there are."""
+"""BabyAI-Text: what is seen, and what can be done."""
 
 from __future__ import annotations
 
-import logging
-import re
 import subprocess
 import sys
 import warnings
-from functools import cache
 from typing import Any
 
 import gymnasium as gym
@@ -19,12 +16,10 @@ from minigrid.core.mission import MissionSpace
 from minigrid.core.world_object import Ball, Box, Door, Key, Wall, WorldObj
 from minigrid.minigrid_env import MiniGridEnv
 
+from envs.babyai.playing import TEST, TRAIN, solve
 from londi.envs.babyai.env import ACTIONS, BabyAIText, describe
-from londi.envs.babyai.levels import HELD_OUT
 from londi.envs.registry import BABYAI_LEVELS, MIXES, environment_names, make_env
 from londi.errors import UnknownName
-
-TRAIN, TEST = "londi/BabyAIText-MixedTrainLocal-v0", "londi/BabyAIText-MixedTestLocal-v0"
 
 
 def view(things: dict[tuple[int, int], WorldObj], carrying: Any = None) -> list[str]:
@@ -229,18 +224,6 @@ def test_the_expert_does_not_change_the_episode() -> None:
     assert all("expert" not in step[4] for step in plain[1:])
 
 
-def solve(env: gym.Env[str, str], seed: int) -> tuple[int, float, bool]:
-    """Steps, last reward and success of an episode that follows the expert."""
-    _, info = env.reset(seed=seed)
-    for t in range(1, 1000):
-        # An expert that has given up says nothing, and nothing is done.
-        _, reward, terminated, truncated, info = env.step(info["expert"] or "wait")
-        if terminated or truncated:
-            return t, float(reward), info["success"]
-        assert reward == 0.0 and not info["success"]
-    raise AssertionError("the episode does not end")
-
-
 def test_the_reward_is_babyais() -> None:
     env = make_env("londi/BabyAIText-GoToObj-v0", expert=True)
     for seed in range(10):
@@ -258,103 +241,6 @@ def test_at_the_step_limit_an_episode_is_cut_not_ended() -> None:
     assert (reward, terminated, truncated, info["success"]) == (0.0, False, True, False)
 
 
-def test_an_expert_that_remembers_everything_solves_the_training_mix() -> None:
-    env = make_env(TRAIN, expert=True, memory=None)
-    assert all(solve(env, seed)[2] for seed in range(60))
-
-
-def test_what_a_prompt_shows_is_nearly_enough_to_solve_it() -> None:
-    env = make_env(TRAIN, expert=True)
-    assert np.mean([solve(env, seed)[2] for seed in range(100)]) > 0.95
-
-
-def test_the_advice_rests_on_the_last_views_alone() -> None:
-    # Two ways to the same three views: waiting at the start, or a look around before. An expert
-    # that remembers three views must say the same. (A locked door of no colour is the exception:
-    # which key it takes has to be remembered.)
-    still = make_env(TRAIN, expert=True)
-    turned = make_env(TRAIN, expert=True)
-    told = make_env(TRAIN, expert=True, memory=None)
-    differs = 0
-    for seed in range(40):
-        goals = [env.reset(seed=seed)[1]["goal"] for env in (still, turned, told)]
-        if goals[0] == "open the door":
-            continue
-        for action in ["wait"] * 4:
-            advice = still.step(action)[4]["expert"]
-        for action in ["turn left"] * 4 + ["wait"] * 3:
-            same, other = (env.step(action)[4]["expert"] for env in (turned, told))
-        assert same == advice
-        differs += other != advice
-    assert differs > 0  # a map of the room would have changed it
-
-
-def test_planning_comes_to_an_end_with_a_single_view() -> None:
-    env = make_env(TRAIN, expert=True, memory=1)
-    rng = np.random.default_rng(0)
-    for seed in range(30):
-        env.reset(seed=seed)
-        for _ in range(30):
-            *_, terminated, truncated, info = env.step(str(rng.choice(ACTIONS)))
-            assert info["expert"] in (*ACTIONS, None)
-            if terminated or truncated:
-                break
-
-
-def named(goal: str) -> list[str]:
-    return re.findall(r"(?:red|green|blue|purple|yellow|grey) (?:ball|box|key|door)", goal)
-
-
-@cache
-def goals_of(name: str) -> list[str]:
-    env = make_env(name)
-    return [env.reset(seed=seed)[1]["goal"] for seed in range(200)]
-
-
-def test_the_two_mixes_share_no_named_thing() -> None:
-    seen: set[str] = set()
-    for known, held in zip(map(named, goals_of(TRAIN)), map(named, goals_of(TEST)), strict=True):
-        assert not set(known) & set(HELD_OUT)
-        assert held and set(held) <= set(HELD_OUT)
-        seen |= set(held)
-    assert seen == set(HELD_OUT)
-
-
-@pytest.mark.parametrize("name", [TRAIN, TEST])
-def test_a_mix_has_every_kind_of_mission(name: str) -> None:
-    goals = goals_of(name)
-    forms = {
-        "go to": r"go to (?:a|the) \w+ \w+",
-        "pick up": r"pick up (?:a|the) \w+ \w+",
-        "open": r"open (?:a|the)(?: \w+)? door",
-        "put": r"put (?:a|the) \w+ \w+ next to (?:a|the) \w+ \w+",
-        "then": r"pick up (?:a|the) \w+ \w+, then go to (?:a|the) \w+ \w+",
-        "after": r"go to (?:a|the) \w+ \w+ after you pick up (?:a|the) \w+ \w+",
-    }
-    counts = {form: sum(bool(re.fullmatch(p, g)) for g in goals) for form, p in forms.items()}
-    assert sum(counts.values()) == len(goals), goals
-    assert min(counts.values()) > 0, counts
-    # Each of the five kinds is as likely, however often its levels are rejected: 40 of 200,
-    # give or take four standard deviations.
-    kinds = [*(counts[k] for k in ("go to", "pick up", "open", "put")), 0]
-    kinds[-1] = counts["then"] + counts["after"]
-    assert all(abs(count - 40) <= 4 * 5.7 for count in kinds), counts
-
-
-@pytest.mark.parametrize(
-    ("mix", "form"),
-    [
-        ("PickUpThenGoToLocal", "pick up .*, then go to"),
-        ("GoToAfterPickUpLocal", "go to .* after you pick up"),
-        ("PickUpSeqGoToLocal", "pick up .*, then go to|go to .* after you pick up"),
-    ],
-)
-def test_the_sequence_levels_keep_their_wording(mix: str, form: str) -> None:
-    env = make_env(f"londi/BabyAIText-{mix}-v0")
-    for seed in range(15):
-        assert re.match(form, env.reset(seed=seed)[1]["goal"])
-
-
 def test_the_list_of_levels_is_minigrids() -> None:
     theirs = [name for name in gym.registry if name.startswith("BabyAI-")]
     assert sorted(theirs) == sorted(f"BabyAI-{level}" for level in BABYAI_LEVELS)
@@ -368,18 +254,6 @@ def test_every_level_has_a_name_and_starts() -> None:
         observation, info = env.reset(seed=1)
         assert observation in env.observation_space and info["goal"], name
         assert env.step("turn left")[0] in env.observation_space
-
-
-def test_making_levels_writes_nothing(
-    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG, logger="londi.envs.babyai.levels")
-    for name in (TEST, "londi/BabyAIText-GoToSeq-v0", "londi/BabyAIText-BossLevel-v0"):
-        env = make_env(name)
-        for seed in range(15):
-            env.reset(seed=seed)
-    assert "Sampling rejected" in caplog.text, "no level was rejected: the test saw nothing"
-    assert capfd.readouterr() == ("", "")
 
 
 def test_a_slip_in_the_name_gets_the_nearest_one() -> None:
