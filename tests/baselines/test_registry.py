@@ -13,7 +13,7 @@ from londi.baselines.routers import score_network
 from londi.config import METHODS
 from londi.errors import LondiError
 from londi.switching.cost_budget import CostBudgetRange
-from londi.switching.learned import LearnedSwitcher
+from londi.switching.switcher import LearnedSwitcher
 from playthings import UNIVERSAL as TRAINING
 from playthings import toy
 

@@ -15,9 +15,8 @@ from londi.baselines.sb3 import StableBaselines, learn, network
 from londi.envs.seeds import switching_seeds
 from londi.evaluation.evaluate import play, summary
 from londi.switching.budget import Budget
-from londi.switching.learned import LearnedSwitcher
 from londi.switching.observation import BUDGET_LEFT, CAPPED, CONTEXT, COST, STEPS
-from londi.switching.switcher import ConstantSwitcher
+from londi.switching.switcher import ConstantSwitcher, LearnedSwitcher
 from playthings import LENGTH, Corridor, deepthink, quick, toy
 
 

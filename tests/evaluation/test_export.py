@@ -17,10 +17,8 @@ from londi.evaluation.export import export
 from londi.evaluation.operating_point import TunedPoint, save_operating_point
 from londi.learning.trainer import train
 from londi.switching.budget import Budget
-from londi.switching.exported import OnnxSwitcher
-from londi.switching.learned import LearnedSwitcher, load_learned
 from londi.switching.observation import CAPPED, CONTEXT, COST
-from londi.switching.switcher import Switcher
+from londi.switching.switcher import LearnedSwitcher, OnnxSwitcher, Switcher
 from londi.types import Array
 from playthings import TOY, UNIVERSAL, Scripted, toy
 
@@ -59,7 +57,7 @@ def test_the_file_gives_the_same_probabilities(
 ) -> None:
     file, pair = tmp_path / "switcher.onnx", toy()
     made = export(runs[kind], file, pair=pair)
-    learned = load_learned(runs[kind], pair.quick, pair.deepthink, greedy)
+    learned = Switcher.load(runs[kind], pair.quick, pair.deepthink, greedy)
     loaded = Switcher.load(file, greedy=greedy)
     assert isinstance(learned, LearnedSwitcher) and isinstance(loaded, OnnxSwitcher)
     observation, allowed = seen(learned, made.features)

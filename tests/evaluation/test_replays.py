@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from londi.errors import InvalidConfig
 from londi.evaluation.replays import replay
 from londi.switching.cost_budget import CostBudgetRange
-from londi.switching.learned import LearnedSwitcher
+from londi.switching.switcher import LearnedSwitcher
 from playthings import LENGTH, toy
 
 

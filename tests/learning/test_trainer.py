@@ -30,8 +30,8 @@ from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.storage.checkpoint import load_state
 from londi.storage.runs import read_run
 from londi.switching.budget import Budget
-from londi.switching.learned import LearnedSwitcher
 from londi.switching.observation import CONTEXT
+from londi.switching.switcher import LearnedSwitcher
 from playthings import ACTIONS, TOY, UNIVERSAL, actor, same, toy
 
 SHORT = replace(TOY, steps=800, warmup=160, report_every=160, checkpoint_every=320)

@@ -23,10 +23,15 @@ from londi.storage.checkpoint import save_state
 from londi.storage.runs import create_run
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
-from londi.switching.learned import Expectation, LearnedSwitcher
 from londi.switching.networks import Network, PenaltyActor, UniversalActor, UniversalValue
 from londi.switching.observation import BUDGET_LEFT, CAPPED, CONTEXT
-from londi.switching.switcher import ConstantSwitcher, Switcher, ThresholdSwitcher
+from londi.switching.switcher import (
+    ConstantSwitcher,
+    Expectation,
+    LearnedSwitcher,
+    Switcher,
+    ThresholdSwitcher,
+)
 
 MakeLM = Callable[..., Seq2SeqModel]
 

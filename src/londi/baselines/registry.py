@@ -42,8 +42,7 @@ from londi.storage.checkpoint import has_state, load_state, save_state
 from londi.storage.names import build, is_spec
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.env import SwitchingVectorEnv
-from londi.switching.learned import LearnedSwitcher
-from londi.switching.switcher import ConstantSwitcher, Switcher, ThresholdSwitcher
+from londi.switching.switcher import ConstantSwitcher, LearnedSwitcher, Switcher, ThresholdSwitcher
 
 GRID = 12
 """Settings of a method, about."""

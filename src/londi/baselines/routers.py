@@ -21,10 +21,9 @@ from londi.baselines.rules import Memory
 from londi.encoders.base import Encoder
 from londi.learning.universal import relabel
 from londi.switching.cost_budget import CostBudgetRange
-from londi.switching.learned import LearnedSwitcher
 from londi.switching.networks import Network, UncappedInputs, UniversalInputs
 from londi.switching.observation import ObservationLayout, steps_made
-from londi.switching.switcher import Switcher
+from londi.switching.switcher import LearnedSwitcher, Switcher
 from londi.types import Array
 
 HELD_BACK = 0.15

@@ -24,9 +24,9 @@ from londi.storage.atomic import replacing
 from londi.storage.runs import read_run
 from londi.switching.budget import Budget
 from londi.switching.exported import FORMAT, METADATA, ExportedModel, ExportedSwitcher
-from londi.switching.learned import LearnedSwitcher, load_learned
 from londi.switching.networks import masked_policy
 from londi.switching.observation import CONTEXT_NAMES
+from londi.switching.switcher import LearnedSwitcher, Switcher
 
 OPSET = 17
 
@@ -62,7 +62,7 @@ def export(
     used = pair or load_pair(training, training.seed)
     try:
         check_provenance(folder, used)
-        switcher = load_learned(folder, used.quick, used.deepthink)
+        switcher = Switcher.load(folder, used.quick, used.deepthink)
         if not isinstance(switcher, LearnedSwitcher):
             raise LondiError(f"the Switcher in {str(folder)!r} has no network to export")
         supported = switcher.supported

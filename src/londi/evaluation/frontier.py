@@ -40,7 +40,7 @@ from londi.models.pair import ModelPair
 from londi.oracle import clairvoyant
 from londi.oracle.explore import explore
 from londi.storage.runs import create_run, is_free, locked
-from londi.switching.learned import LearnedSwitcher
+from londi.switching.switcher import LearnedSwitcher
 
 PRICES = 60
 """Prices of a call that the limit's curve is drawn at, at most."""

@@ -18,8 +18,8 @@ from londi.evaluation.curves import Replay, ReplayStep
 from londi.models.pair import ModelPair
 from londi.switching.budget import Budget
 from londi.switching.env import SwitchingVectorEnv
-from londi.switching.learned import LearnedSwitcher
 from londi.switching.rollout import rollout
+from londi.switching.switcher import LearnedSwitcher
 from londi.types import Step
 
 

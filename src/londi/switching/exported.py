@@ -16,8 +16,6 @@ import numpy as np
 from londi.config.kinds import Misfit, fitted
 from londi.errors import InvalidConfig, LondiError, UnknownName, one_line
 from londi.models.base import LanguageModel
-from londi.switching.cost_budget import CostBudgetRange
-from londi.switching.switcher import Switcher
 from londi.types import Array
 
 METADATA = "londi"
@@ -73,22 +71,21 @@ class ExportedSwitcher:
         return json.dumps(asdict(self))
 
 
-class OnnxSwitcher(Switcher):
-    """A Switcher that ONNX Runtime runs.
+class ExportedGraph:
+    """The graph of a Switcher, ready to run.
 
     Args:
         graph: the file's content.
         where: the file, for messages.
-        greedy: take the likelier choice; otherwise sample, as in training.
 
     Attributes:
-        made: what the file says of it.
+        made: what the file says of the Switcher.
 
     Raises:
         LondiError: if the graph is no Switcher.
     """
 
-    def __init__(self, graph: bytes, where: str, greedy: bool = False) -> None:
+    def __init__(self, graph: bytes, where: str) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -111,49 +108,49 @@ class OnnxSwitcher(Switcher):
             raise LondiError(
                 f"{where}: expected format {FORMAT}, got {self.made.format}; export it anew"
             )
-        self.encoder = self.made.encoder
-        self.greedy = greedy
-        if self.made.cost_range is not None and self.made.most_budget is not None:
-            low, high = self.made.cost_range
-            self.supported = CostBudgetRange(low, high, self.made.most_budget)
+        self._where = where
 
-    def call_probability(self, observation: Array, allowed: Array) -> Array:
+    @classmethod
+    def read(cls, file: Path) -> ExportedGraph:
+        """The graph in `file`.
+
+        Raises:
+            LondiError: if the file cannot be read, or holds no Switcher.
+        """
+        try:
+            graph = file.read_bytes()
+        except OSError as error:
+            raise LondiError(f"cannot read {str(file)!r}: {error.strerror or error}") from error
+        return cls(graph, repr(str(file)))
+
+    def check_models(self, quick: LanguageModel | None, deepthink: LanguageModel | None) -> None:
+        """Refuse models other than those of the training; None is not checked.
+
+        Raises:
+            LondiError: for such a model.
+        """
+        for trained, given in ((self.made.quick, quick), (self.made.deepthink, deepthink)):
+            if given is None or given.fingerprint is None or trained.fingerprint is None:
+                continue
+            if given.fingerprint.partition("+")[0] != trained.fingerprint:
+                raise LondiError(
+                    f"the Switcher in {self._where} was trained with the model {trained.name!r},"
+                    f" and {given.name!r} is another one: its weights or settings differ"
+                )
+
+    def run(self, observation: Array, allowed: Array) -> Array:
+        """P(g = 1) `[B]`, at observations `[B, D]`; 0 where `allowed` `[B, 2]` forbids it.
+
+        Raises:
+            InvalidConfig: if the observations are of another encoder.
+        """
         size = self.made.features + len(self.made.context)
         if observation.ndim != 2 or observation.shape[1] != size:
             raise InvalidConfig(
                 f"observation: expected {self.made.features} features of the encoder"
-                f" {self.encoder!r} and {', '.join(self.made.context)}, [B, {size}] in all,"
+                f" {self.made.encoder!r} and {', '.join(self.made.context)}, [B, {size}] in all,"
                 f" got {list(observation.shape)}"
             )
         given = {"observation": observation.astype(np.float32), "allowed": allowed.astype(bool)}
         call: Array = self._session.run(None, given)[0]
-        chosen: Array = (call > 0.5) if self.greedy else call
-        return chosen.astype(float)
-
-
-def load_exported(
-    file: Path,
-    quick: LanguageModel | None = None,
-    deepthink: LanguageModel | None = None,
-    greedy: bool = False,
-) -> OnnxSwitcher:
-    """The Switcher in `file`; if its models are given, they have to be those of its training.
-
-    Raises:
-        LondiError: if the file cannot be read, is no Switcher's, or is for other models.
-    """
-    try:
-        graph = file.read_bytes()
-    except OSError as error:
-        raise LondiError(f"cannot read {str(file)!r}: {error.strerror or error}") from error
-    switcher = OnnxSwitcher(graph, repr(str(file)), greedy)
-    made = switcher.made
-    for trained, given in ((made.quick, quick), (made.deepthink, deepthink)):
-        if given is None or given.fingerprint is None or trained.fingerprint is None:
-            continue
-        if given.fingerprint.partition("+")[0] != trained.fingerprint:
-            raise LondiError(
-                f"the Switcher in {str(file)!r} was trained with the model {trained.name!r}, and"
-                f" {given.name!r} is another one: its weights or settings differ"
-            )
-    return switcher
+        return call

@@ -1,25 +1,61 @@
-"""Policies that decide whether DEEPTHINK is called: the base of all, and simple baselines.
+"""Policies that decide whether DEEPTHINK is called: the learned Switcher and simple baselines.
 
 A Switcher sees an observation and says with what probability it would call. This file knows no
-environment, no network and no training.
+environment and no training.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
-from londi.errors import InvalidConfig
+from londi.config import TrainConfig
+from londi.errors import InvalidConfig, LondiError
 from londi.models.base import LanguageModel
+from londi.storage.names import resolve
+from londi.storage.runs import read_run
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.decision import Decision, draw
-from londi.types import Array, CostBudget
+from londi.switching.exported import ExportedGraph
+from londi.types import Array, CostBudget, StateDict
+
+if TYPE_CHECKING:  # an exported Switcher needs no torch, so it is imported where it is used
+    from torch import nn
+
+    from londi.encoders.base import Encoder
 
 CHECKPOINT = "checkpoint"
 """The folder, in that of a run, where its state is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """Expected return and calls of either choice, at B observations; columns (QUICK, DEEPTHINK).
+
+    Attributes:
+        returns: [B, 2], the discounted task return to come, no cost taken off.
+        calls: [B, 2], the discounted DEEPTHINK calls to come, this one among them.
+    """
+
+    returns: Array
+    calls: Array
+
+    @property
+    def gain(self) -> Array:
+        """[B], by how much return a call now is better."""
+        out: Array = self.returns[:, 1] - self.returns[:, 0]
+        return out
+
+    @property
+    def more_calls(self) -> Array:
+        """[B], how many calls more are expected where one is made now."""
+        out: Array = self.calls[:, 1] - self.calls[:, 0]
+        return out
 
 
 class Switcher(ABC):
@@ -56,17 +92,15 @@ class Switcher(ABC):
         """
         path = Path(source)
         if path.suffix == ".onnx":
-            from londi.switching.exported import load_exported
-
-            return load_exported(path, quick, deepthink, greedy)
+            graph = ExportedGraph.read(path)
+            graph.check_models(quick, deepthink)
+            return OnnxSwitcher(graph, greedy)
         if quick is None or deepthink is None:
             raise InvalidConfig(
                 f"the Switcher in {str(path)!r}: expected its two models, got none; the file of"
                 " `londi export` needs no model"
             )
-        from londi.switching.learned import load_learned
-
-        return load_learned(path, quick, deepthink, greedy)
+        return _of_run(path, quick, deepthink, greedy)
 
     def check_supported(self, cost: float, budget: Budget) -> None:
         """Refuse a cost or budget that this Switcher was not trained for.
@@ -84,6 +118,14 @@ class Switcher(ABC):
     def decide(self, observation: Array, allowed: Array, rng: np.random.Generator) -> Decision:
         """Choices at observations `[B, D]`, among those `allowed` `[B, 2]`."""
         return draw(self.call_probability(observation, allowed), allowed, rng)
+
+
+class SavedSwitcher(Protocol):
+    """An algorithm that can make its Switcher again from a checkpoint."""
+
+    @staticmethod
+    def switcher(state: StateDict, encoder: Encoder, greedy: bool) -> Switcher:
+        """The Switcher of `state`, which the algorithm's learner has left."""
 
 
 class ConstantSwitcher(Switcher):
@@ -113,3 +155,157 @@ class ThresholdSwitcher(Switcher):
 
     def call_probability(self, observation: Array, allowed: Array) -> Array:
         return np.where(allowed[:, 1] & (observation[:, 0] < self.threshold), 1.0, 0.0)
+
+
+class LearnedSwitcher(Switcher):
+    """The actor of a trained Switcher.
+
+    Args:
+        actor: logits `[B, 2]` from observations `[B, D]`.
+        encoder: the spec of the encoder it was trained with.
+        greedy: take the likelier choice; otherwise sample, as in training.
+        supported: the costs and budgets that the actor reads, where it was trained for a range.
+        value_head: return and calls to come `[B, 2, 2]` from the same observations; a universal
+            Switcher has one.
+    """
+
+    def __init__(
+        self,
+        actor: nn.Module,
+        encoder: str,
+        greedy: bool = False,
+        supported: CostBudgetRange | None = None,
+        value_head: nn.Module | None = None,
+    ) -> None:
+        self.actor = actor.eval().requires_grad_(False)
+        self.encoder = encoder
+        self.greedy = greedy
+        self.supported = supported
+        self._value_head = value_head
+
+    def call_probability(self, observation: Array, allowed: Array) -> Array:
+        import torch
+
+        from londi.switching.networks import masked_policy
+
+        with torch.inference_mode():
+            logits = self.actor(torch.from_numpy(observation))
+            policy = masked_policy(logits, torch.from_numpy(allowed))
+        call = policy.probability[:, 1].numpy()
+        return (call > 0.5).astype(float) if self.greedy else call.astype(float)
+
+    def expect(self, observation: Array) -> Expectation:
+        """Expected return and calls of either choice, at observations `[B, D]`.
+
+        Raises:
+            LondiError: if it is not a universal one, whose critics tell return and calls apart.
+        """
+        if self._value_head is None:
+            raise LondiError("only a universal Switcher says what it expects")
+        import torch
+
+        with torch.inference_mode():
+            said = self._value_head(torch.from_numpy(observation)).numpy()
+        return Expectation(said[..., 0], said[..., 1])
+
+
+class OnnxSwitcher(Switcher):
+    """A Switcher in one file, which ONNX Runtime runs.
+
+    Args:
+        graph: the file.
+        greedy: take the likelier choice; otherwise sample, as in training.
+
+    Attributes:
+        made: what the file says of the Switcher.
+    """
+
+    def __init__(self, graph: ExportedGraph, greedy: bool = False) -> None:
+        self._graph = graph
+        self.made = graph.made
+        self.encoder = graph.made.encoder
+        self.greedy = greedy
+        if graph.made.cost_range is not None and graph.made.most_budget is not None:
+            low, high = graph.made.cost_range
+            self.supported = CostBudgetRange(low, high, graph.made.most_budget)
+
+    def call_probability(self, observation: Array, allowed: Array) -> Array:
+        call = self._graph.run(observation, allowed)
+        return (call > 0.5).astype(float) if self.greedy else call.astype(float)
+
+
+def _of_run(folder: Path, quick: LanguageModel, deepthink: LanguageModel, greedy: bool) -> Switcher:
+    from londi.encoders.registry import make_encoder
+    from londi.storage.checkpoint import has_state, load_state
+
+    saved = folder / CHECKPOINT
+    if not has_state(saved):
+        raise LondiError(f"no checkpoint in {str(folder)!r}; expected the folder of a run")
+    damaged = LondiError(f"the checkpoint in {str(folder)!r} is damaged or of no Switcher")
+    try:
+        state: StateDict = load_state(saved)["switcher"]
+        kind = _kind(state, folder)
+        make = _MAKERS.get(kind) or cast(SavedSwitcher, resolve(kind, "algorithm")).switcher
+        encoder = make_encoder(str(state["encoder"]), quick, deepthink)
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise error if isinstance(error, LondiError) else damaged from error
+    try:
+        return make(state, encoder, greedy)
+    except (KeyError, TypeError, AttributeError, OverflowError, ValueError) as error:
+        raise error if isinstance(error, LondiError) else damaged from error
+    except RuntimeError as error:
+        raise LondiError(
+            f"the Switcher in {str(folder)!r} was trained in front of other models"
+        ) from error
+
+
+def _fixed(state: StateDict, encoder: Encoder, greedy: bool) -> Switcher:
+    from londi.switching.networks import PenaltyActor
+
+    actor = PenaltyActor(encoder, _width(state), state["budget"], state["punishment"])
+    actor.load_state_dict(state["actor"])
+    return LearnedSwitcher(actor, encoder.spec, greedy)
+
+
+def _universal(state: StateDict, encoder: Encoder, greedy: bool) -> Switcher:
+    from londi.switching.networks import UniversalActor, UniversalValue
+
+    terms, width = CostBudgetRange(**state["cost_budget"]), _width(state)
+    actor = UniversalActor(encoder, width, terms)
+    actor.load_state_dict(state["actor"])
+    value_head = UniversalValue(encoder, width, terms)
+    value_head.load_state_dict(state["value_head"])
+    return LearnedSwitcher(actor, encoder.spec, greedy, terms, value_head)
+
+
+_MAKERS = {"sac": _fixed, "universal": _universal}
+"""Makers of the built-in algorithms' Switchers."""
+
+
+def _width(state: StateDict) -> int:
+    """Width of the hidden layers, which is that of the last one's weights."""
+    width, weights = state["width"], state["actor"]["head.weight"]
+    if type(width) is not int or width != weights.shape[1]:
+        raise ValueError(f"width: expected {weights.shape[1]}, got {width!r}")
+    return width
+
+
+def _kind(state: StateDict, folder: Path) -> str:
+    """The algorithm that a saved Switcher is of; one of release 0.1 is brought to today's form."""
+    if "algorithm" not in state:
+        if "terms" in state:
+            state["algorithm"], state["cost_budget"] = "universal", state.pop("terms")
+            state["value_head"] = _without_inner(state.pop("forecast"))
+            state["actor"] = _without_inner(state["actor"])
+        else:
+            calls = Budget.of(read_run(folder, TrainConfig)).calls
+            state["algorithm"], state["budget"] = "sac", calls or 1
+            state.setdefault("punishment", 0.0)
+    kind = state["algorithm"]
+    if not isinstance(kind, str):
+        raise ValueError(f"algorithm: expected a name, got {kind!r}")
+    return kind
+
+
+def _without_inner(weights: StateDict) -> StateDict:
+    return {name.replace("trunk.inner.", "trunk."): value for name, value in weights.items()}

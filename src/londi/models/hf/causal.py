@@ -19,9 +19,10 @@ from transformers import AutoModelForCausalLM
 from londi.envs.prompt import Prompt
 from londi.errors import ModelError
 from londi.models.hf.choice import Choice
+from londi.models.hf.engine import Answer
 from londi.models.hf.introspection import matrix_weights
 from londi.models.hf.reader import Reader, token_ids
-from londi.models.hf.transformer import IGNORED, Answer, TransformerModel
+from londi.models.hf.transformer import IGNORED, TransformerModel
 
 _BEFORE = ":"
 """Text before an action in the prompts."""

@@ -16,9 +16,10 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from londi.envs.prompt import Prompt
 from londi.models.hf.choice import Choice
+from londi.models.hf.engine import Answer
 from londi.models.hf.introspection import matrix_weights
 from londi.models.hf.reader import Reader, token_ids
-from londi.models.hf.transformer import Answer, TransformerModel
+from londi.models.hf.transformer import TransformerModel
 
 
 class _Weights(NamedTuple):

@@ -14,25 +14,25 @@ import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from transformers import GenerationConfig
 
 from londi.envs.prompt import HISTORY, Prompt
 from londi.errors import InvalidConfig, MissingExtra, ModelError, UnknownName
-from londi.models.check import PROMPTS, differ
 from londi.models.hf.choice import Choice, best, written
 from londi.models.hf.energy import energy_counter
+from londi.models.hf.engine import Answer, Engine
 from londi.models.hf.int8 import Int8Linear, to_int8
 from londi.models.hf.introspection import tokenizer_settings
 from londi.models.hf.loading import SETTINGS, load_parts, quiet, read_settings
+from londi.models.hf.neighbours import depends_on_batch
 from londi.models.hf.reader import MAX_TOKENS, Reader, padded
-from londi.types import Array, Reply, StateDict, Usage
+from londi.types import Reply, StateDict, Usage
 
 KEPT = 256
 """Number of lists of actions whose token ids are kept."""
@@ -44,24 +44,8 @@ DTYPES = ("float32", "bfloat16", "float16", "int8")
 
 Scoring = Literal["logprob", "glam"]
 
-Answer = tuple[Choice, Array]
-"""A choice, and the embedding of its prompt `[embedding_size]`."""
-
 _OF_NO_MATTER = ("_name_or_path", "transformers_version", "architectures")
 """Entries of a model's configuration that do not change an answer."""
-
-
-class Engine(Protocol):
-    """A way to run a model's forward passes other than torch's."""
-
-    @property
-    def name(self) -> str:
-        """Its name, which marks its answers: they differ from torch's by rounding."""
-        ...
-
-    def answer(self, prompts: Sequence[Prompt], tokens: list[list[int]]) -> list[Answer]:
-        """As `TransformerModel.answer`."""
-        ...
 
 
 class TransformerModel(ABC):
@@ -165,35 +149,17 @@ class TransformerModel(ABC):
         if int8:
             to_int8(model)
         loaded = cls(model, tokenizer, path, **{**read_settings(path), **settings})
-        loaded._check_neighbours()
-        return loaded
-
-    def _check_neighbours(self) -> None:
-        """Play one prompt at a time if an answer depends on the other prompts of its batch."""
-        room, self.max_new_tokens = self.max_new_tokens, min(3, self.max_new_tokens)
-        asked = [PROMPTS[0], PROMPTS[1]]
-        if self._choose == "score":
-            asked += [replace(prompt, actions=()) for prompt in asked]
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                together = self.act(asked)
-                alone = [self.act([prompt])[0] for prompt in asked]
-        except ModelError:
-            return  # A prompt of the game that causes this error reports it again.
-        finally:
-            self.max_new_tokens = room
-            self.reader.cut = 0
-        if self.model.dtype != torch.float32:
-            # Rounding changes a generated token now and then, and all tokens behind it.
-            together, alone = ([_states(r) for r in replies] for replies in (together, alone))
-        if any(differ(*both) for both in zip(together, alone, strict=True)):
-            self._batch_size = 1
+        room, loaded.max_new_tokens = loaded.max_new_tokens, min(3, loaded.max_new_tokens)
+        half = loaded.model.dtype != torch.float32
+        if depends_on_batch(loaded.act, loaded._choose == "generate", half):
+            loaded._batch_size = 1
             warnings.warn(
-                f"model {self.name!r}: its answers depend on the other prompts of a batch, so that"
-                " it is asked one prompt at a time",
-                stacklevel=3,
+                f"model {loaded.name!r}: its answers depend on the other prompts of a batch, so"
+                " that it is asked one prompt at a time",
+                stacklevel=2,
             )
+        loaded.max_new_tokens, loaded.reader.cut = room, 0
+        return loaded
 
     def save(self, folder: Path, dtype: torch.dtype = torch.float32) -> None:
         """Write weights (safetensors), tokenizer and settings into `folder`.
@@ -420,7 +386,3 @@ class TransformerModel(ABC):
         picked = logprobs.gather(-1, made.unsqueeze(-1)).squeeze(-1)
         rows = [row[:count] for row, count in zip(made.tolist(), lengths, strict=True)]
         return written(self.texts(rows), picked.cpu().numpy(), lengths)
-
-
-def _states(reply: Reply) -> Reply:
-    return replace(reply, action="", logprob=0.0)  # the embedding alone

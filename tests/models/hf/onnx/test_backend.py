@@ -12,10 +12,10 @@ import transformers as hf
 from londi.envs.prompt import Prompt
 from londi.errors import InvalidConfig, ModelError
 from londi.models.check import check_model
+from londi.models.hf.engine import Answer
 from londi.models.hf.onnx import backend
 from londi.models.hf.onnx.backend import use_backend
 from londi.models.hf.onnx.engine import OnnxEngine
-from londi.models.hf.transformer import Answer
 from londi.models.registry import load_model
 from models.hf.onnx.conftest import MakeModel
 from models.hf.tiny import KINDS

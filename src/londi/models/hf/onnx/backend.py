@@ -13,9 +13,10 @@ import numpy as np
 
 from londi.errors import InvalidConfig, ModelError
 from londi.models.check import PROMPTS
+from londi.models.hf.engine import Answer
 from londi.models.hf.onnx.engine import OnnxEngine
 from londi.models.hf.onnx.graphs import forward_of
-from londi.models.hf.transformer import Answer, TransformerModel
+from londi.models.hf.transformer import TransformerModel
 
 Backend = Literal["auto", "onnx", "torch"]
 

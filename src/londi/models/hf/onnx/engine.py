@@ -14,11 +14,12 @@ import torch
 
 from londi.envs.prompt import Prompt
 from londi.models.hf.choice import Choice, best, written
+from londi.models.hf.engine import Answer
 from londi.models.hf.onnx.export import export_decode, export_read, stored
 from londi.models.hf.onnx.graphs import Forward, Output
 from londi.models.hf.onnx.tree import TokenTree
 from londi.models.hf.reader import padded
-from londi.models.hf.transformer import KEPT, Answer, TransformerModel
+from londi.models.hf.transformer import KEPT, TransformerModel
 from londi.types import Array
 
 Arrays = dict[str, Array]
