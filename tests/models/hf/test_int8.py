@@ -140,7 +140,10 @@ def test_a_causal_model_in_int8(
         if weight.ndim == 2:  # far enough from uniform that a choice is one
             nn.init.normal_(weight, std=0.3)
     CausalModel(model, tokenizer, "tiny").save(tmp_path)
-    plain, small = (load_transformer(str(tmp_path), dtype=dtype) for dtype in ("float32", "int8"))
+    plain, small = (
+        load_transformer(str(tmp_path), backend="torch", dtype=dtype)
+        for dtype in ("float32", "int8")
+    )
     before, after = plain.act(states), small.act(states)
     assert np.mean([a.action == b.action for a, b in zip(before, after, strict=True)]) >= 0.9
     near = []

@@ -150,7 +150,7 @@ def test_a_state_space_model_plays(
         demonstrations,
         tmp_path,
     )
-    check_model(load_transformer(str(tmp_path), choose=choose, max_new_tokens=4))
+    check_model(load_transformer(str(tmp_path), backend="torch", choose=choose, max_new_tokens=4))
 
 
 def test_a_tokenizer_without_a_fast_backend_plays(tmp_path: Path) -> None:
