@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from random import Random
-from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from londi.config import LimitConfig
-from londi.envs.episode import TextEpisode
-from londi.envs.prompt import Prompt
-from londi.envs.registry import make_env
-from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds
-from londi.errors import InvalidConfig, ModelError
 from londi.evaluation.evaluate import play, summary
-from londi.models.base import BaseModel
-from londi.models.cache import AnswerStore
 from londi.models.pair import ModelPair
-from londi.models.registry import load_model
-from londi.models.scripted import RandomModel
 from londi.oracle.clairvoyant import (
     EpisodeLimit,
     Explored,
@@ -42,12 +29,10 @@ from londi.oracle.clairvoyant import (
     worthwhile,
     write_limit,
 )
-from londi.oracle.explore import explore
 from londi.oracle.graph import ENDED, UNKNOWN, Deviations, Graph
 from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher
-from londi.types import Reply, Usage
-from playthings import Corridor, Texts, deepthink, quick
+from oracle.ways import returned
 
 
 @st.composite
@@ -205,27 +190,6 @@ def test_what_is_not_known_to_be_reached_takes_all_calls_that_may_be_made() -> N
     assert drawn == [(0, 0.0, 0.0), (2, 0.5, 1.0)]
 
 
-@pytest.fixture(scope="module")
-def pair() -> ModelPair:
-    models = load_model("builtin:babyai-quick"), load_model("builtin:babyai-deepthink")
-    return ModelPair(*models, lambda: make_env("londi/BabyAIText-MixedTrainLocal-v0"))
-
-
-def returned(pair: ModelPair, seed: int, choices: Sequence[int]) -> tuple[float, bool]:
-    """What an episode returns with these choices, and QUICK from there on."""
-    episode = TextEpisode(pair.make())
-    episode.start(seed)
-    total = 0.0
-    for g in itertools.chain(choices, itertools.repeat(0)):
-        model = pair.deepthink if g else pair.quick
-        outcome = episode.step(model.act([episode.prompt()])[0].action)
-        total += outcome.reward
-        if outcome.ended:
-            episode.close()
-            return total, outcome.success
-    raise AssertionError
-
-
 def test_no_play_of_a_real_episode_exceeds_it(pair: ModelPair) -> None:
     config = LimitConfig(episodes=3, most_calls=40, states=1500)
     found = clairvoyant(config, pair=pair)
@@ -264,217 +228,3 @@ def test_states_are_bounded_and_it_says_so(pair: ModelPair) -> None:
     for a, b in zip(few.episodes, many.episodes, strict=True):
         assert (np.array(a.at_least) <= np.array(b.at_least) + 1e-12).all()
         assert (np.array(a.at_most) >= np.array(b.at_most) - 1e-12).all()
-
-
-def test_models_that_draw_have_no_limit(pair: ModelPair) -> None:
-    with pytest.raises(InvalidConfig, match="expected deterministic models, got 'random'"):
-        clairvoyant(
-            LimitConfig(episodes=1), pair=ModelPair(RandomModel(0), pair.deepthink, pair.make)
-        )
-
-
-def test_an_environment_that_does_not_tell_its_returns_is_refused() -> None:
-    with pytest.raises(InvalidConfig, match="expected one that tells its least and greatest"):
-        clairvoyant(LimitConfig(episodes=1), pair=ModelPair(quick(), deepthink(), Corridor))
-
-
-# Worlds that cannot be rewound.
-
-DEPTH = 6
-
-
-class Tree(Texts):
-    """Each way is a state of its own, with a reward by its letters and the seed."""
-
-    metadata = {"waits": True, "returns": (-1.0, 1.0)}  # noqa: RUF012
-    aborted = False
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[str, dict[str, Any]]:
-        self._way, self._total = f"{seed} ", 0.0
-        return self._way, self._info()
-
-    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        self._way += action
-        if self.aborted and self._way.endswith("aab"):
-            return self._way, 0.0, False, True, self._info() | {"aborted": "it died"}
-        luck = Random(self._way)
-        total = luck.choice([-1.0, self._total, self._total, max(self._total, luck.random())])
-        reward, self._total = total - self._total, total
-        over = len(self._way.split()[-1]) == DEPTH
-        return self._way, reward, total == -1.0, over, self._info()
-
-    def _info(self) -> dict[str, Any]:
-        return {"goal": "climb", "actions": ()}
-
-
-class Insists(BaseModel):
-    """Does the same everywhere."""
-
-    def __init__(self, action: str) -> None:
-        self.name = self.fingerprint = self._action = action
-
-    def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
-        return [Reply(self._action, 0.0, 1.0, Usage()) for _ in prompts]
-
-
-@pytest.fixture
-def climbers() -> ModelPair:
-    return ModelPair(Insists("a"), Insists("b"), Tree)
-
-
-def climbed(seed: int, choices: Sequence[int]) -> tuple[float, int]:
-    """The return of a sequence of choices, and its calls."""
-    env, total, calls = Tree(), 0.0, 0
-    env.reset(seed=seed)
-    for g in choices:
-        _, reward, terminated, truncated, _ = env.step("ab"[g])
-        total, calls = total + reward, calls + g
-        if terminated or truncated:
-            break
-    return total, calls
-
-
-EVERY = list(itertools.product((0, 1), repeat=DEPTH))
-
-
-def test_ways_are_gone_again_where_a_world_cannot_be_rewound(climbers: ModelPair) -> None:
-    found = clairvoyant(LimitConfig(episodes=7, most_calls=4, states=100), pair=climbers)
-    for b in found.episodes:
-        tried = [climbed(b.episode, choices) for choices in EVERY]
-        assert b.complete
-        assert b.at_least == b.at_most
-        for k in range(5):
-            assert b.at_least[k] == pytest.approx(max(r for r, calls in tried if calls <= k))
-
-
-@pytest.mark.parametrize("states", [1, 5, 12, 20])
-def test_bounds_hold_wherever_it_stopped_and_the_ends_come_first(
-    climbers: ModelPair, states: int
-) -> None:
-    found = clairvoyant(LimitConfig(episodes=7, most_calls=6, states=states), pair=climbers)
-    for b in found.episodes:
-        tried = [climbed(b.episode, choices) for choices in EVERY]
-        for k in range(7):
-            best = max(r for r, calls in tried if calls <= k)
-            assert b.at_least[k] <= best + 1e-9 and best <= b.at_most[k] + 1e-9
-        if states >= 2 * DEPTH:  # room for both models' own ways
-            assert b.at_least[0] == b.at_most[0] == pytest.approx(climbed(b.episode, EVERY[0])[0])
-            assert b.at_least[6] >= climbed(b.episode, EVERY[-1])[0] - 1e-9
-
-
-def test_a_simulator_that_is_lost_leaves_a_gap_and_no_claim(
-    climbers: ModelPair, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = clairvoyant(LimitConfig(episodes=7, most_calls=3, states=100), pair=climbers)
-    monkeypatch.setattr(Tree, "aborted", True)
-    gaps = clairvoyant(LimitConfig(episodes=7, most_calls=3, states=100), pair=climbers)
-    assert any(not b.complete for b in gaps.episodes)
-    for a, b in zip(gaps.episodes, whole.episodes, strict=True):
-        assert (np.array(a.at_least) <= np.array(b.at_least) + 1e-9).all()
-        assert (np.array(a.at_most) >= np.array(b.at_most) - 1e-9).all()
-
-
-class Scaled(gym.Wrapper[str, str, str, str]):
-    """Pays a share of the reward. Its states cannot be restored: that would pass it over."""
-
-    def __init__(self, env: gym.Env[str, str], share: float = 1.0) -> None:
-        super().__init__(env)
-        self._share = share
-
-    def step(self, action: str) -> Any:
-        observation, reward, *rest = self.env.step(action)
-        return observation, float(reward) * self._share, *rest
-
-
-def test_states_taken_up_and_ways_gone_again_come_to_the_same(pair: ModelPair) -> None:
-    episodes = list(held_out_seeds(2))
-    kept, gone = (
-        Explored(
-            explore(ModelPair(pair.quick, pair.deepthink, make), episodes, states=80, minutes=5)
-        ).limit(3)
-        for make in (pair.make, lambda: Scaled(pair.make()))
-    )
-    for a, b in zip(kept.episodes, gone.episodes, strict=True):
-        # Bounds of the same, one of them on states that were merged.
-        assert (np.array(a.at_least) <= np.array(b.at_most) + 1e-9).all()
-        assert (np.array(b.at_least) <= np.array(a.at_most) + 1e-9).all()
-        assert a.at_least[0] == pytest.approx(b.at_least[0])
-
-
-def test_a_wrapper_counts_in_the_limit(pair: ModelPair) -> None:
-    halved = ModelPair(pair.quick, pair.deepthink, lambda: Scaled(pair.make(), 0.5))
-    config = LimitConfig(episodes=2, most_calls=2, states=80)
-    for part in clairvoyant(config, pair=halved).episodes:
-        assert part.at_least[0] == pytest.approx(returned(halved, part.episode, [])[0])
-
-
-class Counted(Tree):
-    """Counts its copies; `wrong` replaces the reward from the third step on."""
-
-    made = closed = 0
-    wrong: float | None = None
-
-    def __init__(self) -> None:
-        Counted.made += 1
-
-    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        told = super().step(action)
-        if self.wrong is None or len(self._way.split()[-1]) < 3:
-            return told
-        return told[0], self.wrong, *told[2:]
-
-    def close(self) -> None:
-        Counted.closed += 1
-
-
-class Breaks(Insists):
-    def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
-        if any(len(prompt.observations) > 2 for prompt in prompts):
-            raise RuntimeError("the model broke")
-        return super().act(prompts)
-
-
-def test_whatever_is_raised_worlds_are_closed_and_answers_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Counted, "made", 0)
-    monkeypatch.setattr(Counted, "closed", 0)
-    file = tmp_path / "answers.sqlite"
-    broken = ModelPair(Insists("a"), Breaks("b"), Counted, AnswerStore(file))
-    with pytest.raises(ModelError, match="failed: RuntimeError: the model broke"):
-        clairvoyant(LimitConfig(episodes=3, states=20), pair=broken)
-    assert Counted.made == Counted.closed > 0
-    before = sqlite3.connect(file).execute("select count(*) from answers").fetchone()[0]
-    assert before > 0, "what was answered before was paid for"
-
-
-@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
-def test_a_reward_that_is_no_number_ends_it_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, wrong: float
-) -> None:
-    monkeypatch.setattr(Counted, "wrong", wrong)
-    players = Insists("a"), Insists("b")
-    with pytest.raises(InvalidConfig, match=r"Counted, episode \d+, step 3: .* finite number"):
-        clairvoyant(LimitConfig(episodes=1, states=50), pair=ModelPair(*players, Counted))
-
-
-@pytest.fixture(scope="module")
-def science() -> Iterator[ModelPair]:
-    models = load_model("builtin:scienceworld-quick"), load_model("builtin:scienceworld-deepthink")
-    options: dict[str, Any] = {"tasks": ["find-plant", "find-animal"], "limit": 8}
-    with warm():
-        yield ModelPair(*models, lambda: make_env("londi/ScienceWorld-v0", **options))
-
-
-def test_no_play_in_the_simulator_exceeds_it(science: ModelPair) -> None:
-    found = clairvoyant(LimitConfig(episodes=2, most_calls=8, states=40), pair=science)
-    rng = np.random.default_rng(0)
-    for b in found.episodes:
-        quick = returned(science, b.episode, [])[0]
-        assert b.at_least[0] == pytest.approx(quick) == b.at_most[0]
-        assert b.at_least[-1] >= returned(science, b.episode, [1] * 8)[0] - 1e-9
-        for _ in range(2):
-            choices = (rng.random(8) < 0.4).astype(int).tolist()
-            assert returned(science, b.episode, choices)[0] <= b.at_most[sum(choices)] + 1e-9
