@@ -92,9 +92,18 @@ def token_ids(tokenizer: Any, texts: list[str], special: bool) -> list[list[int]
     return ids
 
 
-def padded(tokens: Sequence[Sequence[int]], pad: int, front: bool) -> tuple[Array, Array]:
-    """Token ids and their mask, int64 `[B, L]`, padded in front or behind."""
-    length = max(1, *map(len, tokens))
+def padded(
+    tokens: Sequence[Sequence[int]], pad: int, front: bool, multiple: int = 1
+) -> tuple[Array, Array]:
+    """Token ids and their mask, int64 `[B, L]`, padded in front or behind.
+
+    Args:
+        tokens: the token ids of B texts.
+        pad: id of the token that pads.
+        front: whether padding stands in front.
+        multiple: what L is to be a multiple of.
+    """
+    length = -(-max(1, *map(len, tokens)) // multiple) * multiple
     ids = np.full((len(tokens), length), pad, np.int64)
     mask = np.zeros((len(tokens), length), np.int64)
     for row, own in enumerate(tokens):

@@ -75,6 +75,19 @@ def test_the_built_in_models(pair: str, size: str, states: list[Prompt]) -> None
     assert_same(wanted, load_model(name, backend="onnx").act(states))
 
 
+@pytest.mark.parametrize("name", ["builtin:babyai-quick", "builtin:scienceworld-deepthink"])
+def test_an_answer_is_the_same_to_the_bit_in_every_batch(name: str, states: list[Prompt]) -> None:
+    """A run of a sweep asks in other batches than the same run alone, since they share answers."""
+    model = load_model(name, backend="onnx")
+    alone = [model.act([state])[0] for state in states]
+    for size in (2, 3, 7, len(states)):
+        parts = [states[k : k + size] for k in range(0, len(states), size)]
+        for one, other in zip(alone, [r for part in parts for r in model.act(part)], strict=True):
+            assert (one.action, one.logprob) == (other.action, other.logprob)
+            assert one.embedding is not None and other.embedding is not None
+            np.testing.assert_array_equal(one.embedding, other.embedding)
+
+
 def test_lengths_that_differ_are_run_apart() -> None:
     lengths = [10] * 5 + [11] * 3 + [200] * 2
     assert list(_alike(lengths)) == [slice(0, 8), slice(8, 10)]

@@ -24,6 +24,10 @@ from londi.types import Array
 
 Arrays = dict[str, Array]
 
+ALIGNED = 4
+"""Prompts are padded to a multiple of this number of tokens. The kernels add up as many products at
+a time, so that an answer is the same to the bit whatever stands beside it in a batch."""
+
 PASS = 48
 """Tokens that take about as long as the overhead of one more pass."""
 
@@ -83,7 +87,7 @@ class OnnxEngine:
         root = self._forward.root
         roots = np.array([row[-1] if root is None else root for row in tokens], np.int64)
         shown = [row[:-1] for row in tokens] if root is None else tokens
-        ids, mask = padded(shown, self._model.pad_id, front=False)
+        ids, mask = padded(shown, self._model.pad_id, front=False, multiple=ALIGNED)
         read = {"mask": mask} | self._read.run({"ids": ids, "mask": mask})
         groups = self._model.groups(prompts)
         if len(groups) == 1:

@@ -99,7 +99,7 @@ class ReadSeq2Seq(Read):
     def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
         encoder, decoder = self.model.get_encoder(), self.model.get_decoder()
         states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        weights = mask.unsqueeze(-1).to(states.dtype)
+        weights = mask.unsqueeze(1).to(states.dtype)  # [B, 1, L]
         cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
         # The token does not matter: only what the decoder makes of the prompt is kept.
         decoder(
@@ -109,7 +109,8 @@ class ReadSeq2Seq(Read):
             cache=cache,
             use_cache=True,
         )
-        embedding = (states * weights).sum(1) / weights.sum(1)
+        # A product, because sums over a padded axis come out otherwise with another batch size.
+        embedding = ((weights @ states) / weights.sum(-1, keepdim=True)).squeeze(1)
         return *_flat(cache.cross_attention_cache), embedding
 
 
