@@ -16,7 +16,7 @@ from londi.evaluation.curves import Estimate
 from londi.reports.frontier import named, plot_frontier
 from londi.reports.labels import Label, place
 from londi.reports.plot import COLOURS, GREY, OTHER
-from reports.test_html import FOUND, curve
+from reports.comparison import FOUND, curve
 from reports.test_plot import drawn
 
 BEHIND = Estimate(0.2, 0.1, 0.3)
