@@ -41,6 +41,7 @@ STATISTICS = "tests/learning/test_statistics.py"
 BUDGET = "tests/switching/test_budget.py"
 DECISION = "tests/switching/test_decision.py"
 ENV = "tests/switching/test_env.py"
+ENV_EPISODES = "tests/switching/test_env_episodes.py"
 NETWORKS = "tests/switching/test_networks.py"
 OBSERVATION = "tests/switching/test_observation.py"
 SWITCHER = "tests/switching/test_switcher.py"
@@ -289,7 +290,7 @@ MUTATIONS = (
         "switching/env.py",
         "slot.begin(self._cost_budget(seeds[k]))",
         "slot.begin(self._cost_budget(seeds[0]))",
-        (ENV,),
+        (ENV_EPISODES,),
     ),
     Mutation(
         "the first call beyond the budget is free",
@@ -333,14 +334,14 @@ MUTATIONS = (
         "switching/env.py",
         "            if not outcome.terminated:\n",
         "            if not outcome.ended:\n",
-        (ENV,),
+        (ENV_EPISODES,),
     ),
     Mutation(
         "a resumed episode counts its state twice",
         "switching/env.py",
         "Counter(self.episode.observations[:-1])",
         "Counter(self.episode.observations)",
-        (ENV,),
+        (ENV_EPISODES,),
     ),
     Mutation(
         "a tie calls",
@@ -399,7 +400,9 @@ def digest(mutation: Mutation) -> str:
     seen = hashlib.sha256(repr(mutation).encode())
     for path in (*sorted((ROOT / "src/londi").rglob("*.py")), *map(ROOT.joinpath, mutation.tests)):
         seen.update(path.read_bytes())
-    seen.update((ROOT / "tests/playthings.py").read_bytes())
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        if not path.name.startswith("test_"):  # what the tests share
+            seen.update(path.read_bytes())
     return seen.hexdigest()[:16]
 
 

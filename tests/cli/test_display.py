@@ -8,7 +8,7 @@ import pytest
 
 from londi.cli.display import print_curves, print_limit, print_results
 from londi.oracle.clairvoyant import Limit, MeanLimit
-from reports.test_html import FOUND
+from reports.comparison import FOUND
 from reports.test_plot import evaluation
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,8 +11,6 @@ import pytest
 from cli.calling import call
 from londi.cli.main import VERBS
 from londi.cli.parser import verb_parser
-from londi.models.hf.seq2seq import Seq2SeqModel
-from londi.storage.checkpoint import load_state
 
 
 @pytest.mark.parametrize(
@@ -188,16 +183,6 @@ def test_a_folder_without_a_run_is_said_so(
     assert "no run in" in capsys.readouterr().err
 
 
-def test_a_pickle_is_refused(
-    make_lm: Callable[..., Seq2SeqModel], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = tmp_path / "model"
-    make_lm().save(folder)
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    assert call("train", "--quick", str(folder), "--out", str(tmp_path / "run")) == 2
-    assert capsys.readouterr().err.count("\n") == 1
-
-
 @pytest.mark.parametrize("arguments", [[], ["--help"], *([verb, "--help"] for verb in VERBS)])
 def test_help_is_given(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert call(*arguments) == 0
@@ -208,13 +193,6 @@ def test_every_setting_has_a_sentence() -> None:
     for verb in VERBS.values():
         for action in verb_parser(verb)._actions:
             assert action.help, f"{verb.name} {action.dest}"
-
-
-def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert call("models") == 0
-    out = capsys.readouterr().out
-    assert "builtin:babyai-quick" in out
-    assert "builtin:babyai-deepthink" in out
 
 
 @pytest.mark.parametrize("more", [["--cost", "0.5"], ["--overwrite"], ["--out", "elsewhere"]])
@@ -234,29 +212,6 @@ def test_a_configuration_that_is_no_text_is_one_line(
     (tmp_path / "c.yaml").write_bytes(b"\xff\xfe\x00")
     assert call("train", "--config", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "run")) == 2
     assert capsys.readouterr().err.count("\n") == 1
-
-
-def test_the_cache_may_lie_in_the_folder_of_the_run(config: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    cache = ["--cache", str(run / "answers.sqlite")]
-    quick = ["--deepthink", "builtin:babyai-quick"]
-    assert call("train", "--config", str(config), *quick, *cache, "--out", str(run)) == 0
-    assert (run / "answers.sqlite").is_file()
-
-
-def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(config: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    command = [sys.executable, "-m", "londi", "train"]
-    long = ["--config", str(config), "--out", str(run), "--steps", "100000"]
-    process = subprocess.Popen([*command, *long], stderr=subprocess.PIPE, text=True)
-    while not (run / "checkpoint").is_dir():
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    assert f"londi train --resume {run}" in err
-    assert load_state(run / "checkpoint")["step"] > 0
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
@@ -281,24 +236,6 @@ def test_a_module_of_the_working_folder_can_be_named(tmp_path: Path) -> None:
     )
     assert process.returncode == 2
     assert process.stderr == "londi: error: env: cannot import 'mine': found me\n"
-
-
-def test_quiet_prints_results_only(
-    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = tmp_path / "run"
-    assert call("train", "--config", str(config), "--out", str(run), "--quiet") == 0
-    printed = capsys.readouterr()
-    assert printed.out.startswith("trained Switcher in")
-    assert "96/96" not in printed.err
-    assert call("train", "--resume", str(run), "--quiet") == 0
-
-
-def test_a_training_leaves_its_curve_and_a_page(config: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    assert call("train", "--config", str(config), "--out", str(run)) == 0
-    assert (run / "training.png").read_bytes().startswith(b"\x89PNG")
-    assert "data:image/png;base64," in (run / "report.html").read_text()
 
 
 @pytest.mark.parametrize("verb", ["train", "finetune"])
@@ -327,21 +264,3 @@ def test_the_home_folder_can_be_written_short(
     assert call("evaluate", "~/run", "--out", "~/figures", *small) == 0
     assert (home / "figures" / "results.json").is_file()
     assert list(work.iterdir()) == []
-
-
-def test_a_sweep_leaves_figures_a_picture_and_a_page(
-    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    base = config.read_text().replace("\n", "\n  ").rstrip()
-    file = tmp_path / "sweep.yaml"
-    file.write_text(
-        f"base:\n  {base}\ngrid:\n- cost: [0.01, 0.02]\n"
-        "evaluation: {episodes: 2, validation_episodes: 1}\n"
-    )
-    out = tmp_path / "sweep"
-    assert call("sweep", "--config", str(file), "--out", str(out)) == 0
-    printed = capsys.readouterr()
-    assert "londi cost=0.01" in " ".join(printed.out.split())
-    assert "3/3" in printed.err and " left" in printed.err
-    page = (out / "report.html").read_text()
-    assert "data:image/png;base64," in page and "londi cost=0.02" in page

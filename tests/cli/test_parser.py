@@ -8,13 +8,12 @@ import sys
 import time
 from dataclasses import fields
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from londi.cli import finetune, train
 from londi.cli.main import VERBS, main
-from londi.cli.options import metavar
 from londi.cli.parser import flags_of, parse, spelled, verb_parser
 from londi.config import FinetuneConfig, TrainConfig
 
@@ -132,21 +131,3 @@ def test_flags_are_those_of_true_and_false() -> None:
         "a-b",
         "--universal",
     ]
-
-
-@pytest.mark.parametrize(
-    ("hint", "shown"),
-    [
-        (int, "N"),
-        (float | None, "X"),
-        (int | Literal["none"], "N|none"),
-        (Literal["a", "b"], "a|b"),
-        (tuple[float, float], "[X,X]"),
-        (tuple[str, ...], "[TEXT,...]"),
-        (list[int], "[N,...]"),
-        (dict[str, Any], "{KEY: VALUE}"),
-        (list[dict[str, list[Any]]], "[{KEY: VALUE},...]"),
-    ],
-)
-def test_a_type_is_shown_as_it_is_written(hint: Any, shown: str) -> None:
-    assert metavar(hint) == shown

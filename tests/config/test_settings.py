@@ -19,7 +19,7 @@ from londi.config import (
     TuneConfig,
 )
 from londi.config.settings import make_config, read_config
-from londi.errors import InvalidConfig, LondiError, UnknownName
+from londi.errors import InvalidConfig, LondiError
 
 NEEDED: dict[type, dict[str, Any]] = {
     EvaluateConfig: {},
@@ -103,13 +103,6 @@ def test_a_file_of_the_release_before_is_read(tmp_path: Path) -> None:
     text = f"env: londi/ScienceWorld-v0\n{names}warmup: 4000\nsteps: 40000\nbudget: none\n"
     config = read_config(written(tmp_path / "c.yaml", text), TrainConfig)
     assert (config.quick, config.algorithm) == ("builtin:babyai-quick", "")
-
-
-def test_baselines_are_known_ones_or_a_module_and_a_name() -> None:
-    methods = ["random", "mine:Rule"]
-    assert FrontierConfig(runs=["a"], methods=methods).methods == methods
-    with pytest.raises(UnknownName, match="unknown method 'randm'; did you mean 'random'"):
-        FrontierConfig(runs=["a"], methods=["randm"])
 
 
 @pytest.mark.parametrize(

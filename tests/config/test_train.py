@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from londi.config import TrainConfig
-from londi.errors import InvalidConfig, LondiError, UnknownName
+from londi.errors import InvalidConfig, UnknownName
 
 
 def test_numpy_numbers_are_numbers() -> None:
@@ -81,33 +81,6 @@ def test_the_warmup_follows_a_short_training(values: dict[str, Any], warmup: int
 def test_a_warmup_as_long_as_the_training_is_refused() -> None:
     with pytest.raises(InvalidConfig, match="warmup: expected fewer steps"):
         TrainConfig(steps=96, warmup=96)
-
-
-@pytest.mark.parametrize(
-    ("env", "pair"),
-    [
-        ("londi/BabyAIText-GoToLocal-v0", ("builtin:babyai-quick", "builtin:babyai-deepthink")),
-        (
-            "londi/ScienceWorld-find-plant-v0",
-            ("builtin:scienceworld-quick", "builtin:scienceworld-deepthink"),
-        ),
-    ],
-)
-def test_the_builtin_models_are_those_of_the_environment(env: str, pair: tuple[str, str]) -> None:
-    config = TrainConfig(env=env)
-    assert (config.quick, config.deepthink) == pair
-    config.check_models()
-    assert TrainConfig(env=env, quick="random").deepthink == pair[1]
-    assert TrainConfig(env=env, deepthink="mine").quick == pair[0]
-
-
-def test_an_environment_without_builtin_models_asks_for_names() -> None:
-    config = TrainConfig(env="mine:Maze-v0")
-    with pytest.raises(LondiError, match=r"quick: no built-in models play 'mine:Maze-v0'; .*--dee"):
-        config.check_models()
-    with pytest.raises(LondiError, match="deepthink: no built-in models"):
-        TrainConfig(env="mine:Maze-v0", quick="random").check_models()
-    TrainConfig(env="mine:Maze-v0", quick="random", deepthink="expert").check_models()
 
 
 @pytest.mark.parametrize(

@@ -98,27 +98,6 @@ def test_what_is_asked_for_is_said(settings: dict[str, Any], wanted: str) -> Non
     assert make_target(TuneConfig(**settings))[1] == wanted
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({}, "expected what to tune for: --call_rate, --keep_return, --budget or --price"),
-        ({"call_rate": 0.2, "keep_return": 0.9}, "expected one of call_rate, keep_return and"),
-        ({"call_rate": 1.5}, "call_rate: expected a number from 0 to 1, got 1.5"),
-        ({"worth": 2.0}, "worth: expected prices as well"),
-        ({"price": "quick=0.1"}, "price: expected two such as quick=0.1,deepthink=2.0, got"),
-        ({"price": "quick=a,deepthink=2"}, "price: expected two such as"),
-        ({"price": "quick=1,slow=2"}, "price: expected two such as"),
-        ({"price": "quick=-1,deepthink=2"}, "price: expected two such as"),
-        ({"budget": -1}, "budget: expected a whole number >= 0 or none, got -1"),
-        ({"call_rate": 0.1, "points": 1}, "points: expected a whole number >= 2, got 1"),
-    ],
-)
-def test_what_cannot_be_tuned_for_is_refused(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(InvalidConfig) as caught:
-        TuneConfig(**settings)
-    assert str(caught.value).startswith(message)
-
-
 @pytest.fixture(scope="module")
 def universal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tune") / "universal"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from londi.envs.prompt import Prompt
 from londi.models.base import BaseModel, LanguageModel, ModelWrapper
 from londi.types import Reply
@@ -42,3 +44,14 @@ class Scripted(BaseModel):
 
     def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
         return [next(self._replies) for _ in prompts]
+
+
+def assert_same(ours: Sequence[Reply], theirs: Sequence[Reply]) -> None:
+    """Equal to the last bit, embedding and usage too."""
+    for one, other in zip(ours, theirs, strict=True):
+        assert one == other and one.usage == other.usage
+        if one.embedding is None or other.embedding is None:
+            assert one.embedding is other.embedding
+        else:
+            assert one.embedding.dtype == other.embedding.dtype == np.float32
+            np.testing.assert_array_equal(one.embedding, other.embedding)

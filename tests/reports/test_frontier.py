@@ -6,17 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
-import numpy as np
-import pytest
-from matplotlib.figure import Figure
 from matplotlib.image import imread
-from matplotlib.text import Text
 
 from londi.evaluation.curves import Estimate
 from londi.reports.frontier import named, plot_frontier
-from londi.reports.labels import Label, place
 from londi.reports.plot import COLOURS, GREY, OTHER
-from reports.test_html import FOUND, curve
+from reports.comparison import FOUND, curve
 from reports.test_plot import drawn
 
 BEHIND = Estimate(0.2, 0.1, 0.3)
@@ -59,27 +54,3 @@ def test_level_is_what_cannot_be_told_apart() -> None:
 def test_without_a_limit_or_rivals_it_is_drawn(tmp_path: Path) -> None:
     plot_frontier(replace(FOUND, curves=FOUND.curves[:1], limit=[]), tmp_path / "f.png")
     assert (tmp_path / "f.png").stat().st_size > 1000
-
-
-@pytest.mark.parametrize("bends", [(0.4, 0.41, 0.6), (0.4, 0.9, 0.95)])
-def test_labels_cover_neither_curves_nor_one_another(bends: tuple[float, ...]) -> None:
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    axes = figure.subplots()
-    x = np.linspace(0, 1, 20)
-    curves = [(list(x), list(x**bend)) for bend in bends]
-    for line in curves:
-        axes.plot(*line)
-    figure.draw_without_rendering()
-    labels = [Label(f"the curve number {k}", "black", *c) for k, c in enumerate(curves)]
-    place(axes, labels, curves)
-    figure.draw_without_rendering()
-    fine = np.linspace(0, 1, 500)
-    points = np.concatenate(
-        [axes.transData.transform(np.column_stack([fine, np.interp(fine, *c)])) for c in curves]
-    )
-    # As matplotlib measures them, without the thin line to the curve.
-    boxes = [Text.get_window_extent(text) for text in axes.texts]
-    assert len(boxes) == len(labels)
-    for box in boxes:
-        assert box.count_contains(points) == 0
-        assert sum(box.overlaps(other) for other in boxes) == 1
