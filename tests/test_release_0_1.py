@@ -14,8 +14,7 @@ import pytest
 
 from londi import Budget, Switcher, TrainConfig, train
 from londi.errors import LondiError
-from londi.evaluation.evaluate import episodes_of, play
-from londi.evaluation.metrics import read_result
+from londi.evaluation.evaluate import play, read_played, read_results
 from londi.learning.statistics import read_progress
 from londi.storage.checkpoint import save_state
 from londi.storage.runs import read_run
@@ -46,16 +45,18 @@ def test_its_configuration_and_reports_are_read() -> None:
     assert read_progress(DATA / "universal")[-1].step == config.steps
 
 
-def test_its_figures_are_read_by_their_old_names() -> None:
+def test_its_figures_are_read_by_their_old_names(tmp_path: Path) -> None:
     row = {"seed": 1, "total": 0.5, "success": True, "steps": 3, "calls": 1, "overspent": 0}
     row |= {"lm_seconds": 0.1, "lm_flops": 1.0, "mapped": 2, "lost": True}
-    (episode,) = episodes_of([row])
+    (tmp_path / "played.json").write_text(json.dumps([row]))
+    (episode,) = read_played(tmp_path / "played.json")
     assert (episode.substituted_actions, episode.aborted) == (2, True)
     result = {"method": "londi", "env": "e", "cost": 0.1, "budget": None, "seed": [0]}
     result |= {"episodes": 3, "return_mean": 0.5, "return_ci": [0.4, 0.6], "success_rate": 1.0}
     result |= {"call_rate": 0.2, "overspent": 0.0, "exceeded": 0.0, "lm_seconds": 0.1}
     result |= {"lm_flops": 1.0, "joules": 0.0, "cost_saved": 0.8, "pgr": 1.0}
-    found = read_result(result | {"mapped": 0.25, "lost": 1})
+    (tmp_path / "results.json").write_text(json.dumps([result | {"mapped": 0.25, "lost": 1}]))
+    (found,) = read_results(tmp_path)
     assert (found.substituted_actions, found.aborted) == (0.25, 1)
 
 
