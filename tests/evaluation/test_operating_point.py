@@ -79,6 +79,9 @@ def test_the_last_tuning_counts(run: Path) -> None:
     [
         ({"cost": 0.9}, r"does not fit its Switcher: cost: .* from 0\.02 to 0\.8, got 0\.9"),
         ({"cost": 0.01}, r"does not fit its Switcher: cost: .* got 0\.01"),
+        ({"cost": -0.1}, r"does not fit its Switcher: cost: .* got -0\.1"),
+        ({"budget": -1}, r"does not fit its Switcher: budget: .* got -1"),
+        ({"budget": 4}, r"does not fit its Switcher: .*budget.* 4"),
         ({"budget": "some"}, "budget"),
         ({"cost": "cheap"}, "cost"),
         ({"cost": None}, "cost"),

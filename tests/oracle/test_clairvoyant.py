@@ -179,6 +179,12 @@ def test_the_hull_spends_calls_where_they_win_most() -> None:
     assert [p.return_at_least for p in found.hull] == pytest.approx([0.0, 0.45, 0.95])
 
 
+def test_episodes_stand_in_the_order_of_their_seeds() -> None:
+    """A comparison pairs them with the episodes of a method, one by one."""
+    made = [replace(best([0.0, seed], [0, 1], [4, 2]), episode=seed) for seed in (3, 0, 2, 1)]
+    assert [limit.episode for limit in summed_up(made).episodes] == [0, 1, 2, 3]
+
+
 def test_what_is_not_known_to_be_reached_takes_all_calls_that_may_be_made() -> None:
     cut = EpisodeLimit(0, 1, False, [0.0, 0.5, 0.5], [0.0, 0.5, 1.0], [0, 1, 1], [4, 4, 4])
     assert cut.most_calls == [0, 1, 2]

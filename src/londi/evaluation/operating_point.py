@@ -63,8 +63,8 @@ def load_operating_point(training: TrainConfig, folder: Path) -> TrainConfig:
     if not file.is_file():
         return training
     found = read_record(file, TunedPoint)
-    tuned = replace(training, cost=found.cost, budget=found.budget)
     try:
+        tuned = replace(training, cost=found.cost, budget=found.budget)
         CostBudgetRange.of(tuned)
     except InvalidConfig as error:
         raise DamagedFile(f"{str(file)!r} does not fit its Switcher: {error}") from error

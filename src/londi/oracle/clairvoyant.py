@@ -167,7 +167,11 @@ class Explored:
 
 
 def summed_up(episodes: list[EpisodeLimit]) -> Limit:
-    """The means over these episodes."""
+    """The means over these episodes, put in the order of their seeds, as methods play them.
+
+    Copies of an environment that explore side by side leave them in another order.
+    """
+    episodes = sorted(episodes, key=lambda best: best.episode)
     most = len(episodes[0].at_least)
     made, taken = [best.calls for best in episodes], [best.most_calls for best in episodes]
     sides = [(best.at_most, calls) for best, calls in zip(episodes, taken, strict=True)]

@@ -53,11 +53,8 @@ def report(folder: Path) -> Path:
                 f"no frontier in {str(folder)!r}: it has no {name}; expected the folder of"
                 " `londi frontier`, once it has ended"
             )
-    try:
-        found, timelines = read_frontier(folder), read_timelines(folder)
-        text = page(asdict(found) | {"timelines": [asdict(line) for line in timelines]})
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        raise LondiError(f"the frontier in {str(folder)!r} is damaged") from error
+    found, timelines = read_frontier(folder), read_timelines(folder)
+    text = page(asdict(found) | {"timelines": [asdict(line) for line in timelines]})
     write_whole(folder / REPORT, [text])
     write_whole(folder / TABLE, [table(found)])
     plot_frontier(found, folder / PICTURE)
