@@ -189,9 +189,7 @@ def test_it_says_where_its_figures_are_from(opened: Callable[..., Page]) -> None
 def test_what_is_not_a_number_makes_no_empty_page(tmp_path: Path) -> None:
     broken = replace(FOUND.curves[0], apgr=Estimate(float("nan"), 0.0, 1.0))
     write_frontier(tmp_path, replace(FOUND, curves=[broken]), TOLD)
-    with pytest.raises(
-        LondiError, match=r"frontier\.json.*cost: expected a number, got no such key"
-    ):
+    with pytest.raises(LondiError, match="is damaged"):
         report(tmp_path)
     assert not (tmp_path / REPORT).exists()
 
@@ -223,7 +221,7 @@ def test_where_there_is_nothing_to_tell_it_says_so(tmp_path: Path) -> None:
         report(tmp_path)
     write_frontier(tmp_path, FOUND, TOLD)
     (tmp_path / "frontier.json").write_text(json.dumps({"env": "x"}))
-    with pytest.raises(LondiError, match="is damaged"):
+    with pytest.raises(LondiError, match=r"frontier\.json.*got no such key"):
         report(tmp_path)
     assert not (tmp_path / REPORT).exists()
 

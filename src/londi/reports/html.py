@@ -54,7 +54,10 @@ def report(folder: Path) -> Path:
                 " `londi frontier`, once it has ended"
             )
     found, timelines = read_frontier(folder), read_timelines(folder)
-    text = page(asdict(found) | {"timelines": [asdict(line) for line in timelines]})
+    try:
+        text = page(asdict(found) | {"timelines": [asdict(line) for line in timelines]})
+    except ValueError as error:  # a figure that is no number
+        raise LondiError(f"the frontier in {str(folder)!r} is damaged") from error
     write_whole(folder / REPORT, [text])
     write_whole(folder / TABLE, [table(found)])
     plot_frontier(found, folder / PICTURE)
