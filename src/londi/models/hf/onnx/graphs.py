@@ -8,7 +8,7 @@ of transformers. It does not know ONNX.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
@@ -238,18 +238,16 @@ def _relative_to(depth: Tensor, attentions: Iterable[nn.Module]) -> Iterator[Non
     """Let relative positions be differences of `depth`, in place of differences of places."""
     steps = (depth[:, None] - depth[None]).clamp(min=0)  # [N, N]
 
-    def bias_of(attention: Any) -> Any:
-        plain = attention.compute_bias
-
+    def bias_of(plain: Callable[..., Tensor]) -> Callable[..., Tensor]:
         def compute_bias(query_length: int, key_length: int, **options: object) -> Tensor:
-            whole: Tensor = plain(query_length, key_length, **options)  # [1, H, N, N]
+            whole = plain(query_length, key_length, **options)  # [1, H, N, N]
             return whole[:, :, :, 0][:, :, steps]  # by the distance from the first place
 
         return compute_bias
 
     changed: list[Any] = list(attentions)
     for attention in changed:
-        attention.compute_bias = bias_of(attention)
+        attention.compute_bias = bias_of(attention.compute_bias)
     try:
         yield
     finally:
