@@ -16,7 +16,7 @@ from londi.imitation.tokenizer import learn_tokenizer, new_model
 from londi.models.hf.seq2seq import Seq2SeqModel
 
 SLOW = frozenset((Path(__file__).parent / "slow.txt").read_text(encoding="utf-8").split())
-"""Tests that take more than a second; `scripts/slow` measures them."""
+"""Tests that take more than 0.3 seconds; `scripts/slow` measures them."""
 
 TINY = FinetuneConfig(
     env="londi/BabyAIText-GoToObjS4-v0",
