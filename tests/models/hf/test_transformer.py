@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,17 @@ def test_a_pad_token_beyond_the_embedding_is_not_used(make_lm: MakeLM) -> None:
     assert lm.tokenizer.pad_token_id >= lm.model.get_input_embeddings().weight.shape[0]
     again = Seq2SeqModel(lm.model, lm.tokenizer, "padded")
     assert [reply.action for reply in again.act(PROMPTS)] == first
+
+
+@pytest.mark.parametrize("choose", ["score", "generate"])
+def test_a_tokenizer_without_a_pad_token_plays_on(make_lm: MakeLM, choose: str) -> None:
+    lm = make_lm(choose=choose)
+    asked = [*PROMPTS, *(replace(prompt, actions=()) for prompt in PROMPTS)]
+    first = [reply.action for reply in lm.act(asked)]
+    lm.tokenizer.pad_token = None
+    assert lm.tokenizer.pad_token_id is None
+    again = Seq2SeqModel(lm.model, lm.tokenizer, "endless", choose=choose)  # type: ignore[arg-type]
+    assert [reply.action for reply in again.act(asked)] == first
 
 
 def test_what_cannot_be_counted_stops_no_game(
