@@ -1,13 +1,11 @@
 """The Switcher of a run as one file in ONNX's format; `londi.switching.exported` reads it.
 
-This file knows runs, networks and torch's exporter.
+This file knows runs and networks.
 """
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import onnx
 import torch
@@ -18,17 +16,16 @@ from londi.encoders.registry import make_encoder
 from londi.errors import InvalidConfig, LondiError, OutputExists, one_line
 from londi.evaluation.operating_point import load_operating_point
 from londi.evaluation.trainings import check_trained
+from londi.models.hf.onnx.trace import trace
 from londi.models.pair import ModelPair, load_pair
 from londi.models.provenance import ModelIdentity, check_provenance
 from londi.storage.atomic import replacing
 from londi.storage.runs import read_run
 from londi.switching.budget import Budget
-from londi.switching.exported import FORMAT, METADATA, ExportedModel, ExportedSwitcher
+from londi.switching.exported import FORMAT, METADATA, ExportedSwitcher
 from londi.switching.networks import masked_policy
 from londi.switching.observation import CONTEXT_NAMES
 from londi.switching.switcher import LearnedSwitcher, Switcher
-
-OPSET = 17
 
 
 def export(
@@ -76,18 +73,14 @@ def export(
             budget=Budget.of(training).calls,
             cost_range=(supported.low, supported.high) if supported else None,
             most_budget=supported.most if supported else None,
-            quick=_model(ModelIdentity.of(used.quick)),
-            deepthink=_model(ModelIdentity.of(used.deepthink)),
+            quick=ModelIdentity.of(used.quick),
+            deepthink=ModelIdentity.of(used.deepthink),
         )
         _write(switcher, made, file)
     finally:
         if pair is None:
             used.close()
     return made
-
-
-def _model(identity: ModelIdentity) -> ExportedModel:
-    return ExportedModel(identity.name, identity.fingerprint)
 
 
 class _Decision(nn.Module):
@@ -103,25 +96,17 @@ class _Decision(nn.Module):
 
 def _write(switcher: LearnedSwitcher, made: ExportedSwitcher, file: Path) -> None:
     observation = torch.zeros(3, made.features + len(made.context))
-    with TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
-        traced = Path(folder) / "switcher.onnx"
-        try:
-            torch.onnx.export(
-                _Decision(switcher.actor).eval(),
-                (observation, torch.ones(3, 2, dtype=torch.bool)),
-                traced,
-                dynamo=False,
-                opset_version=OPSET,
-                input_names=["observation", "allowed"],
-                output_names=["call_probability"],
-                dynamic_axes={
-                    name: {0: "B"} for name in ("observation", "allowed", "call_probability")
-                },
-            )
-        except Exception as error:  # whatever the exporter or a user's network raises
-            raise LondiError(f"this Switcher cannot be exported: {one_line(error)}") from error
-        graph = onnx.load(traced)
+    rows = {0: "B"}
+    try:
+        traced = trace(
+            _Decision(switcher.actor),
+            (observation, torch.ones(3, 2, dtype=torch.bool)),
+            {"observation": rows, "allowed": rows},
+            {"call_probability": rows},
+        )
+    except Exception as error:  # whatever the exporter or a user's network raises
+        raise LondiError(f"this Switcher cannot be exported: {one_line(error)}") from error
+    graph = onnx.load_model_from_string(traced)
     onnx.helper.set_model_props(graph, {METADATA: made.text()})
     with replacing(file) as aside:
         aside.write_bytes(graph.SerializeToString())

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from londi.errors import LondiError
 from londi.models.base import LanguageModel
-from londi.models.pair import ModelPair
 from londi.storage.atomic import write_whole
 from londi.storage.records import read_record
+
+if TYPE_CHECKING:  # it imports torch, which an exported Switcher does without
+    from londi.models.pair import ModelPair
 
 MODELS = "models.json"
 

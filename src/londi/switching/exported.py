@@ -16,25 +16,13 @@ import numpy as np
 from londi.config.kinds import Misfit, fitted
 from londi.errors import InvalidConfig, LondiError, UnknownName, one_line
 from londi.models.base import LanguageModel
+from londi.models.provenance import ModelIdentity
 from londi.types import Array
 
 METADATA = "londi"
 """Key of the metadata in the file."""
 FORMAT = 1
 """Version of the metadata."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExportedModel:
-    """A language model that the Switcher was trained with.
-
-    Attributes:
-        name: as the user named it.
-        fingerprint: identity of its answers; None where they are drawn.
-    """
-
-    name: str
-    fingerprint: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +51,8 @@ class ExportedSwitcher:
     budget: int | None
     cost_range: tuple[float, float] | None
     most_budget: int | None
-    quick: ExportedModel
-    deepthink: ExportedModel
+    quick: ModelIdentity
+    deepthink: ModelIdentity
 
     def text(self) -> str:
         """As it stands in the file."""
@@ -130,12 +118,13 @@ class ExportedGraph:
             LondiError: for such a model.
         """
         for trained, given in ((self.made.quick, quick), (self.made.deepthink, deepthink)):
-            if given is None or given.fingerprint is None or trained.fingerprint is None:
+            now = None if given is None else ModelIdentity.of(given)
+            if now is None or now.fingerprint is None or trained.fingerprint is None:
                 continue
-            if given.fingerprint.partition("+")[0] != trained.fingerprint:
+            if now.fingerprint != trained.fingerprint:
                 raise LondiError(
                     f"the Switcher in {self._where} was trained with the model {trained.name!r},"
-                    f" and {given.name!r} is another one: its weights or settings differ"
+                    f" and {now.name!r} is another one: its weights or settings differ"
                 )
 
     def run(self, observation: Array, allowed: Array) -> Array:

@@ -14,6 +14,7 @@ import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -149,17 +150,26 @@ class TransformerModel(ABC):
         if int8:
             to_int8(model)
         loaded = cls(model, tokenizer, path, **{**read_settings(path), **settings})
-        room, loaded.max_new_tokens = loaded.max_new_tokens, min(3, loaded.max_new_tokens)
         half = loaded.model.dtype != torch.float32
-        if depends_on_batch(loaded.act, loaded._choose == "generate", half):
+        with loaded.brief(3):
+            depends = depends_on_batch(loaded.act, loaded._choose == "generate", half)
+        if depends:
             loaded._batch_size = 1
             warnings.warn(
                 f"model {loaded.name!r}: its answers depend on the other prompts of a batch, so"
                 " that it is asked one prompt at a time",
                 stacklevel=2,
             )
-        loaded.max_new_tokens, loaded.reader.cut = room, 0
         return loaded
+
+    @contextmanager
+    def brief(self, most: int) -> Iterator[None]:
+        """Generate at most so many tokens meanwhile, and count no cut prompt: for a trial."""
+        room, self.max_new_tokens = self.max_new_tokens, min(most, self.max_new_tokens)
+        try:
+            yield
+        finally:
+            self.max_new_tokens, self.reader.cut = room, 0
 
     def save(self, folder: Path, dtype: torch.dtype = torch.float32) -> None:
         """Write weights (safetensors), tokenizer and settings into `folder`.

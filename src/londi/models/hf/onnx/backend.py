@@ -61,16 +61,13 @@ def use_backend(model: TransformerModel, backend: Backend) -> None:
 
 def _check_same(model: TransformerModel, engine: OnnxEngine) -> None:
     """Compare a few answers, alone and in a batch, with those of torch."""
-    room, model.max_new_tokens = model.max_new_tokens, min(4, model.max_new_tokens)
-    try:
+    with model.brief(4):
         tokens = model.reader.read(_SAMPLE)
         wanted = model.answer(_SAMPLE, tokens)
         found = engine.answer(_SAMPLE, tokens)
         alone = [
             engine.answer([prompt], [ids])[0] for prompt, ids in zip(_SAMPLE, tokens, strict=True)
         ]
-    finally:
-        model.max_new_tokens, model.reader.cut = room, 0
     for want, *others in zip(wanted, found, alone, strict=True):
         for other in others:
             if not _same(want, other):

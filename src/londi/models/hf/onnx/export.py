@@ -1,6 +1,6 @@
 """Graphs of a model in ONNX: exported once, kept in a folder of the cache.
 
-This file knows torch's exporter and the folder. It does not know how a graph is used.
+This file knows what a graph takes and gives, and the folder. It does not know how a graph is used.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ import hashlib
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import torch
@@ -23,20 +22,20 @@ from transformers import PreTrainedModel
 from londi.errors import LondiError, ModelError, one_line
 from londi.models.hf.loading import quiet
 from londi.models.hf.onnx.graphs import Decode, Forward, Output, Read
+from londi.models.hf.onnx.trace import Axes, trace
 from londi.storage.atomic import replacing
 
 T = TypeVar("T")
 
 FOLDER = Path("~/.cache/londi/onnx")
 """Folder of exported graphs."""
-OPSET = 17
 _FORMAT = 3
 """Version of this file's graphs; those of another version are exported anew."""
 _LARGEST = 2**31 - 2**20
 """Bytes that one graph can hold: a limit of its format."""
 
 _PROMPT = {0: "B", 1: "L"}
-_TREE: Mapping[str, dict[int, str]] = {
+_TREE: Axes = {
     "mask": _PROMPT,
     "nodes": {0: "B", 1: "N"},
     "depth": {0: "N"},
@@ -129,30 +128,13 @@ def _example(forward: Forward) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
 
 
 def _exported(
-    module: Read | Decode,
-    given: tuple[Tensor, ...],
-    inputs: Mapping[str, dict[int, str]],
-    outputs: Mapping[str, dict[int, str]],
+    module: Read | Decode, given: tuple[Tensor, ...], inputs: Axes, outputs: Axes
 ) -> bytes:
     size = sum(weight.nbytes for weight in module.parameters())
     if size > _LARGEST:
         raise ModelError(f"its weights take {size:,} bytes, and a graph at most {_LARGEST:,}")
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "graph.onnx"
-        with _exportable(module.model):
-            # The exporter that traces: the other one takes ten times as long and needs two more
-            # packages.
-            torch.onnx.export(
-                module.eval(),
-                given,
-                file,
-                dynamo=False,
-                opset_version=OPSET,
-                input_names=list(inputs),
-                output_names=list(outputs),
-                dynamic_axes={**inputs, **outputs},
-            )
-        return file.read_bytes()
+    with _exportable(module.model):
+        return trace(module, given, inputs, outputs)
 
 
 @contextmanager
@@ -163,23 +145,12 @@ def _exportable(model: PreTrainedModel) -> Iterator[None]:
         ModelError: if the exporter or the model's forward pass fails inside.
     """
     before = model.config._attn_implementation
-    log = torch._C._jit_onnx_log
     with quiet(), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.set_attn_implementation("eager")
-        torch._C._jit_onnx_log = _silent  # on a failure it prints the whole graph
         try:
             yield
         except Exception as error:  # whatever a library raises
             raise ModelError(f"the export failed: {one_line(error)}") from error
         finally:
-            torch._C._jit_onnx_log = log
             model.set_attn_implementation(before)
-
-
-def _silent(*told: object) -> None:
-    """Print nothing."""
-    del told
-
-
-__all__ = ["export_decode", "export_read", "stored"]
