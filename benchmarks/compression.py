@@ -25,7 +25,7 @@ from londi.envs.prompt import Prompt
 from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds
 from londi.evaluation.evaluate import play, summary
-from londi.evaluation.metrics import Episode, call_rate
+from londi.evaluation.results import Episode, call_rate
 from londi.models.base import LanguageModel, unwrap
 from londi.models.hf.transformer import TransformerModel
 from londi.models.meter import MeteredModel

@@ -24,7 +24,8 @@ from londi.envs.seeds import held_out_seeds
 from londi.evaluation.comparison import played_file
 from londi.evaluation.curves import read_frontier
 from londi.evaluation.evaluate import play, read_played, summary
-from londi.evaluation.metrics import Episode, bootstrap, call_rate
+from londi.evaluation.metrics import bootstrap
+from londi.evaluation.results import Episode, call_rate
 from londi.models.pair import load_pair
 from londi.storage.runs import read_run
 from londi.switching.budget import Budget

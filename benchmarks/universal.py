@@ -20,7 +20,8 @@ from londi.config import EvaluateConfig, SweepConfig, TrainConfig
 from londi.config.settings import make_config
 from londi.envs.scienceworld.simulator import warm
 from londi.evaluation.evaluate import read_played, write_played
-from londi.evaluation.metrics import Episode, bootstrap_difference, call_rate
+from londi.evaluation.metrics import bootstrap_difference
+from londi.evaluation.results import Episode, call_rate
 from londi.evaluation.sweep import PLAYED, RUNS, play_held_out
 from londi.storage.runs import read_run
 

@@ -12,8 +12,19 @@ from londi.types import CostBudget, Reply, Step, Usage, renamed
 
 
 def test_work_adds_up() -> None:
-    total = Usage(1, 20, 0.5, 1e9, 3.0) + Usage(2, 30, 0.25, 2e9, 4.0)
-    assert total == Usage(calls=3, tokens=50, seconds=0.75, flops=3e9, joules=7.0)
+    one = Usage(1, 20, 0.5, 1e9, 3.0, 0.25, 2, 8, 4)
+    total = one + Usage(2, 30, 0.25, 2e9, 4.0, 0.125, 3, 5, 6)
+    assert total == Usage(
+        calls=3,
+        tokens=50,
+        seconds=0.75,
+        flops=3e9,
+        joules=7.0,
+        cpu_seconds=0.375,
+        output_tokens=5,
+        cached_tokens=13,
+        cache_write_tokens=10,
+    )
     assert total + Usage() == total
 
 

@@ -23,14 +23,20 @@ Info = dict[str, Any]
 class Usage:
     """Language-model work that was spent.
 
+    An answer from londi's cache is charged what it took when it was made, so that methods stay
+    comparable.
+
     Attributes:
         calls: prompts answered.
-        tokens: prompt tokens read.
-        seconds: wall seconds inside the model, which are GPU-seconds where it runs on one; an
-            answer from the cache is charged what it took when it was made, so that methods stay
-            comparable.
+        tokens: prompt tokens, those that a provider had in its cache included.
+        seconds: wall seconds inside the model.
         flops: floating-point operations, two for each multiply-add.
         joules: energy of the GPU, by its own counter; 0 on a CPU.
+        cpu_seconds: processor seconds inside the model: those of the CPU, which a busy machine does
+            not lengthen, or the GPU's where the model runs on one.
+        output_tokens: tokens of the answer, its end token included.
+        cached_tokens: prompt tokens that a provider had in its cache.
+        cache_write_tokens: prompt tokens that a provider put into its cache.
     """
 
     calls: int = 0
@@ -38,6 +44,10 @@ class Usage:
     seconds: float = 0.0
     flops: float = 0.0
     joules: float = 0.0
+    cpu_seconds: float = 0.0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -46,6 +56,10 @@ class Usage:
             self.seconds + other.seconds,
             self.flops + other.flops,
             self.joules + other.joules,
+            self.cpu_seconds + other.cpu_seconds,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
         )
 
 

@@ -27,15 +27,17 @@ def printed(capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.parametrize("budget", [None, 4])
 @pytest.mark.parametrize("joules", [0.0, 12345.6])
 def test_results_fit(budget: int | None, joules: float, capsys: pytest.CaptureFixture[str]) -> None:
+    spent = {"lm_cpu_seconds": 12.3456, "seconds": 123.4, "calls": 14.2, "currency": "USD"}
+    spent |= {"money": 1.25, "money_saved": 0.5, "bill": 2.5}
     lines = [
-        (r.method, replace(r, budget=budget, joules=joules, pgr=0.5, lm_seconds=12.3456))
+        (r.method, replace(r, budget=budget, joules=joules, pgr=0.5, **spent))  # type: ignore[arg-type]
         for r in evaluation()
     ]
     print_results("BabyAI, 200 episodes", "method", lines)
     out = printed(capsys)
-    for text in ("deepthink", "0.750..0.840", "70%"):
+    for text in ("deepthink", "0.750..0.840", "70%", "12,346", "123,400", "14,200", "1,250"):
         assert text in out
-    assert ("12345.6 J" in out) == bool(joules)
+    assert ("12,345,600" in out) == ("joules" in out) == bool(joules)
     assert ("over budget:" in out) == (budget is not None)
 
 

@@ -22,7 +22,7 @@ from londi.evaluation.curves import (
     read_timelines,
     write_frontier,
 )
-from londi.evaluation.metrics import Result
+from londi.evaluation.results import Result
 
 RESULT = Result(
     method="londi",

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from londi import Budget, EvaluateConfig, TrainConfig
+from londi.errors import UnknownName
 from londi.evaluation.evaluate import (
     METHODS,
     Evaluation,
@@ -24,7 +25,7 @@ from londi.evaluation.evaluate import (
     write_results,
     write_steps,
 )
-from londi.evaluation.metrics import call_rate
+from londi.evaluation.results import call_rate
 from londi.models.pair import ModelPair
 from londi.switching.switcher import ConstantSwitcher, Switcher, ThresholdSwitcher
 from playthings import LENGTH, Corridor, deepthink, quick
@@ -115,6 +116,43 @@ def test_the_figures_are_those_of_the_corridor(evaluation: Evaluation) -> None:
     )
 
 
+def test_the_account_of_an_evaluation(evaluation: Evaluation) -> None:
+    by_method = {r.method: r for r in results([evaluation])}
+    londi, deepthink = by_method["londi"], by_method["deepthink"]
+    assert deepthink.calls == LENGTH
+    assert londi.calls == pytest.approx(LENGTH * londi.call_rate)
+    for found in by_method.values():
+        # End to end there is more than the models, which are charged a millisecond a call.
+        assert found.seconds and found.lm_seconds < found.seconds < found.lm_seconds + 1.0
+    assert londi.money is None, "models of one's own have no prices"
+
+
+def test_prices_that_are_given_are_applied() -> None:
+    training = TrainConfig(env="the corridor", cost=0.1, cache="none")
+    config = EvaluateConfig(
+        episodes=6, validation_episodes=5, price="quick=1,deepthink=10", failure_price=0.5
+    )
+    found = play_methods(training, ThresholdSwitcher(0.8), config, toy())
+    for made in results([found]):
+        played = [e for run in [summary(found.played[made.method])] for e in run]
+        tokens = [(e.quick.tokens, e.deepthink.tokens) for e in played]
+        assert made.money == pytest.approx(sum(q + 10 * d for q, d in tokens) / 6e6)
+        assert made.bill == pytest.approx(made.money + 0.5 * (1 - made.success_rate))
+
+
+def test_a_price_that_is_missing_is_said_before_anybody_plays(tmp_path: Path) -> None:
+    (tmp_path / "prices.yaml").write_text("models: {quick: {input: 1}}")
+    config = EvaluateConfig(episodes=6, price=str(tmp_path / "prices.yaml"))
+    with pytest.raises(UnknownName, match="model without a price 'deepthink'"):
+        play_methods(
+            TrainConfig(env="the corridor", cost=0.1, cache="none"),
+            ThresholdSwitcher(0.8),
+            config,
+            toy(),
+            on_episode=lambda done, method: pytest.fail("an episode was played"),
+        )
+
+
 def test_the_ends_of_the_scale_have_no_budget() -> None:
     training = TrainConfig(env="the corridor", cost=0.1, cache="none", budget=1)
     config = EvaluateConfig(episodes=10, validation_episodes=5)
@@ -145,6 +183,7 @@ def test_what_is_written_can_be_read(evaluation: Evaluation, tmp_path: Path) -> 
         "method": "quick",
         "propensity": 1.0,
         "remaining": None,
+        "seconds": first.seconds,
     }
     assert sorted(path.name for path in tmp_path.iterdir()) == ["episodes.jsonl", "results.json"]
 

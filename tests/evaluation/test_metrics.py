@@ -1,10 +1,8 @@
-"""The figures of an evaluation, against numbers worked out by hand."""
+"""Metrics against numbers worked out by hand."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import sqrt
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,134 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from londi.evaluation.metrics import (
-    Episode,
-    Result,
     apgr,
     apgr_routellm,
     bootstrap,
     bootstrap_difference,
-    call_rate,
     cpt,
     iqm,
     pgr,
-    result,
 )
-from londi.types import Step, Usage
 
 NORMAL = 1.959964
 """Standard deviations from the middle of a normal distribution to the end of its 95%."""
-
-
-def step(t: int, **values: Any) -> Step:
-    plain: dict[str, Any] = {
-        "episode": 42,
-        "t": t,
-        "choice": 0,
-        "action": "go forward",
-        "quick_action": None,
-        "deepthink_action": None,
-        "reward": 0.0,
-        "terminated": False,
-        "truncated": False,
-        "success": False,
-        "remaining": 2.0,
-        "overspent": False,
-        "quick": Usage(),
-        "deepthink": Usage(),
-    }
-    return Step(**plain | values)
-
-
-def episode(seed: int, total: float, steps: int = 10, calls: int = 0, **values: Any) -> Episode:
-    plain: dict[str, Any] = {"success": False, "overspent": 0, "lm_seconds": 0.0, "lm_flops": 0.0}
-    return Episode(seed=seed, total=total, steps=steps, calls=calls, **plain | values)
-
-
-def figures(played: Any, quick: Any, deepthink: Any, **values: Any) -> Result:
-    plain: dict[str, Any] = {"env": "londi/X-v0", "cost": 0.1, "budget": None, "seed": (0,)}
-    return result("londi", played, quick, deepthink, **plain | values)
-
-
-# One episode.
-
-
-def test_an_episode_in_numbers() -> None:
-    steps = [
-        step(0, quick=Usage(1, 50, 0.5, 100.0), reward=-0.25),
-        # QUICK was asked for what the Switcher sees, and DEEPTHINK acted: both are paid.
-        step(1, choice=1, quick=Usage(1, 50, 0.25, 100.0), deepthink=Usage(1, 50, 2.0, 1000.0)),
-        step(2, choice=1, deepthink=Usage(1, 50, 4.0, 1000.0), overspent=True),
-        step(3, quick=Usage(1, 50, 0.25, 100.0), reward=1.0, terminated=True, success=True),
-    ]
-    assert Episode.of(steps) == Episode(
-        seed=42,
-        total=0.75,
-        success=True,
-        steps=4,
-        calls=2,
-        overspent=1,
-        lm_seconds=7.0,
-        lm_flops=2300.0,
-        quick_tokens=150,
-        deepthink_tokens=100,
-    )
-
-
-def test_an_episode_that_is_cut_off_ends_as_its_last_step_says() -> None:
-    steps = [step(0, success=True), step(1, truncated=True)]
-    assert Episode.of(steps) == episode(42, 0.0, steps=2)
-
-
-# One method.
-
-
-QUICK = [[episode(1, 0.0, 20), episode(2, 0.4, 10)]]
-DEEPTHINK = [[episode(1, 1.0, 5, 5), episode(2, 0.6, 15, 15)]]
-
-
-def test_the_figures_of_a_method() -> None:
-    played = [
-        [
-            episode(1, 0.9, 8, 2, success=True, lm_seconds=1.0, lm_flops=10.0),
-            episode(2, 0.3, 12, 3, lm_seconds=2.0, lm_flops=20.0, overspent=1),
-        ],
-        [
-            episode(1, 0.7, 10, 1, success=True, lm_seconds=3.0, lm_flops=30.0),
-            episode(2, 0.5, 20, 4, success=True, lm_seconds=6.0, lm_flops=40.0),
-        ],
-    ]
-    made = figures(played, QUICK, DEEPTHINK, cost=0.05, budget=4, seed=(3, 5))
-    assert (made.method, made.env, made.cost, made.budget) == ("londi", "londi/X-v0", 0.05, 4)
-    assert made.seed == (3, 5) and made.episodes == 2
-    assert made.return_mean == pytest.approx(0.6)  # (0.9 + 0.3 + 0.7 + 0.5) / 4
-    assert made.success_rate == 0.75
-    assert made.call_rate == pytest.approx(10 / 50)  # over all steps, not the mean of four rates
-    assert made.overspent == 0.25
-    assert made.lm_seconds == pytest.approx(3.0)
-    assert made.lm_flops == pytest.approx(25.0)
-    # 2.5 calls an episode where always-DEEPTHINK makes 10.
-    assert made.cost_saved == pytest.approx(0.75)
-    # QUICK has 0.2, DEEPTHINK 0.8.
-    assert made.pgr == pytest.approx((0.6 - 0.2) / (0.8 - 0.2))
-    low, high = made.return_ci
-    assert 0.3 <= low < 0.6 < high <= 0.9
-
-
-def test_quick_and_deepthink_are_the_ends_of_the_scale() -> None:
-    quick = figures(QUICK, QUICK, DEEPTHINK)
-    assert (quick.call_rate, quick.cost_saved, quick.pgr) == (0.0, 1.0, 0.0)
-    deepthink = figures(DEEPTHINK, QUICK, DEEPTHINK)
-    assert (deepthink.call_rate, deepthink.cost_saved, deepthink.pgr) == (1.0, 0.0, 1.0)
-
-
-def test_more_calls_than_deepthinks_own_save_less_than_nothing() -> None:
-    wanders = [[episode(1, 0.2, 50, 30), episode(2, 0.2, 50, 10)]]
-    assert figures(wanders, QUICK, DEEPTHINK).cost_saved == pytest.approx(1 - 40 / 20)
-
-
-def test_the_call_rate_weighs_steps_and_not_episodes() -> None:
-    assert call_rate([[episode(1, 0.0, 90, 0), episode(2, 0.0, 10, 10)]]) == pytest.approx(0.1)
-    assert call_rate([[episode(1, 0.0, 30, 3)], [episode(1, 0.0, 10, 7)]]) == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize(
@@ -159,32 +40,6 @@ def test_the_performance_gap_recovered(
     value: float, quick: float, deepthink: float, expected: float | None
 ) -> None:
     assert pgr(value, quick, deepthink) == expected
-
-
-def test_without_a_gap_nothing_is_recovered() -> None:
-    level = [[replace(e, total=0.5) for e in DEEPTHINK[0]]]
-    quick = [[replace(e, total=0.5) for e in QUICK[0]]]
-    assert figures(level, quick, level).pgr is None
-
-
-def test_methods_that_played_other_episodes_are_not_compared() -> None:
-    other = [[episode(1, 0.0, 20), episode(3, 0.4, 10)]]
-    swapped = [QUICK[0][::-1]]
-    for wrong in (other, swapped, [QUICK[0][:1]]):
-        for trio in (
-            (wrong, QUICK, DEEPTHINK),
-            (QUICK, wrong, DEEPTHINK),
-            (QUICK, QUICK, wrong),
-            (QUICK, wrong, wrong),
-        ):
-            with pytest.raises(ValueError, match="every method must play the same episodes"):
-                figures(*trio)
-
-
-def test_training_seeds_that_played_other_episodes_are_not_averaged() -> None:
-    played = [QUICK[0], [episode(1, 0.0), episode(3, 0.0)]]
-    with pytest.raises(ValueError, match="every training seed must play the same episodes"):
-        figures(played, QUICK, DEEPTHINK)
 
 
 # The interval.

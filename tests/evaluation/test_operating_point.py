@@ -65,6 +65,9 @@ def test_the_point_lies_beside_the_weights_with_all_that_was_found(run: Path) ->
         "call_rate": 0.21,
         "calls": 0.8,
         "money": 1.5,
+        "quick": None,
+        "deepthink": None,
+        "londi": None,
     }
 
 

@@ -23,7 +23,7 @@ from londi.encoders.quick import QuickEncoder
 from londi.envs.prompt import Prompt
 from londi.errors import InvalidConfig, LondiError, OutputExists
 from londi.evaluation.evaluate import METHODS, evaluate, play, played_there, results
-from londi.evaluation.metrics import Result
+from londi.evaluation.results import Result
 from londi.learning.statistics import PROGRESS, Progress
 from londi.learning.trainer import train
 from londi.models.hf.seq2seq import Seq2SeqModel

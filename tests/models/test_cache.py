@@ -43,6 +43,7 @@ def test_a_hit_is_the_reply_that_was_given(lm: Counting, prompts: list[Prompt]) 
     [
         Reply('größer\nand "quoted" \x00', -0.1 - 0.2, 1 / 3, Usage(1, 17, 1e-9, 1.5e18)),
         Reply("", 0.0, 1.0, Usage()),
+        Reply("x", -1.0, 0.5, Usage(1, 9, 0.5, 1e9, 2.0, 0.25, 3, 4, 5)),
         # The bytes of an embedding may look like the end of a line.
         Reply("x", -1.0, 0.5, Usage(1), np.frombuffer(b"\n\n\n\n\n{}\n", np.float32)),
         Reply("x", -1.0, 0.5, Usage(1), np.array([1e30, -0.0], np.float32)),

@@ -14,7 +14,7 @@ from londi.evaluation.curves import (
     Replay,
     ReplayStep,
 )
-from londi.evaluation.metrics import Result
+from londi.evaluation.results import Result
 
 COSTS = (0.001, 0.01, 0.04)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from londi.evaluation.metrics import Result
+from londi.evaluation.results import Result
 from londi.reports.plot import PLOT, plot
 
 COLOURS = {

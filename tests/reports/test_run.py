@@ -14,7 +14,11 @@ from reports.trainings import reports
 
 
 def test_the_page_has_figures_and_pictures_and_loads_nothing(tmp_path: Path) -> None:
-    results = [replace(r, lm_seconds=0.1 + r.call_rate, pgr=0.8) for r in evaluation()]
+    results = [
+        replace(r, lm_cpu_seconds=0.1 + r.call_rate, pgr=0.8, money=0.001 * (1 + r.call_rate))
+        for r in evaluation()
+    ]
+    results[-1] = replace(results[-1], money_saved=0.35, currency="USD")
     plot(results, tmp_path / PLOT)
     plot_training(reports(9), tmp_path / TRAINING)
     lines = [(r.method, r) for r in results]
@@ -26,7 +30,11 @@ def test_the_page_has_figures_and_pictures_and_loads_nothing(tmp_path: Path) -> 
     # Calls and seconds are saved by different shares; each is named.
     assert "of DEEPTHINK’s calls saved</dt><dd>70%" in head
     assert "of the seconds in the models saved</dt><dd>64%" in head
-    assert re.findall(r"<tr[^>]*><td>(\w+)", text) == [r.method for r in results]
+    assert "of the money saved</dt><dd>35%" in head
+    assert re.findall(r"<tr[^>]*><td>(\w+)", text) == [r.method for r in results] * 2
+    # The account: 1,000 episodes, and what is saved of them.
+    assert '<th scope="col">money, USD</th>' in text and "<td>1.30<small>35%</small>" in text
+    assert "always DEEPTHINK takes" in text
 
 
 def test_the_page_of_a_training_alone(tmp_path: Path) -> None:

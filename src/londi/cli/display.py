@@ -11,12 +11,12 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from londi.evaluation.curves import Estimate, Frontier
-    from londi.evaluation.metrics import Result
+    from londi.evaluation.results import Result
     from londi.oracle.clairvoyant import Limit
 
 
 def print_results(title: str, head: str, lines: Sequence[tuple[str, Result]]) -> None:
-    """Print the figures of results, one a line.
+    """Print the figures of results, one a line, and the account of what each spends.
 
     Args:
         title: over the table.
@@ -24,9 +24,7 @@ def print_results(title: str, head: str, lines: Sequence[tuple[str, Result]]) ->
         lines: names and results.
     """
     capped = any(r.budget is not None for _, r in lines)
-    powered = any(r.joules for _, r in lines)
     heads = ["return, 95%\ninterval", "success", "call\nrate", "calls\nsaved", "PGR"]
-    heads += ["LM ms, J /\nepisode" if powered else "LM ms /\nepisode"]
     table = _table(title, head, heads + ["over\nbudget"] * capped)
     for name, r in lines:
         low, high = r.return_ci
@@ -36,7 +34,6 @@ def print_results(title: str, head: str, lines: Sequence[tuple[str, Result]]) ->
             f"{r.call_rate:.3f}",
             f"{r.cost_saved:.0%}",
             "-" if r.pgr is None else f"{r.pgr:.2f}",
-            f"{1000 * r.lm_seconds:.1f}" + (f"\n{r.joules:.1f} J" if powered else ""),
         ]
         over = "-" if r.budget is None else f"{r.exceeded:.1%}\n({r.overspent:.2f})"
         table.add_row(name, *cells, *[over] * capped)
@@ -49,6 +46,26 @@ def print_results(title: str, head: str, lines: Sequence[tuple[str, Result]]) ->
                 f"{name}: {r.substituted_actions:.1%} of the actions were unknown and replaced by"
                 f" the closest valid ones; {r.aborted} of {r.episodes * len(r.seed)} episodes lost"
             )
+    print_account(head, lines)
+
+
+def print_account(head: str, lines: Sequence[tuple[str, Result]]) -> None:
+    """Print what 1,000 episodes take, and the share that is saved against DEEPTHINK alone."""
+    from londi.reports.account import EPISODES, SAVED, columns, deepthink_of, sentence
+
+    found = [r for _, r in lines]
+    shown, deepthink = columns(found), deepthink_of(found)
+    heads = [column.head.replace(" in ", "\nin ").replace(" end ", "\nend ") for column in shown]
+    table = _table(f"\n{EPISODES:,} episodes", head, [h.replace(", ", ",\n") for h in heads])
+    for name, r in lines:
+        saved = [column.saved(r, deepthink) if deepthink else "" for column in shown]
+        cells = [f"{c.cell(r)}\n{s}".strip() for c, s in zip(shown, saved, strict=True)]
+        table.add_row(name, *cells)
+    Console().print(table)
+    if deepthink:
+        print(SAVED)
+    if text := sentence(found):
+        Console(highlight=False, markup=False).print(text)
 
 
 def print_curves(found: Frontier) -> None:

@@ -19,20 +19,22 @@ def _arguments(parser: ArgumentParser) -> None:
 
 
 def _run(given: Namespace) -> int:
+    from londi.cli.display import print_results
     from londi.evaluation.tune import tune
     from londi.reports.progress import Bar
     from londi.storage.runs import read_run
 
     config, folder = config_of(given, TuneConfig), as_path(given.run)
     training = read_run(folder, TrainConfig)
-    with Bar("tuning", config.points + 2, quiet=given.quiet) as bar:
+    with Bar("tuning", config.points + 3, quiet=given.quiet) as bar:
         found = tune(training, folder, config, on_point=bar.show)
     low, high = found.cost_interval
-    money = "" if found.money is None else f", money {found.money:.3g} an episode"
+    ends = [(r.method, r) for r in (found.quick, found.deepthink, found.londi) if r]
+    print_results(f"{training.env}, {found.episodes} validation episodes", "method", ends)
     print(
         f"{found.wanted}: c = {found.cost:.4g} (95% {low:.4g} .. {high:.4g}), budget"
         f" {found.budget}: return {found.return_mean:.3f}, call rate {found.call_rate:.3f},"
-        f" {found.calls:.2f} calls an episode{money} on {found.episodes} validation episodes"
+        f" {found.calls:.2f} calls an episode"
     )
     print(f"londi evaluate {folder} will play there")
     return 0
@@ -48,6 +50,6 @@ VERB = Verb(
     examples=(
         "londi tune runs/universal --call-rate 0.3",
         "londi tune runs/universal --keep-return 0.98",
-        "londi tune runs/universal --price quick=0.1,deepthink=2.0",
+        "londi tune runs/universal --price quick=0.1/0.4,deepthink=2/8",
     ),
 )

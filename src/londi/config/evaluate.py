@@ -10,15 +10,15 @@ from londi.config.base import (
     MOST_ENVS,
     MOST_EPISODES,
     MOST_SEED,
-    Settings,
     check,
     check_budget,
 )
+from londi.config.prices import PriceSettings
 from londi.types import Values
 
 
 @dataclass(frozen=True)
-class EvaluateConfig(Settings):
+class EvaluateConfig(PriceSettings):
     """Play held-out episodes with QUICK, DEEPTHINK, the baselines and the trained Switcher."""
 
     episodes: int = 500

@@ -10,10 +10,10 @@ from londi.config.base import (
     MOST_EPISODES,
     MOST_SEED,
     MOST_STEPS,
-    Settings,
     check,
     check_name,
 )
+from londi.config.prices import PriceSettings
 from londi.errors import InvalidConfig
 
 METHODS = (
@@ -32,7 +32,7 @@ METHODS = (
 
 
 @dataclass(frozen=True)
-class FrontierConfig(Settings):
+class FrontierConfig(PriceSettings):
     """Compare universal Switchers with baselines at all call rates, and with the best possible."""
 
     runs: list[str] = field(default_factory=list)

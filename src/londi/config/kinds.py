@@ -185,6 +185,8 @@ def _inner(place: str, value: object, kind: object) -> Any:
         return fitted(value, kind)
     except Misfit as error:
         raise error.below(place) from None
+    except LondiError as error:  # a record within refuses its values
+        raise InvalidConfig(f"{place}: {error}") from error
 
 
 def _fields(kind: type) -> tuple[Field[object], ...]:

@@ -85,7 +85,7 @@ def make_config(kind: type[Config], values: Mapping[str, object], where: str = "
             raise UnknownName(f"{where}key", str(name), names)
     try:
         return record(kind, values)
-    except (Misfit, InvalidConfig) as error:
+    except (Misfit, InvalidConfig, UnknownName) as error:
         raise InvalidConfig(f"{where}{error}") from error
 
 

@@ -14,6 +14,7 @@ from londi.config.base import (
     check,
     check_budget,
 )
+from londi.config.prices import FORM, check_price
 from londi.errors import InvalidConfig
 
 
@@ -27,7 +28,8 @@ class TuneConfig(Settings):
     """Target for the return as a share of DEEPTHINK's, reached with as few calls as possible; 0.99
     if prices are given and nothing else."""
     price: str = ""
-    """Price of a million input tokens of each model, such as `quick=0.1,deepthink=2.0`."""
+    """Prices of a million input / output tokens of each model, such as
+    `quick=0.1/0.4,deepthink=2/8`, a YAML file of prices, or `genai-prices`."""
     worth: float | None = None
     """Value of a return of 1, in the currency of `price`; the value of the return less the price of
     the tokens is then made as large as possible."""
@@ -64,27 +66,6 @@ class TuneConfig(Settings):
                 "expected what to tune for: --call_rate, --keep_return, --budget or --price"
             )
         if self.worth is not None and not self.price:
-            raise InvalidConfig("worth: expected prices as well, such as quick=0.1,deepthink=2.0")
+            raise InvalidConfig(f"worth: expected prices as well, such as {FORM}")
         check_budget(self.budget)
-        _ = self.prices
-
-    @property
-    def prices(self) -> dict[str, float]:
-        """`price` by model; empty if none is given.
-
-        Raises:
-            InvalidConfig: if `price` is not two prices.
-        """
-        if not self.price:
-            return {}
-        parts = [part.split("=") for part in self.price.replace(" ", "").split(",")]
-        try:
-            found = {name: float(value) for name, value in parts}
-            good = len(parts) == 2 and all(0 <= value < INF for value in found.values())
-        except ValueError:
-            good = False
-        if not good or found.keys() != {"quick", "deepthink"}:
-            raise InvalidConfig(
-                f"price: expected two such as quick=0.1,deepthink=2.0, got {self.price!r}"
-            )
-        return found
+        check_price(self.price)

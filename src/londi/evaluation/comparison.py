@@ -19,6 +19,7 @@ from londi.baselines.registry import (
     OperatingPoint,
 )
 from londi.config import FrontierConfig, TrainConfig
+from londi.config.prices import find_prices
 from londi.envs.memoized import memoized
 from londi.envs.seeds import held_out_seeds, validation_seeds
 from londi.errors import InvalidConfig, LondiError
@@ -26,7 +27,8 @@ from londi.evaluation.curves import (
     CurvePoint,
 )
 from londi.evaluation.evaluate import play, read_played, summary, write_played
-from londi.evaluation.metrics import Episode, iqm, result
+from londi.evaluation.metrics import iqm
+from londi.evaluation.results import Episode, result
 from londi.evaluation.trainings import check_trained, read_trainings
 from londi.models.pair import ModelPair, load_pair
 from londi.models.provenance import check_provenance
@@ -71,6 +73,8 @@ class Comparison:
             check_provenance(run, self.pair)
         # The settings of a method mostly take the same ways through an episode.
         self.pair.make = memoized(self.pair.make)
+        names = self.pair.quick.name, self.pair.deepthink.name
+        self._prices = find_prices(config.price, *names, config.failure_price)
         self.benches = [
             BaselineContext(
                 folder / "learned" / f"seed={training.seed}",
@@ -175,6 +179,7 @@ class Comparison:
                 cost=candidates[k].cost,
                 budget=budget,
                 seed=tuple(training.seed for training in self.trainings[: len(runs)]),
+                prices=self._prices,
             )
             returns = np.array([[e.total for e in run] for run in runs])
             points.append(CurvePoint(candidates[k].setting, found, iqm(returns)))

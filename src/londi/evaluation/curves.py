@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from londi.evaluation.metrics import Result
+from londi.evaluation.results import Result
 from londi.storage.atomic import write_whole
 from londi.storage.records import read_record
 from londi.types import renamed

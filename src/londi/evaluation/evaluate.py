@@ -6,6 +6,7 @@ This file knows how episodes are played and compared, not how anything was train
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -17,12 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from londi.config import EvaluateConfig, TrainConfig
+from londi.config.prices import Prices, find_prices
 from londi.encoders.registry import make_encoder
 from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds, validation_seeds
 from londi.errors import InvalidConfig
-from londi.evaluation.metrics import Episode, Played, Result, call_rate, result
 from londi.evaluation.operating_point import load_operating_point
+from londi.evaluation.results import Episode, Played, Result, call_rate, former_episode, result
 from londi.models.pair import ModelPair, load_pair
 from londi.models.provenance import check_provenance
 from londi.storage.atomic import write_whole
@@ -48,14 +50,26 @@ TRIES = 8
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A step as it was played, with the probability of its choice."""
+    """A step as it was played.
+
+    Attributes:
+        step: the step.
+        propensity: the probability of its choice.
+        seconds: wall seconds end to end: the models' as they are charged, and a share of what the
+            batch took around them for environments, encoder, Switcher and cache.
+    """
 
     step: Step
     propensity: float
+    seconds: float
 
     def row(self, method: str) -> StateDict:
         """As a line of `episodes.jsonl`; without a cap `remaining` is null."""
-        row = asdict(self.step) | {"method": method, "propensity": self.propensity}
+        row = asdict(self.step) | {
+            "method": method,
+            "propensity": self.propensity,
+            "seconds": self.seconds,
+        }
         if not np.isfinite(self.step.remaining):
             row["remaining"] = None
         return row
@@ -104,18 +118,26 @@ def play(
     played: dict[int, list[Record]] = {episode: [] for episode in episodes}
     decide = partial(switcher.decide, rng=rng)
     with closing(env):
+        clock, inside = time.perf_counter(), pair.seconds
         for seen in rollout(env, decide, *env.reset(options={"episodes": episodes})):
+            around = time.perf_counter() - clock - (pair.seconds - inside)
+            around /= sum(step is not None for step in seen.steps)
             for step, propensity in zip(seen.steps, seen.decision.propensity, strict=True):
                 if step is not None:
-                    played[step.episode].append(Record(step, float(propensity)))
+                    seconds = around + step.quick.seconds + step.deepthink.seconds
+                    played[step.episode].append(Record(step, float(propensity), seconds))
                     if step.ended:
                         on_episode()
+            clock, inside = time.perf_counter(), pair.seconds
     return list(played.values())
 
 
 def summary(played: Sequence[Sequence[Record]]) -> list[Episode]:
     """The episodes in numbers."""
-    return [Episode.of([record.step for record in episode]) for episode in played]
+    return [
+        Episode.of([record.step for record in episode], sum(record.seconds for record in episode))
+        for episode in played
+    ]
 
 
 def played_there(training: TrainConfig, config: EvaluateConfig) -> TrainConfig:
@@ -174,10 +196,12 @@ class Evaluation:
     Attributes:
         training: the configuration that the Switcher was trained with.
         played: episodes by method, in the order of `METHODS`.
+        prices: of the models' work; None if there are none.
     """
 
     training: TrainConfig
     played: dict[str, list[list[Record]]]
+    prices: Prices | None = None
 
 
 def evaluate(
@@ -232,6 +256,7 @@ def play_methods(
         on_episode: told of each held-out episode: how many are done, and the method.
     """
     budget = Budget.of(training)
+    prices = find_prices(config.price, pair.quick.name, pair.deepthink.name, config.failure_price)
     held_out = held_out_seeds(config.episodes)
     done = count(1)
 
@@ -262,7 +287,7 @@ def play_methods(
         played["random"] = run("random", ConstantSwitcher(aim), budget, held_out)
         threshold = ThresholdSwitcher(calibrate(threshold_rate, aim))
         played["threshold"] = run("threshold", threshold, budget, held_out)
-    return Evaluation(training, {method: played[method] for method in METHODS})
+    return Evaluation(training, {method: played[method] for method in METHODS}, prices)
 
 
 def write_played(file: Path, played: Sequence[Episode]) -> None:
@@ -272,7 +297,7 @@ def write_played(file: Path, played: Sequence[Episode]) -> None:
 
 def read_played(file: Path) -> list[Episode]:
     """Read what `write_played` wrote."""
-    return read_record(file, list[Episode], renamed)
+    return read_record(file, list[Episode], former_episode)
 
 
 def results(evaluations: Sequence[Evaluation]) -> list[Result]:
@@ -292,6 +317,7 @@ def results(evaluations: Sequence[Evaluation]) -> list[Result]:
             cost=training.cost,
             budget=None if method in ENDS else Budget.of(training).calls,
             seed=tuple(evaluation.training.seed for evaluation in evaluations),
+            prices=evaluations[0].prices,
         )
         for method in METHODS
     ]

@@ -33,8 +33,9 @@ from londi.evaluation.curves import (
     Replay,
     write_frontier,
 )
-from londi.evaluation.metrics import Episode, apgr, apgr_routellm, call_rate, cpt
+from londi.evaluation.metrics import apgr, apgr_routellm, cpt
 from londi.evaluation.replays import replay
+from londi.evaluation.results import Episode, call_rate
 from londi.evaluation.tracks import CurveSums, Floats, Track, numbers
 from londi.models.pair import ModelPair
 from londi.oracle import clairvoyant

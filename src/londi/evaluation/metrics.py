@@ -1,4 +1,4 @@
-"""The figures of an evaluation, and their intervals. It knows arrays and no player.
+"""Metrics of returns and call rates, and their intervals. This file knows numbers and no player.
 
 PGR = (r - r_quick) / (r_deepthink - r_quick), the share of the gap between QUICK and DEEPTHINK
 that a method recovers, is RouteLLM's (arXiv 2406.18665), with the call rate as the price. Our APGR
@@ -9,169 +9,13 @@ without hull and ends. The two are equal on non-decreasing curves that have both
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from londi.types import Step
-
 Floats = npt.NDArray[np.float64]
 
 RESAMPLES = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Episode:
-    """One played episode in numbers.
-
-    Attributes:
-        seed: which episode.
-        total: its return, undiscounted, no cost taken off.
-        success: whether it ended well.
-        steps: its length.
-        calls: steps at which DEEPTHINK acted.
-        overspent: calls beyond the budget.
-        lm_seconds: seconds inside the language models.
-        lm_flops: their floating-point operations.
-        joules: energy of the GPU in them.
-        quick_tokens, deepthink_tokens: prompt tokens that each of them read.
-        substituted_actions: actions that the environment did not know and replaced by the closest.
-        aborted: whether the environment broke it off.
-    """
-
-    seed: int
-    total: float
-    success: bool
-    steps: int
-    calls: int
-    overspent: int
-    lm_seconds: float
-    lm_flops: float
-    joules: float = 0.0
-    quick_tokens: int = 0
-    deepthink_tokens: int = 0
-    substituted_actions: int = 0
-    aborted: bool = False
-
-    @classmethod
-    def of(cls, steps: Sequence[Step]) -> Episode:
-        """The numbers of an episode's steps."""
-        usage = [step.quick + step.deepthink for step in steps]
-        return cls(
-            seed=steps[0].episode,
-            total=sum(step.reward for step in steps),
-            success=steps[-1].success,
-            steps=len(steps),
-            calls=sum(step.choice for step in steps),
-            overspent=sum(step.overspent for step in steps),
-            lm_seconds=sum(u.seconds for u in usage),
-            lm_flops=sum(u.flops for u in usage),
-            joules=sum(u.joules for u in usage),
-            quick_tokens=sum(step.quick.tokens for step in steps),
-            deepthink_tokens=sum(step.deepthink.tokens for step in steps),
-            substituted_actions=sum(step.substituted_action is not None for step in steps),
-            aborted=steps[-1].aborted is not None,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How one method does on a set of episodes: one object of `results.json`.
-
-    Attributes:
-        method: quick, deepthink, random, threshold or londi.
-        env: the environment.
-        cost: c, at which the Switcher was trained.
-        budget: n; None for no cap.
-        seed: the training seeds.
-        episodes: episodes of each training seed.
-        return_mean: mean return, no cost taken off.
-        return_ci: its 95% interval, bootstrapped over training seeds and episodes.
-        success_rate: share of the episodes that ended well.
-        call_rate: DEEPTHINK steps over steps.
-        overspent: DEEPTHINK calls beyond the budget, per episode.
-        exceeded: share of the episodes with such a call.
-        lm_seconds: seconds inside the language models, per episode.
-        lm_flops: their floating-point operations, per episode.
-        joules: energy of the GPU in them, per episode; 0 on a CPU.
-        cost_saved: 1 - DEEPTHINK calls / those of always-DEEPTHINK, on the same episodes.
-        pgr: share of the gap between QUICK and DEEPTHINK recovered; None without a gap.
-        substituted_actions: share of the actions that the environment did not know and replaced.
-        aborted: episodes that the environment broke off.
-    """
-
-    method: str
-    env: str
-    cost: float
-    budget: int | None
-    seed: tuple[int, ...]
-    episodes: int
-    return_mean: float
-    return_ci: tuple[float, float]
-    success_rate: float
-    call_rate: float
-    overspent: float
-    exceeded: float
-    lm_seconds: float
-    lm_flops: float
-    joules: float
-    cost_saved: float
-    pgr: float | None
-    substituted_actions: float
-    aborted: int
-
-
-Played = Sequence[Sequence[Episode]]
-"""The same episodes, played once for each training seed: `[seeds][episodes]`."""
-
-
-def result(
-    method: str,
-    played: Played,
-    quick: Played,
-    deepthink: Played,
-    *,
-    env: str,
-    cost: float,
-    budget: int | None,
-    seed: tuple[int, ...],
-) -> Result:
-    """The figures of `method`, which `played` these episodes, between its two models.
-
-    Raises:
-        ValueError: if the episodes are not the same for all three.
-    """
-    if not all(_seeds(p) == _seeds(played) for p in (quick, deepthink)):
-        raise ValueError("every method must play the same episodes")
-    returns = np.array([[e.total for e in episodes] for episodes in played])
-    mean = float(returns.mean())
-    return Result(
-        method=method,
-        env=env,
-        cost=cost,
-        budget=budget,
-        seed=seed,
-        episodes=returns.shape[1],
-        return_mean=mean,
-        return_ci=bootstrap(returns),
-        success_rate=_mean(played, "success"),
-        call_rate=call_rate(played),
-        overspent=_mean(played, "overspent"),
-        exceeded=float(np.mean([[e.overspent > 0 for e in episodes] for episodes in played])),
-        lm_seconds=_mean(played, "lm_seconds"),
-        lm_flops=_mean(played, "lm_flops"),
-        joules=_mean(played, "joules"),
-        cost_saved=1.0 - _mean(played, "calls") / _mean(deepthink, "calls"),
-        pgr=pgr(mean, _mean(quick, "total"), _mean(deepthink, "total")),
-        substituted_actions=_mean(played, "substituted_actions") / _mean(played, "steps"),
-        aborted=sum(e.aborted for episodes in played for e in episodes),
-    )
-
-
-def call_rate(played: Played) -> float:
-    """DEEPTHINK steps over steps."""
-    return _mean(played, "calls") / _mean(played, "steps")
 
 
 def pgr(value: float, quick: float, deepthink: float) -> float | None:
@@ -292,14 +136,3 @@ def _interval(means: Floats, level: float) -> tuple[float, float]:
     tail = 50 * (1 - level)
     low, high = np.percentile(means, [tail, 100 - tail])
     return float(low), float(high)
-
-
-def _mean(played: Played, field: str) -> float:
-    return float(np.mean([[getattr(e, field) for e in episodes] for episodes in played]))
-
-
-def _seeds(played: Played) -> list[int]:
-    (first, *others) = [[e.seed for e in episodes] for episodes in played]
-    if any(other != first for other in others):
-        raise ValueError("every training seed must play the same episodes")
-    return first

@@ -12,6 +12,7 @@ from typing import Literal
 
 from londi.config import TrainConfig
 from londi.errors import DamagedFile, InvalidConfig
+from londi.evaluation.results import Result
 from londi.storage.atomic import write_whole
 from londi.storage.records import read_record
 from londi.switching.cost_budget import CostBudgetRange
@@ -34,7 +35,10 @@ class TunedPoint:
         return_mean: their mean return.
         call_rate: DEEPTHINK steps over steps.
         calls: DEEPTHINK calls an episode.
-        money: price of an episode's tokens; None without prices.
+        money: price of the models' work in an episode; None without prices.
+        quick: the figures of QUICK alone on the same episodes; files of release 0.1 lack them.
+        deepthink: likewise of DEEPTHINK alone.
+        londi: likewise of the Switcher there.
     """
 
     cost: float
@@ -46,6 +50,9 @@ class TunedPoint:
     call_rate: float
     calls: float
     money: float | None
+    quick: Result | None = None
+    deepthink: Result | None = None
+    londi: Result | None = None
 
 
 def save_operating_point(folder: Path, point: TunedPoint) -> None:

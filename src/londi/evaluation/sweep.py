@@ -17,6 +17,7 @@ from itertools import product
 from pathlib import Path
 
 from londi.config import EvaluateConfig, PairConfig, SweepConfig, TrainConfig
+from londi.config.prices import Prices, find_prices
 from londi.config.settings import make_config
 from londi.encoders.registry import make_encoder
 from londi.envs.registry import make_env
@@ -29,7 +30,7 @@ from londi.evaluation.evaluate import (
     write_played,
 )
 from londi.evaluation.jobs import LeftOff, Part, run_parts
-from londi.evaluation.metrics import Episode, Result, call_rate, result
+from londi.evaluation.results import Episode, Result, call_rate, former_episode, result
 from londi.learning.diagnostics import diagnose
 from londi.learning.statistics import read_progress
 from londi.learning.trainer import train
@@ -53,7 +54,7 @@ PLAYED = "played.json"
 _PAIR = {field.name for field in fields(PairConfig)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Line(Result):
     """A row as `results.json` holds it: the settings beside the figures."""
 
@@ -269,6 +270,7 @@ def _check(grid: Sequence[_Point], evaluation: EvaluateConfig, folder: Path) -> 
     for run, *others in alike.values():
         there = played_there(run, evaluation)
         make_env(there.env, **there.env_options).close()
+        _prices(there, evaluation)
         pair = load_pair(replace(run, cache="none"), run.seed)
         for encoder in dict.fromkeys(other.encoder for other in (run, *others)):
             make_encoder(encoder, pair.quick, pair.deepthink)
@@ -341,14 +343,16 @@ def _rows(folder: Path, grid: Sequence[_Point], evaluation: EvaluateConfig) -> l
         if not file.is_file():
             continue
         config = played_there(point.runs[0], evaluation)
-        ends = read_record(file, dict[str, list[Episode]], renamed)
+        ends = read_record(file, dict[str, list[Episode]], former_episode)
         if file not in alone:
             alone.add(file)
-            rows += [_row(config, point.pair, end, {0: ends[end]}, ends) for end in ends]
+            rows += [
+                _row(config, point.pair, end, {0: ends[end]}, ends, evaluation) for end in ends
+            ]
         files = {run.seed: point.run(folder, run) / PLAYED for run in point.runs}
         played = {seed: read_played(f) for seed, f in files.items() if f.is_file()}
         if played:
-            rows.append(_row(config, point.settings, "londi", played, ends))
+            rows.append(_row(config, point.settings, "londi", played, ends, evaluation))
     return rows
 
 
@@ -358,6 +362,7 @@ def _row(
     method: str,
     played: Mapping[int, list[Episode]],
     ends: Mapping[str, list[Episode]],
+    evaluation: EvaluateConfig,
 ) -> Row:
     quick, deepthink = ([ends[end]] * len(played) for end in ("quick", "deepthink"))
     found = result(
@@ -369,8 +374,13 @@ def _row(
         cost=config.cost,
         budget=Budget.of(config).calls if method == "londi" else None,
         seed=tuple(played),
+        prices=_prices(config, evaluation),
     )
     return Row(settings, found)
+
+
+def _prices(config: TrainConfig, evaluation: EvaluateConfig) -> Prices | None:
+    return find_prices(evaluation.price, config.quick, config.deepthink, evaluation.failure_price)
 
 
 def _short(played: Sequence[Episode]) -> str:

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from londi.evaluation.curves import (
     Estimate,
 )
-from londi.evaluation.metrics import Episode, apgr, cpt
+from londi.evaluation.metrics import apgr, cpt
+from londi.evaluation.results import Episode
 
 Floats = npt.NDArray[np.float64]
 

@@ -17,13 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from londi.config import TrainConfig, TuneConfig
+from londi.config.prices import Prices, find_prices
 from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import validation_seeds
 from londi.errors import InvalidConfig, LondiError
-from londi.evaluation import metrics
 from londi.evaluation.evaluate import play, summary
-from londi.evaluation.metrics import Episode
 from londi.evaluation.operating_point import TunedPoint, save_operating_point
+from londi.evaluation.results import Episode, Result, result
+from londi.evaluation.results import call_rate as mean_call_rate
 from londi.models.pair import ModelPair, load_pair
 from londi.models.provenance import check_provenance
 from londi.switching.budget import Budget
@@ -34,7 +35,6 @@ from londi.types import CostBudget
 Floats = npt.NDArray[np.float64]
 
 RESAMPLES = 1000
-TOKENS = 1_000_000  # that a price is for
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +153,7 @@ def tune(
     terms.check(CostBudget(terms.low, Budget(calls).start))  # before anybody plays
     target, wanted = make_target(config)
     pair = pair or load_pair(training, config.seed)
+    prices = find_prices(config.price, pair.quick.name, pair.deepthink.name)
     check_provenance(folder, pair)
     who = Switcher.load(folder, pair.quick, pair.deepthink)
     costs = np.geomspace(terms.low, terms.high, config.points).clip(terms.low, terms.high)
@@ -173,27 +174,46 @@ def tune(
         )
         done += 1
         mean = np.mean([e.total for e in episodes])
-        rate = metrics.call_rate([episodes])
+        rate = mean_call_rate([episodes])
         on_point(done, f"c = {cost:.4g}: return {mean:.3f}, call rate {rate:.3f}")
         return episodes
 
     with closing(pair), warm():
+        quick = played(ConstantSwitcher(0.0), terms.low, Budget())
         deepthink = played(ConstantSwitcher(1.0), terms.low, Budget())
         points = [played(who, float(cost), Budget(calls)) for cost in costs]
-        curves = _Curves(points, deepthink, config.prices)
+        curves = _Curves(points, deepthink, prices)
         place = target(curves.mean())
         found = _cost(costs, place)
         there = played(who, found, Budget(calls))
+
+    def figures(method: str, episodes: list[Episode]) -> Result:
+        return result(
+            method,
+            [episodes],
+            [quick],
+            [deepthink],
+            env=training.env,
+            cost=found,
+            budget=calls if method == "londi" else None,
+            seed=(training.seed,),
+            prices=prices,
+        )
+
+    londi = figures("londi", there)
     operating = TunedPoint(
         cost=found,
         cost_interval=_interval(curves, target, costs, found),
         budget=config.budget,
         wanted=wanted,
         episodes=len(there),
-        return_mean=float(np.mean([e.total for e in there])),
-        call_rate=metrics.call_rate([there]),
+        return_mean=londi.return_mean,
+        call_rate=londi.call_rate,
         calls=float(np.mean([e.calls for e in there])),
-        money=float(_money(there, config.prices).mean()) if config.price else None,
+        money=londi.money,
+        quick=figures("quick", quick),
+        deepthink=figures("deepthink", deepthink),
+        londi=londi,
     )
     save_operating_point(folder, operating)
     return operating
@@ -206,12 +226,14 @@ class _Curves:
         self,
         points: Sequence[Sequence[Episode]],
         deepthink: Sequence[Episode],
-        price: dict[str, float],
+        prices: Prices | None,
     ) -> None:
         self._returns = _numbers(points, "total")
         self._calls = _numbers(points, "calls")
         self._steps = _numbers(points, "steps")
-        self._money = np.array([_money(episodes, price) for episodes in points])
+        self._money = np.array(
+            [[prices.of(e.quick, e.deepthink) if prices else 0.0 for e in run] for run in points]
+        )
         self._deepthink = np.array([e.total for e in deepthink])
 
     def mean(self) -> CostCurve:
@@ -233,13 +255,6 @@ class _Curves:
 
 def _numbers(points: Sequence[Sequence[Episode]], field: str) -> Floats:
     return np.array([[getattr(e, field) for e in episodes] for episodes in points], float)
-
-
-def _money(episodes: Sequence[Episode], price: dict[str, float]) -> Floats:
-    """[M], what each episode's tokens cost."""
-    quick, deepthink = price.get("quick", 0.0), price.get("deepthink", 0.0)
-    spent = [quick * e.quick_tokens + deepthink * e.deepthink_tokens for e in episodes]
-    return np.array(spent, float) / TOKENS
 
 
 def _cost(costs: Floats, place: float) -> float:

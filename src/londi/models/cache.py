@@ -13,7 +13,8 @@ import json
 import sqlite3
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -217,15 +218,20 @@ class CachedModel(ModelWrapper):
         return hashlib.sha256(asked.encode()).digest()
 
 
-_FORMAT = 2
+_FORMAT = 3
 """Version of the bytes that `_raw` writes; answers of another version are not found."""
+
+_AMOUNTS = attrgetter(*(field.name for field in fields(Usage)))
+_KINDS = [type(amount) for amount in _AMOUNTS(Usage())]
+"""The numbers of a `Usage`, and the type of each."""
 
 
 def _raw(reply: Reply) -> bytes:
     """One line of JSON, then the embedding as it lies in memory."""
-    u = reply.usage
-    numbers = (reply.logprob, reply.confidence, u.calls, u.tokens, u.seconds, u.flops, u.joules)
-    fields = (reply.action, *map(float, numbers))
+    # A NumPy number is none to JSON.
+    numbers = (float(reply.logprob), float(reply.confidence))
+    spent = [kind(amount) for kind, amount in zip(_KINDS, _AMOUNTS(reply.usage), strict=True)]
+    fields = (reply.action, *numbers, *spent)
     vector = b"" if reply.embedding is None else reply.embedding.astype(np.float32).tobytes()
     return json.dumps(fields).encode() + b"\n" + vector
 
@@ -234,5 +240,4 @@ def _reply(raw: bytes) -> Reply:
     line, _, vector = raw.partition(b"\n")
     action, logprob, confidence, *usage = json.loads(line)
     embedding = np.frombuffer(vector, np.float32) if vector else None
-    calls, tokens, *spent = usage
-    return Reply(action, logprob, confidence, Usage(int(calls), int(tokens), *spent), embedding)
+    return Reply(action, logprob, confidence, Usage(*usage), embedding)

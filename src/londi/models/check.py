@@ -151,6 +151,8 @@ def _wrong(reply: Reply, size: int) -> str:
         return f"usage: expected a londi.types.Usage, got {reply.usage!r}"
     if not all(_number(n) and 0 <= n < math.inf for n in _AMOUNTS(reply.usage)):
         return f"usage: expected numbers >= 0, got {reply.usage}"
+    if reply.usage.cached_tokens + reply.usage.cache_write_tokens > reply.usage.tokens:
+        return f"usage: expected cached and written tokens among all tokens, got {reply.usage}"
     return _wrong_embedding(reply.embedding, size)
 
 

@@ -138,8 +138,18 @@ def _row(kind: str, point: CurvePoint) -> dict[str, object]:
         "return_iqm": "" if np.isnan(point.iqm) else point.iqm,
         "success_rate": result.success_rate,
         "calls_saved": result.cost_saved,
-        "pgr": "" if result.pgr is None else result.pgr,
+        "pgr": _known(result.pgr),
         "lm_seconds": result.lm_seconds,
+        "lm_cpu_seconds": _known(result.lm_cpu_seconds),
+        "seconds": _known(result.seconds),
         "lm_flops": result.lm_flops,
+        "money": _known(result.money),
+        "money_saved": _known(result.money_saved),
+        "bill": _known(result.bill),
         "overspent": result.overspent,
     }
+
+
+def _known(figure: float | None) -> float | str:
+    """A figure as a cell of CSV: empty where it is not known."""
+    return "" if figure is None else figure

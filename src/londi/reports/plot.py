@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from londi.evaluation.metrics import Result
+from londi.evaluation.results import Result
 from londi.storage.atomic import replacing
 
 if TYPE_CHECKING:

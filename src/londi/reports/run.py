@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from londi.evaluation.metrics import Result
+from londi.evaluation.results import Result
+from londi.reports.account import EPISODES, SAVED, columns, deepthink_of, sentence
 from londi.reports.html import REPORT, fill
 from londi.reports.plot import PLOT
 from londi.reports.training import TRAINING
@@ -44,7 +45,7 @@ def write_run_page(
     parts = {
         "title": escape(title),
         "headline": _headline(lines),
-        "table": _table(lines) if lines else "",
+        "table": _table(lines) + _account(lines) if lines else "",
         "pictures": "".join(_picture(file) for file in pictures if file.is_file()),
     }
     write_whole(folder / REPORT, [fill("run.html", parts)])
@@ -61,9 +62,11 @@ def _headline(lines: Sequence[tuple[str, Result]]) -> str:
     if result.pgr is not None:
         items.append(("of the gap from QUICK to DEEPTHINK recovered", f"{result.pgr:.0%}"))
     ends = {r.method: r for _, r in lines}
-    if "deepthink" in ends and ends["deepthink"].lm_seconds:
-        saved = 1 - result.lm_seconds / ends["deepthink"].lm_seconds
+    if "deepthink" in ends and ends["deepthink"].lm_cpu_seconds and result.lm_cpu_seconds:
+        saved = 1 - result.lm_cpu_seconds / ends["deepthink"].lm_cpu_seconds
         items.append(("of the seconds in the models saved", f"{saved:.0%}"))
+    if result.money_saved is not None:
+        items.append(("of the money saved", f"{result.money_saved:.0%}"))
     inner = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in items)
     return f'<dl class="headline">{inner}</dl>'
 
@@ -71,7 +74,7 @@ def _headline(lines: Sequence[tuple[str, Result]]) -> str:
 def _table(lines: Sequence[tuple[str, Result]]) -> str:
     capped = any(r.budget is not None for _, r in lines)
     heads = ["method", "return", "success", "call rate", "calls saved", "gap recovered"]
-    heads += ["ms an episode"] + ["over budget"] * capped
+    heads += ["over budget"] * capped
     rows = []
     for name, r in lines:
         low, high = r.return_ci
@@ -82,13 +85,39 @@ def _table(lines: Sequence[tuple[str, Result]]) -> str:
             f"{r.call_rate:.3f}",
             f"{r.cost_saved:.0%}",
             "–" if r.pgr is None else f"{r.pgr:.2f}",
-            f"{1000 * r.lm_seconds:.1f}",
         ]
         cells += ["–" if r.budget is None else f"{r.exceeded:.1%}"] * capped
-        first = ' class="first"' if r.method == "londi" else ""
-        rows.append(f"<tr{first}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+        rows.append((r.method, cells))
+    return _html(heads, rows)
+
+
+def _account(lines: Sequence[tuple[str, Result]]) -> str:
+    """What 1,000 episodes take, and the share that is saved."""
+    found = [r for _, r in lines]
+    shown, deepthink = columns(found), deepthink_of(found)
+    rows = []
+    for name, r in lines:
+        cells = [escape(name)]
+        for column in shown:
+            saved = column.saved(r, deepthink) if deepthink else ""
+            cells.append(column.cell(r) + (f"<small>{saved}</small>" if saved else ""))
+        rows.append((r.method, cells))
+    notes = [f"What {EPISODES:,} episodes take.", SAVED if deepthink else ""]
+    text = escape(sentence(found))
+    return (
+        f"<h2>The account</h2><p>{' '.join(notes)}</p>"
+        + _html(["method", *(column.head for column in shown)], rows)
+        + (f"<p>{text}.</p>" if text else "")
+    )
+
+
+def _html(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """A table; a row is its method and its cells."""
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
-    body = "".join(rows)
+    body = ""
+    for method, cells in rows:
+        first = ' class="first"' if method == "londi" else ""
+        body += f"<tr{first}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
     return (
         '<div class="scroll" tabindex="0"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +244,43 @@ def test_the_prompts_of_a_pass_share_its_time(make_lm: MakeLM, prompts: list[Pro
     around = time.perf_counter() - start
     assert len(set(seconds[:4])) == len(set(seconds[4:])) == 1
     assert 0.0 < sum(seconds) <= around
+
+
+def test_processor_time_and_tokens_are_counted(make_lm: MakeLM, prompts: list[Prompt]) -> None:
+    lm = make_lm()
+    before = time.process_time()
+    replies = lm.act(prompts)
+    spent = time.process_time() - before
+    total = reduce(add, (reply.usage for reply in replies))
+    assert 0 < total.cpu_seconds <= spent + 1e-3
+    for reply in replies:
+        assert reply.usage.output_tokens == len(lm.action_ids([reply.action])[0])
+        assert reply.usage.cached_tokens == reply.usage.cache_write_tokens == 0
+    (written,) = make_lm(choose="generate").act(prompts[:1])
+    assert 1 <= written.usage.output_tokens <= 16
+
+
+def test_time_of_other_threads_is_not_charged(make_lm: MakeLM, prompts: list[Prompt]) -> None:
+    """A learner works beside the models; with one thread for them its time is left out."""
+    lm, done = make_lm(), threading.Event()
+
+    def learn() -> None:
+        while not done.is_set():
+            torch.randn(200, 200) @ torch.randn(200, 200)
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    learner = threading.Thread(target=learn)
+    learner.start()
+    try:
+        before = time.thread_time()
+        replies = lm.act(prompts)
+        own = time.thread_time() - before
+    finally:
+        done.set()
+        learner.join()
+        torch.set_num_threads(threads)
+    assert sum(reply.usage.cpu_seconds for reply in replies) <= own + 1e-6
 
 
 def test_on_a_cpu_no_energy_is_counted(make_lm: MakeLM, prompts: list[Prompt]) -> None:

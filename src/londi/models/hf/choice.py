@@ -20,28 +20,32 @@ class Choice(NamedTuple):
         action: its text.
         logprob: its log-probability, summed over its tokens.
         confidence: its probability among the candidates, or of the text where there are none.
-        steps: steps of the decoder.
+        steps: steps of the decoder, for all candidates.
+        tokens: tokens of the action.
     """
 
     action: str
     logprob: float
     confidence: float
     steps: int
+    tokens: int
 
 
-def best(scores: Array, actions: Sequence[str], steps: int) -> list[Choice]:
+def best(scores: Array, actions: Sequence[str], lengths: Sequence[int]) -> list[Choice]:
     """The candidate with the highest score in each row.
 
     Args:
         scores: `[B, C]`.
         actions: the C candidates.
-        steps: steps of the decoder for all of them.
+        lengths: number of tokens of each candidate.
     """
+    # One step for the first token of all candidates, then one for each further token.
+    steps = 1 + sum(lengths) - len(lengths)
     at = scores.argmax(1)
     top = scores[np.arange(len(scores)), at]
     confidence = 1.0 / np.exp(scores - top[:, None]).sum(1)
     return [
-        Choice(actions[k], score, share, steps)
+        Choice(actions[k], score, share, steps, lengths[k])
         for k, score, share in zip(at.tolist(), top.tolist(), confidence.tolist(), strict=True)
     ]
 
@@ -56,6 +60,6 @@ def written(texts: Sequence[str], logprobs: Array, lengths: Sequence[int]) -> li
     """
     totals = [float(row[:count].sum()) for row, count in zip(logprobs, lengths, strict=True)]
     return [
-        Choice(text.strip(), total, float(np.exp(total)), count)
+        Choice(text.strip(), total, float(np.exp(total)), count, count)
         for text, total, count in zip(texts, totals, lengths, strict=True)
     ]

@@ -227,18 +227,38 @@ class TransformerModel(ABC):
     def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
         """One action a prompt, in order."""
         replies: list[Reply | None] = [None] * len(prompts)
-        start = time.perf_counter()  # the first chunk's time includes tokenizing all prompts
-        used = self._energy()
+        meters = self._meters()  # the first chunk's time includes tokenizing all prompts
         answer = self.engine.answer if self.engine else self.answer
         for chunk, tokens in self._chunks(prompts):
             chosen = answer([prompts[i] for i in chunk], tokens)
-            start, began = time.perf_counter(), start
-            used, before = self._energy(), used
-            seconds, joules = (start - began) / len(chunk), (used - before) / len(chunk)
+            meters, before = self._meters(), meters
+            seconds, cpu, joules = (
+                (now - then) / len(chunk) for now, then in zip(meters, before, strict=True)
+            )
             for i, (choice, vector), ids in zip(chunk, chosen, tokens, strict=True):
-                usage = Usage(1, len(ids), seconds, self._counted(len(ids), choice.steps), joules)
-                replies[i] = Reply(*choice[:3], usage, vector)
+                usage = Usage(
+                    calls=1,
+                    tokens=len(ids),
+                    seconds=seconds,
+                    flops=self._counted(len(ids), choice.steps),
+                    joules=joules,
+                    cpu_seconds=cpu,
+                    output_tokens=choice.tokens,
+                )
+                replies[i] = Reply(choice.action, choice.logprob, choice.confidence, usage, vector)
         return [reply for reply in replies if reply is not None]
+
+    def _meters(self) -> tuple[float, float, float]:
+        """Readings of the clock, of the processor's time in seconds, and of the energy in joules.
+
+        On a GPU the processor's time is the clock's. On a CPU it is the thread's where models run
+        on one thread, since others may learn meanwhile, and otherwise the process's.
+        """
+        clock = time.perf_counter()
+        if self.model.device.type != "cpu":
+            return clock, clock, self._energy()
+        one = torch.get_num_threads() == 1
+        return clock, time.thread_time() if one else time.process_time(), self._energy()
 
     def state(self) -> StateDict | None:
         """None: answers are greedy, so a resumed run needs no state of the model."""
@@ -374,10 +394,8 @@ class TransformerModel(ABC):
 
     def _best(self, scores: torch.Tensor, actions: tuple[str, ...]) -> list[Choice]:
         """The candidate with the highest score in each row of `scores` `[B, C]`."""
-        ids = self._candidate_ids(actions)
-        # One step for the first token of all candidates, then one for each further token.
-        steps = 1 + int((ids != IGNORED).sum()) - len(actions)
-        return best(scores.cpu().numpy(), actions, steps)
+        lengths: list[int] = (self._candidate_ids(actions) != IGNORED).sum(1).tolist()
+        return best(scores.cpu().numpy(), actions, lengths)
 
     def _generated(self, made: torch.Tensor, logits: Sequence[torch.Tensor]) -> list[Choice]:
         """The choices for generated actions.

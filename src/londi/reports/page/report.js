@@ -110,9 +110,22 @@ function operate(mark) {
     + " Switcher lets DEEPTHINK act at ", make("b", {}, percent(result.call_rate)), " of the steps and returns ",
     make("b", {}, fixed(result.return_mean)),
     ` (${fixed(result.return_ci[0])} to ${fixed(result.return_ci[1])}); DEEPTHINK alone has`
-    + ` ${fixed(data.deepthink.return_mean)}. It saves `, make("b", {}, percent(result.cost_saved)), " of DEEPTHINK’s calls.",
+    + ` ${fixed(data.deepthink.return_mean)}. It saves `, make("b", {}, percent(result.cost_saved)), " of DEEPTHINK’s calls",
+    `${alsoSaved(result)}.`,
   );
   mark(result);
+}
+
+// Seconds and money are unknown where an earlier release played, or where there are no prices.
+function alsoSaved(result) {
+  const known = (amount) => amount !== null && amount !== undefined;
+  const parts = [];
+  const always = data.deepthink.lm_cpu_seconds;
+  if (known(result.lm_cpu_seconds) && always) {
+    parts.push(`${percent(1 - result.lm_cpu_seconds / always)} of the seconds in the models`);
+  }
+  if (known(result.money_saved)) parts.push(`${percent(result.money_saved)} of the money`);
+  return parts.map((part, k) => (k === parts.length - 1 ? " and " : ", ") + part).join("");
 }
 
 // ---- timelines ----------------------------------------------------------------------------

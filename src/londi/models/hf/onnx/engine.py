@@ -112,13 +112,13 @@ class OnnxEngine:
     def _best(
         self, read: Arrays, roots: Array, actions: tuple[str, ...], longest: int
     ) -> tuple[list[Choice], Array]:
-        tree, padding, steps, widest = self._scored(actions)
-        self._model.check_room(longest, widest)
+        tree, padding, lengths = self._scored(actions)
+        self._model.check_room(longest, max(lengths))
         nodes = np.tile(tree.nodes, (len(roots), 1))
         nodes[:, 0] = roots
         found = self._score.run(read | tree.inputs() | {"nodes": nodes})
         scores = tree.sums(found["values"], len(actions)) + padding
-        return best(scores, actions, steps), found.get("state", scores)
+        return best(scores, actions, lengths), found.get("state", scores)
 
     def _generate(self, read: Arrays, roots: Array) -> tuple[list[Choice], Array]:
         ends, most = self._model.end_ids, self._model.max_new_tokens
@@ -145,15 +145,13 @@ class OnnxEngine:
         rows = [row[:count] for row, count in zip(made.tolist(), lengths, strict=True)]
         return written(self._model.texts(rows), logprobs, lengths.tolist()), state
 
-    def _tree(self, actions: tuple[str, ...]) -> tuple[TokenTree, Array, int, int]:
-        """The tree of these candidates, what padding adds to each score, the steps of the decoder,
-        and the tokens of the longest candidate.
-        """
+    def _tree(self, actions: tuple[str, ...]) -> tuple[TokenTree, Array, list[int]]:
+        """The tree of these candidates, what padding adds to each score, and their lengths."""
         rows = self._model.candidates(actions)
-        widest = max(map(len, rows))
+        lengths = [len(row) for row in rows]
         worth = 1.0 if self._model.scoring == "glam" else 0.0
-        padding = np.array([worth * (widest - len(row)) for row in rows], np.float32)
-        return TokenTree.of(rows), padding, 1 + sum(map(len, rows)) - len(rows), widest
+        padding = worth * (max(lengths) - np.array(lengths, np.float32))
+        return TokenTree.of(rows), padding, lengths
 
     @cached_property
     def _read(self) -> Session:
