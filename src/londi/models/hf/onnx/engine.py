@@ -5,7 +5,7 @@ This file knows what the graphs take and give. It does not know how they are mad
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache, partial
 
 import numpy as np
@@ -15,8 +15,8 @@ import torch
 from londi.envs.prompt import Prompt
 from londi.models.hf.choice import Choice, best, written
 from londi.models.hf.engine import Answer
-from londi.models.hf.onnx.export import export_decode, export_read, stored
-from londi.models.hf.onnx.graphs import Forward, Output
+from londi.models.hf.onnx.export import export_next, export_read, export_score, stored
+from londi.models.hf.onnx.graphs import Forward
 from londi.models.hf.onnx.tree import TokenTree
 from londi.models.hf.reader import padded
 from londi.models.hf.transformer import KEPT, TransformerModel
@@ -77,37 +77,25 @@ class OnnxEngine:
 
     def answer(self, prompts: Sequence[Prompt], tokens: list[list[int]]) -> list[Answer]:
         """A choice for each prompt, and its embedding; see `TransformerModel.answer`."""
-        answers: list[Answer] = []
-        for part in _alike([len(row) for row in tokens]):
-            answers += self._alike(prompts[part], tokens[part])
-        return answers
+        answers: dict[int, Answer] = {}
+        for actions, rows in self._model.groups(prompts).items():
+            for part in _alike([len(tokens[row]) for row in rows]):
+                found = self._alike([tokens[row] for row in rows[part]], actions)
+                answers.update(zip(rows[part], found, strict=True))
+        return [answers[row] for row in range(len(prompts))]
 
-    def _alike(self, prompts: Sequence[Prompt], tokens: list[list[int]]) -> list[Answer]:
-        """As `answer`, for prompts of about one length."""
+    def _alike(self, tokens: list[list[int]], actions: tuple[str, ...]) -> Iterator[Answer]:
+        """The answers to prompts of about one length, with the same actions."""
         root = self._forward.root
         roots = np.array([row[-1] if root is None else root for row in tokens], np.int64)
         shown = [row[:-1] for row in tokens] if root is None else tokens
         ids, mask = padded(shown, self._model.pad_id, front=False, multiple=ALIGNED)
-        read = {"mask": mask} | self._read.run({"ids": ids, "mask": mask})
-        groups = self._model.groups(prompts)
-        if len(groups) == 1:
-            ((actions, _),) = groups.items()
-            return self._group(read, roots, actions, max(map(len, tokens)))
-        answers: dict[int, Answer] = {}
-        for actions, rows in groups.items():
-            part = {name: array[rows] for name, array in read.items()}
-            longest = max(len(tokens[row]) for row in rows)
-            answers.update(zip(rows, self._group(part, roots[rows], actions, longest), strict=True))
-        return [answers[row] for row in range(len(prompts))]
-
-    def _group(
-        self, read: Arrays, roots: Array, actions: tuple[str, ...], longest: int
-    ) -> list[Answer]:
+        read = {"ids": ids, "mask": mask}
         if actions:
-            choices, state = self._best(read, roots, actions, longest)
+            choices, embedding = self._best(read, roots, actions, max(map(len, tokens)))
         else:
-            choices, state = self._generate(read, roots)
-        return list(zip(choices, read.get("embedding", state), strict=True))
+            choices, embedding = self._generate(read, roots)
+        return zip(choices, embedding, strict=True)
 
     def _best(
         self, read: Arrays, roots: Array, actions: tuple[str, ...], longest: int
@@ -118,20 +106,21 @@ class OnnxEngine:
         nodes[:, 0] = roots
         found = self._score.run(read | tree.inputs() | {"nodes": nodes})
         scores = tree.sums(found["values"], len(actions)) + padding
-        return best(scores, actions, lengths), found.get("state", scores)
+        return best(scores, actions, lengths), found["embedding"]
 
     def _generate(self, read: Arrays, roots: Array) -> tuple[list[Choice], Array]:
         ends, most = self._model.end_ids, self._model.max_new_tokens
+        read |= self._read.run(read)
+        embedding = read.get("embedding")  # or else it comes with the first token
         made = np.zeros((len(roots), most), np.int64)
         logprobs = np.zeros((len(roots), most), np.float32)
         lengths = np.zeros(len(roots), np.int64)
-        state = logprobs
         going = np.arange(len(roots))  # rows without an end token so far
         nodes = roots[:, None]
         for length in range(1, most + 1):
             found = self._next.run(read | self._chain(length).inputs() | {"nodes": nodes})
-            if length == 1:
-                state = found.get("state", state)
+            if embedding is None:
+                embedding = found["embedding"]
             made[going, length - 1] = found["best"]
             logprobs[going, length - 1] = found["logprob"]
             lengths[going] = length
@@ -143,7 +132,8 @@ class OnnxEngine:
                 going, nodes = going[left], nodes[left]
                 read = {name: array[left] for name, array in read.items()}
         rows = [row[:count] for row, count in zip(made.tolist(), lengths, strict=True)]
-        return written(self._model.texts(rows), logprobs, lengths.tolist()), state
+        assert embedding is not None
+        return written(self._model.texts(rows), logprobs, lengths.tolist()), embedding
 
     def _tree(self, actions: tuple[str, ...]) -> tuple[TokenTree, Array, list[int]]:
         """The tree of these candidates, what padding adds to each score, and their lengths."""
@@ -154,19 +144,19 @@ class OnnxEngine:
         return TokenTree.of(rows), padding, lengths
 
     @cached_property
-    def _read(self) -> Session:
-        return stored(self._key, "read", partial(export_read, self._forward), Session)
+    def _score(self) -> Session:
+        return self._stored("score", export_score)
 
     @cached_property
-    def _score(self) -> Session:
-        return self._decode("score")
+    def _read(self) -> Session:
+        return self._stored("read", export_read)
 
     @cached_property
     def _next(self) -> Session:
-        return self._decode("next")
+        return self._stored("next", export_next)
 
-    def _decode(self, output: Output) -> Session:
-        return stored(self._key, output, partial(export_decode, self._forward, output), Session)
+    def _stored(self, part: str, export: Callable[[Forward], bytes]) -> Session:
+        return stored(self._key, part, partial(export, self._forward), Session)
 
 
 def _alike(lengths: Sequence[int]) -> Iterator[slice]:

@@ -21,7 +21,7 @@ from transformers import PreTrainedModel
 
 from londi.errors import LondiError, ModelError, one_line
 from londi.models.hf.loading import quiet
-from londi.models.hf.onnx.graphs import Decode, Forward, Output, Read
+from londi.models.hf.onnx.graphs import Decode, Forward, Read, Score
 from londi.models.hf.onnx.trace import Axes, trace
 from londi.storage.atomic import replacing
 
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 FOLDER = Path("~/.cache/londi/onnx")
 """Folder of exported graphs."""
-_FORMAT = 3
+_FORMAT = 4
 """Version of this file's graphs; those of another version are exported anew."""
 _LARGEST = 2**31 - 2**20
 """Bytes that one graph can hold: a limit of its format."""
@@ -83,52 +83,65 @@ def stored(fingerprint: str, part: str, make: Callable[[], bytes], load: Callabl
     return load(graph)
 
 
+def export_score(forward: Forward) -> bytes:
+    """The graph that reads prompts and scores a tree of candidates: `Score`.
+
+    Raises:
+        ModelError: if the model cannot be exported.
+    """
+    inputs = {"ids": _PROMPT} | dict(_TREE)
+    outputs = {"values": {0: "B", 1: "P"}, "embedding": {0: "B"}}
+    return _exported(forward.score, (_IDS, _IDS, *_EXAMPLE), inputs, outputs)
+
+
 def export_read(forward: Forward) -> bytes:
-    """The graph that reads prompts; its outputs are `read0` and so on, with the embedding last.
+    """The graph that reads prompts: `Read`; its outputs are `read0` and so on, an embedding last.
 
     Raises:
         ModelError: if the model cannot be exported.
     """
-    given, found = _example(forward)
+    found = _read(forward)
     outputs = {f"read{k}": _KEYS for k in range(len(found) // 2 * 2)}
-    if forward.root is not None:
+    if len(found) % 2:
         outputs["embedding"] = {0: "B"}
-    return _exported(forward.read, given, {"ids": _PROMPT, "mask": _PROMPT}, outputs)
+    return _exported(forward.read, (_IDS, _IDS), {"ids": _PROMPT, "mask": _PROMPT}, outputs)
 
 
-def export_decode(forward: Forward, output: Output) -> bytes:
-    """The graph that decodes a tree of tokens.
+def export_next(forward: Forward) -> bytes:
+    """The graph that gives the likeliest token behind prompts that were read: `Decode`.
 
     Raises:
         ModelError: if the model cannot be exported.
     """
-    (_, mask), found = _example(forward)
+    found = _read(forward)
     keys = [part.clone() for part in found[: len(found) // 2 * 2]]
-    seen = torch.eye(3, dtype=torch.bool)
-    seen[:, 0] = True
-    some = torch.tensor([0, 0, 1, 2])
-    nodes = torch.ones(2, 3, dtype=torch.long)
-    given = (mask, nodes, torch.tensor([0, 1, 1]), seen, some, torch.ones_like(some), *keys)
     inputs = dict(_TREE) | {f"read{k}": _KEYS for k in range(len(keys))}
-    outputs: dict[str, dict[int, str]] = (
-        {"best": {0: "B"}, "logprob": {0: "B"}}
-        if output == "next"
-        else {"values": {0: "B", 1: "P"}}
-    )
-    if forward.root is None:
-        outputs["state"] = {0: "B"}
-    return _exported(forward.decode[output], given, inputs, outputs)
+    outputs: dict[str, dict[int, str]] = {"best": {0: "B"}, "logprob": {0: "B"}}
+    if len(found) % 2 == 0:
+        outputs["embedding"] = {0: "B"}
+    return _exported(forward.next, (_IDS, *_EXAMPLE, *keys), inputs, outputs)
 
 
-def _example(forward: Forward) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Two prompts of five tokens and their mask, and what reading them gives."""
-    ids = torch.ones(2, 5, dtype=torch.long)
+_IDS = torch.ones(2, 5, dtype=torch.long)
+"""Two prompts of five tokens, and their mask."""
+_EXAMPLE = (
+    torch.ones(2, 3, dtype=torch.long),
+    torch.tensor([0, 1, 1]),
+    torch.tensor([[True, False, False], [True, True, False], [True, False, True]]),
+    torch.tensor([0, 0, 1, 2]),
+    torch.ones(4, dtype=torch.long),
+)
+"""A tree of two candidates behind them: the inputs of `Decode`."""
+
+
+def _read(forward: Forward) -> tuple[Tensor, ...]:
+    """What reading the example gives."""
     with _exportable(forward.model):
-        return (ids, ids), tuple(forward.read(ids, ids))
+        return tuple(forward.read(_IDS, _IDS))
 
 
 def _exported(
-    module: Read | Decode, given: tuple[Tensor, ...], inputs: Axes, outputs: Axes
+    module: Score | Read | Decode, given: tuple[Tensor, ...], inputs: Axes, outputs: Axes
 ) -> bytes:
     size = sum(weight.nbytes for weight in module.parameters())
     if size > _LARGEST:

@@ -1,15 +1,15 @@
-"""The forward passes of a model that are exported: `Read` and `Decode`, for each kind of model.
+"""The forward passes of a model that are exported, for each kind of model.
 
 `Read` turns prompts into keys and values. `Decode` runs a tree of tokens behind them, as
-`tree.TokenTree` describes it: candidates, or the text generated so far. This file knows the models
-of transformers. It does not know ONNX.
+`tree.TokenTree` describes it: candidates, or the text generated so far. `Score` is both in one.
+This file knows the models of transformers. It does not know ONNX.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -19,6 +19,7 @@ from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from londi.errors import ModelError
+from londi.models.hf.onnx.bias import RelativeBias
 
 MASKED = -1e9
 """Added to the attention to a token that is not seen."""
@@ -32,14 +33,16 @@ class Forward(NamedTuple):
 
     Attributes:
         model: the model.
+        score: reads prompts, and scores candidates behind them.
         read: reads prompts.
-        decode: decodes behind them, by what is asked for.
+        next: gives the likeliest token behind them.
         root: the token before every action; None for the last token of each prompt.
     """
 
     model: PreTrainedModel
+    score: Score
     read: Read
-    decode: Mapping[Output, Decode]
+    next: Decode
     root: int | None
 
 
@@ -72,20 +75,22 @@ def forward_of(model: PreTrainedModel, longest: int, raw: bool) -> Forward:
     seq2seq = model.config.is_encoder_decoder
     if not seq2seq and "position_ids" not in inspect.signature(model.forward).parameters:
         raise ModelError("the positions of its tokens cannot be given")
-    read, decode = (ReadSeq2Seq, DecodeSeq2Seq) if seq2seq else (ReadCausal, DecodeCausal)
-    outputs: tuple[Output, ...] = ("score", "next")
-    return Forward(
-        model,
-        read(model),
-        {output: decode(model, output, raw) for output in outputs},
-        model.config.decoder_start_token_id if seq2seq else None,
-    )
+    read: Read
+    decode: Callable[[Output], Decode]
+    if seq2seq:
+        read = ReadSeq2Seq(model, longest)
+        decode = partial(DecodeSeq2Seq, model, longest=longest, raw=raw, whole=read.bias.whole)
+    else:
+        read = ReadCausal(model)
+        decode = partial(DecodeCausal, model, raw=raw)
+    root = model.config.decoder_start_token_id if seq2seq else None
+    return Forward(model, Score(read, decode("score")), read, decode("next"), root)
 
 
 class Read(nn.Module):
     """Reads prompts: `(ids [B, L], mask [B, L]) -> keys and values, embedding [B, d]`.
 
-    The embedding is left out where `Decode` has it.
+    The embedding is left out where `Decode` gives it.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
@@ -96,16 +101,22 @@ class Read(nn.Module):
 class ReadSeq2Seq(Read):
     """Runs the encoder; keys and values are those of the decoder's attention to the prompt."""
 
+    def __init__(self, model: PreTrainedModel, longest: int) -> None:
+        super().__init__(model)
+        self.bias = RelativeBias(model.get_encoder(), longest)
+
     def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
         encoder, decoder = self.model.get_encoder(), self.model.get_decoder()
-        states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        seen = _seen(mask, self.bias.whole)
+        with self.bias.at(torch.arange(ids.shape[1])):
+            states = encoder(input_ids=ids, attention_mask=seen).last_hidden_state
         weights = mask.unsqueeze(1).to(states.dtype)  # [B, 1, L]
         cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
         # The token does not matter: only what the decoder makes of the prompt is kept.
         decoder(
             input_ids=ids[:, :1],
             encoder_hidden_states=states,
-            encoder_attention_mask=mask,
+            encoder_attention_mask=seen,
             cache=cache,
             use_cache=True,
         )
@@ -142,7 +153,7 @@ class Decode(nn.Module):
         raw: give logits in place of log-probabilities.
     """
 
-    def __init__(self, model: PreTrainedModel, output: Output, raw: bool) -> None:
+    def __init__(self, model: PreTrainedModel, output: Output, *, raw: bool) -> None:
         super().__init__()
         self.model, self.output, self.raw = model, output, raw
 
@@ -169,16 +180,22 @@ class Decode(nn.Module):
 class DecodeSeq2Seq(Decode):
     """Decodes with the attention to the prompt computed already.
 
+    Args:
+        model, output, raw: see `Decode`.
+        longest: most tokens of an action.
+        whole: the encoder sees all of a prompt.
+
     Raises:
         ModelError: if the positions of the decoder's tokens cannot be set: they can be where they
             are relative and come from `compute_bias`, as in T5 and its kin.
     """
 
-    def __init__(self, model: PreTrainedModel, output: Output, raw: bool) -> None:
-        super().__init__(model, output, raw)
-        parts = model.get_decoder().modules()
-        self._biased = [part for part in parts if getattr(part, "has_relative_attention_bias", 0)]
-        if not self._biased:
+    def __init__(
+        self, model: PreTrainedModel, output: Output, *, raw: bool, longest: int, whole: bool
+    ) -> None:
+        super().__init__(model, output, raw=raw)
+        self._bias, self._whole = RelativeBias(model.get_decoder(), longest), whole
+        if not self._bias.whole:
             raise ModelError("the positions of its decoder are not relative, as T5's are")
 
     def forward(
@@ -194,10 +211,10 @@ class DecodeSeq2Seq(Decode):
         attention = _added(seen).expand(nodes.shape[0], 1, -1, -1)
         # The decoder reads only the shape of the encoder's states, since all else is in the cache.
         states = torch.zeros(mask.shape[0], mask.shape[1], 1)
-        with _relative_to(depth, self._biased):
+        with self._bias.at(depth):
             out = self.run(
                 encoder_outputs=BaseModelOutput(last_hidden_state=states),
-                attention_mask=mask,
+                attention_mask=_seen(mask, self._whole),
                 decoder_input_ids=nodes,
                 decoder_attention_mask=attention,
                 cache=EncoderDecoderCache(DynamicCache(), DynamicCache(_by_layer(read))),
@@ -233,26 +250,26 @@ class DecodeCausal(Decode):
         return *self.found(out.logits, place, token), out.hidden_states[-1][:, 0]
 
 
-@contextmanager
-def _relative_to(depth: Tensor, attentions: Iterable[nn.Module]) -> Iterator[None]:
-    """Let relative positions be differences of `depth`, in place of differences of places."""
-    steps = (depth[:, None] - depth[None]).clamp(min=0)  # [N, N]
+class Score(nn.Module):
+    """Reads prompts and scores candidates behind them, in one graph.
 
-    def bias_of(plain: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        def compute_bias(query_length: int, key_length: int, **options: object) -> Tensor:
-            whole = plain(query_length, key_length, **options)  # [1, H, N, N]
-            return whole[:, :, :, 0][:, :, steps]  # by the distance from the first place
+    Its inputs are `ids [B, L]` and those of `Decode`. It gives what `Decode` gives, and the
+    embedding of each prompt `[B, d]` last.
+    """
 
-        return compute_bias
+    def __init__(self, read: Read, decode: Decode) -> None:
+        super().__init__()
+        self.model, self.read, self.decode = read.model, read, decode
 
-    changed: list[Any] = list(attentions)
-    for attention in changed:
-        attention.compute_bias = bias_of(attention.compute_bias)
-    try:
-        yield
-    finally:
-        for attention in changed:
-            del attention.compute_bias  # the class has its own
+    def forward(self, ids: Tensor, mask: Tensor, *tree: Tensor) -> tuple[Tensor, ...]:
+        read = self.read(ids, mask)
+        keys = len(read) // 2 * 2
+        return (*self.decode(mask, *tree, *read[:keys]), *read[keys:])
+
+
+def _seen(mask: Tensor, whole: bool) -> Tensor:
+    """The mask `[B, L]` as what is added to the attention; as it is where a stack needs it so."""
+    return _added(mask.bool())[:, None, None] if whole else mask
 
 
 def _flat(cache: Any) -> list[Tensor]:
