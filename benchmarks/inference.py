@@ -1,20 +1,26 @@
 """CPU time of the built-in models with torch and with ONNX Runtime, at several batch sizes.
 
-    python benchmarks/inference.py [--episodes N] [--turns N]
+    python benchmarks/inference.py [--before CHECKOUT] [--episodes N] [--turns N]
 
-Both read the same prompts, of held-out episodes that DEEPTHINK plays. They are timed in turn in one
-process with one thread; the table holds the medians of the turns in milliseconds a prompt,
-tokenizing included, and the ratio. Below it stands the limit: the operations of a call over the
-rate at which one core multiplies matrices.
+Each backend runs in a process of its own with one thread, and so does the code of another checkout,
+if one is given. All read the same prompts, of held-out episodes that DEEPTHINK plays, and are timed
+in turn. The table holds the medians of the turns in milliseconds a prompt, tokenizing included, and
+the ratio of each backend to ONNX Runtime. The last column is the limit: the operations of a call
+over the rate at which one core multiplies matrices.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import pickle
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import torch
 
@@ -28,7 +34,6 @@ from londi.models.registry import load_model
 
 ENVS = ("londi/BabyAIText-MixedTrainLocal-v0", "londi/ScienceWorld-short-v0")
 BATCHES = (1, 8, 16, 32)
-BACKENDS = ("torch", "onnx")
 SECONDS = 0.1
 """Least CPU time of one measurement."""
 
@@ -71,23 +76,83 @@ def matrix_rate() -> float:
     return 2 * 1024**3 / seconds
 
 
-def table(name: str, prompts: Sequence[Prompt], turns: int, rate: float) -> None:
-    models = {backend: load_model(name, backend=backend) for backend in BACKENDS}
-    for batch in BATCHES:
-        parts = [prompts[i : i + batch] for i in range(0, len(prompts) - batch + 1, batch)]
-        taken: dict[str, list[float]] = {backend: [] for backend in BACKENDS}
-        for _ in range(turns):
-            for backend, model in models.items():
-                every = cpu_seconds(partial(play, model, parts))
-                taken[backend].append(1e3 * every / (batch * len(parts)))
-        before, now = (statistics.median(taken[backend]) for backend in BACKENDS)
-        ratio = statistics.median(b / n for b, n in zip(*taken.values(), strict=True))
-        flops = sum(reply.usage.flops for part in parts for reply in models["onnx"].act(part))
-        limit = 1e3 * flops / (batch * len(parts)) / rate
-        print(
-            f"| {name} | {batch} | {before:.3f} | {now:.3f} | {ratio:.1f} | {limit:.3f} |",
-            flush=True,
+def batches(prompts: Sequence[Prompt], size: int) -> list[Sequence[Prompt]]:
+    """The prompts in full batches."""
+    return [prompts[i : i + size] for i in range(0, len(prompts) - size + 1, size)]
+
+
+class Worker:
+    """A process that times one model of one checkout with one backend.
+
+    Args:
+        name: the model.
+        backend: of the models; empty for a checkout that has no such setting.
+        prompts: what is asked.
+        source: the `src` of the checkout.
+    """
+
+    def __init__(self, name: str, backend: str, prompts: Sequence[Prompt], source: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, "--worker"],
+            env=os.environ | {"PYTHONPATH": str(source)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
+        self._send((name, backend, list(prompts)))
+
+    def milliseconds(self, size: int) -> float:
+        """CPU milliseconds a prompt, in batches of that size."""
+        self._send(size)
+        assert self._process.stdout
+        return float(pickle.load(self._process.stdout))
+
+    def close(self) -> None:
+        self._process.communicate()
+
+    def _send(self, message: object) -> None:
+        assert self._process.stdin
+        pickle.dump(message, self._process.stdin)
+        self._process.stdin.flush()
+
+
+def work() -> None:
+    """The other end of `Worker`."""
+    torch.set_num_threads(1)
+    name, backend, prompts = pickle.load(sys.stdin.buffer)
+    model = load_model(name, **({"backend": backend} if backend else {}))
+    while True:
+        try:
+            size = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        parts = batches(prompts, size)
+        found = 1e3 * cpu_seconds(partial(play, model, parts)) / (size * len(parts))
+        sys.stdout.buffer.write(pickle.dumps(found))
+        sys.stdout.buffer.flush()
+
+
+def table(name: str, prompts: Sequence[Prompt], turns: int, rate: float, before: str) -> None:
+    here = Path(__file__).resolve().parents[1] / "src"
+    workers = {"before": Worker(name, "", prompts, Path(before) / "src")} if before else {}
+    workers |= {backend: Worker(name, backend, prompts, here) for backend in ("torch", "onnx")}
+    model = load_model(name)
+    for size in BATCHES:
+        taken: dict[str, list[float]] = {backend: [] for backend in workers}
+        for _ in range(turns):
+            for backend, worker in workers.items():
+                taken[backend].append(worker.milliseconds(size))
+        medians = [statistics.median(values) for values in taken.values()]
+        ratios = [
+            statistics.median(old / new for old, new in zip(values, taken["onnx"], strict=True))
+            for values in list(taken.values())[:-1]
+        ]
+        parts = batches(prompts, size)
+        flops = sum(reply.usage.flops for part in parts for reply in model.act(part))
+        limit = 1e3 * flops / (size * len(parts)) / rate
+        cells = [f"{x:.3f}" for x in medians] + [f"{x:.1f}" for x in ratios] + [f"{limit:.3f}"]
+        print(f"| {name} | {size} | {' | '.join(cells)} |", flush=True)
+    for worker in workers.values():
+        worker.close()
 
 
 def main() -> None:
@@ -95,17 +160,26 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=12)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--env", nargs="+", default=ENVS, choices=ENVS)
+    parser.add_argument("--models", nargs="+", default=[], help="in place of the built-in pairs")
+    parser.add_argument("--before", default="", metavar="DIR", help="another checkout, on torch")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.worker:
+        work()
+        return
     torch.set_num_threads(1)
     rate = matrix_rate()
     print(f"one core multiplies matrices at {rate / 1e9:.0f} GFLOP/s\n")
-    print("| model | batch | torch, ms a prompt | ONNX Runtime | ratio | FLOPs over that rate |")
-    print("|---|---|---|---|---|---|")
+    columns = (["before"] if given.before else []) + ["torch"]
+    heads = [f"{name}, ms a prompt" for name in columns] + ["ONNX Runtime"]
+    heads += [f"{name} / ONNX" for name in columns] + ["FLOPs over that rate"]
+    print(f"| model | batch | {' | '.join(heads)} |")
+    print("|---" * (len(heads) + 2) + "|")
     for env in given.env:
         pair = PairConfig(env=env)
         prompts = prompts_of(env, load_model(pair.deepthink), given.episodes)
-        for name in (pair.quick, pair.deepthink):
-            table(name, prompts, given.turns, rate)
+        for name in given.models or (pair.quick, pair.deepthink):
+            table(name, prompts, given.turns, rate, given.before)
 
 
 if __name__ == "__main__":

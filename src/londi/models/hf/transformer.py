@@ -113,7 +113,9 @@ class TransformerModel(ABC):
         special = {key: value for key, value in own.items() if key.endswith("_token_id")}
         model.generation_config = GenerationConfig(**special)
         self.reader = self._reader(history, max_tokens)
-        self._energy = energy_counter({weight.device for weight in model.parameters()})
+        devices = {weight.device for weight in model.parameters()}
+        self._on_cpu = {device.type for device in devices} == {"cpu"}
+        self._energy = energy_counter(devices)
         self.engine = None
 
     @classmethod
@@ -255,7 +257,7 @@ class TransformerModel(ABC):
         on one thread, since others may learn meanwhile, and otherwise the process's.
         """
         clock = time.perf_counter()
-        if self.model.device.type != "cpu":
+        if not self._on_cpu:
             return clock, clock, self._energy()
         one = torch.get_num_threads() == 1
         return clock, time.thread_time() if one else time.process_time(), self._energy()

@@ -28,8 +28,8 @@ ALIGNED = 4
 """Prompts are padded to a multiple of this number of tokens. The kernels add up as many products at
 a time, so that an answer is the same to the bit whatever stands beside it in a batch."""
 
-PASS = 48
-"""Tokens that take about as long as the overhead of one more pass."""
+PASS = 96
+"""Tokens that take about as long as the overhead of one more pass, in small models."""
 
 
 class Session:

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 FOLDER = Path("~/.cache/londi/onnx")
 """Folder of exported graphs."""
-_FORMAT = 4
+_FORMAT = 5
 """Version of this file's graphs; those of another version are exported anew."""
 _LARGEST = 2**31 - 2**20
 """Bytes that one graph can hold: a limit of its format."""

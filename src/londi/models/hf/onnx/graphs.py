@@ -174,7 +174,8 @@ class Decode(nn.Module):
             logprob, best = logits[:, -1].log_softmax(-1).max(-1)
             return best, logprob
         values = logits if self.raw else logits.log_softmax(-1)
-        return (values[:, place, token],)
+        # One index into rows: two of them would have the graph transpose all values.
+        return (values.flatten(1)[:, place * values.shape[2] + token],)
 
 
 class DecodeSeq2Seq(Decode):
@@ -208,7 +209,6 @@ class DecodeSeq2Seq(Decode):
         token: Tensor,
         *read: Tensor,
     ) -> tuple[Tensor, ...]:
-        attention = _added(seen).expand(nodes.shape[0], 1, -1, -1)
         # The decoder reads only the shape of the encoder's states, since all else is in the cache.
         states = torch.zeros(mask.shape[0], mask.shape[1], 1)
         with self._bias.at(depth):
@@ -216,7 +216,7 @@ class DecodeSeq2Seq(Decode):
                 encoder_outputs=BaseModelOutput(last_hidden_state=states),
                 attention_mask=_seen(mask, self._whole),
                 decoder_input_ids=nodes,
-                decoder_attention_mask=attention,
+                decoder_attention_mask=_added(seen)[None, None],
                 cache=EncoderDecoderCache(DynamicCache(), DynamicCache(_by_layer(read))),
                 use_cache=True,
             )
