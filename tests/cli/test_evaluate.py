@@ -83,6 +83,57 @@ def test_one_run_is_evaluated_into_another_folder(
     assert "--overwrite" in capsys.readouterr().err
 
 
+def test_the_account_follows_the_table(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, prices = tmp_path / "run", tmp_path / "prices.yaml"
+    names = ["--quick", "builtin:babyai-quick", "--deepthink", "builtin:babyai-deepthink"]
+    assert call("train", "--config", str(config), *names, "--out", str(run)) == 0
+    capsys.readouterr()
+    assert call("evaluate", str(run), *SMALL) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "money, bill, method calls GFLOPs in the models end to end USD USD" in out
+    assert "1,000 episodes: always DEEPTHINK takes $" in out
+    assert "money at example prices; give your own with --price" in out
+    rows = {row["method"]: row for row in json.loads((run / "results.json").read_text())}
+    for row in rows.values():
+        assert 0 < row["lm_cpu_seconds"] < row["seconds"]
+        assert row["currency"] == "USD" and row["bill"] >= row["money"] > 0
+        saved = 1 - row["money"] / rows["deepthink"]["money"]
+        assert row["money_saved"] == pytest.approx(saved)
+
+    listed = "builtin:babyai-quick: {input: 1, output: 2}"
+    prices.write_text(f"{{currency: EUR, models: {{{listed}}}}}")
+    other = ["--out", str(tmp_path / "other"), "--price", str(prices), *SMALL]
+    assert call("evaluate", str(run), *other) == 2
+    assert "expected a price for 'builtin:babyai-deepthink'" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+    listed += ", builtin:babyai-deepthink: {input: 10, output: 20}"
+    prices.write_text(f"{{currency: EUR, models: {{{listed}}}}}")
+    assert call("evaluate", str(run), *other) == 0
+    out = capsys.readouterr().out
+    assert "always DEEPTHINK takes €" in out and "example prices" not in out
+
+
+def test_tuning_by_price_tells_both_ends(
+    tuned: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--price", "quick=1/2,deepthink=10/20", "--keep-return", "0.01", "--quiet"]
+    assert call("tune", str(tuned[0]), *given, "--episodes", "3", "--points", "2") == 0
+    out = capsys.readouterr().out
+    for method in ("quick", "deepthink", "londi"):
+        assert out.count(f"\n{method} ") == 2  # figures and account
+    assert "always DEEPTHINK takes $" in " ".join(out.split())
+    point = json.loads((tuned[0] / "checkpoint" / "operating.json").read_text())
+    assert point["money"] == point["londi"]["money"]
+    assert point["quick"]["money"] > 0 and point["deepthink"]["money"] > 0
+    # Answers are priced as well as prompts.
+    dear = ["--price", "quick=1/2000,deepthink=10/20000", *given[2:]]
+    assert call("tune", str(tuned[0]), *dear, "--episodes", "3", "--points", "2") == 0
+    again = json.loads((tuned[0] / "checkpoint" / "operating.json").read_text())
+    assert again["deepthink"]["money"] > 2 * point["deepthink"]["money"]
+
+
 @pytest.fixture
 def tuned(config: Path, tmp_path: Path) -> list[Path]:
     """Two universal runs, each tuned to a cost of its own."""

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from londi import Budget, EvaluateConfig, TrainConfig
-from londi.errors import UnknownName
+from londi.errors import InvalidConfig
 from londi.evaluation.evaluate import (
     METHODS,
     Evaluation,
@@ -143,7 +143,7 @@ def test_prices_that_are_given_are_applied() -> None:
 def test_a_price_that_is_missing_is_said_before_anybody_plays(tmp_path: Path) -> None:
     (tmp_path / "prices.yaml").write_text("models: {quick: {input: 1}}")
     config = EvaluateConfig(episodes=6, price=str(tmp_path / "prices.yaml"))
-    with pytest.raises(UnknownName, match="model without a price 'deepthink'"):
+    with pytest.raises(InvalidConfig, match="expected a price for 'deepthink', got those for"):
         play_methods(
             TrainConfig(env="the corridor", cost=0.1, cache="none"),
             ThresholdSwitcher(0.8),

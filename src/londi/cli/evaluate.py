@@ -14,6 +14,11 @@ from londi.config import EvaluateConfig, TrainConfig
 from londi.errors import LondiError, OutputExists
 from londi.storage.paths import as_path
 
+GROUPS = {
+    "what to play": ("episodes", "env", "env_options", "cost", "budget", "greedy"),
+    "the account": ("price", "failure_price"),
+}
+
 
 def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
@@ -28,7 +33,7 @@ def _arguments(parser: ArgumentParser) -> None:
     )
     add_overwrite(parser)
     add_quiet(parser)
-    add_settings(parser, EvaluateConfig)
+    add_settings(parser, EvaluateConfig, GROUPS)
 
 
 def _run(given: Namespace) -> int:
@@ -62,6 +67,7 @@ def evaluate_runs(
         LondiError: if the runs cannot be evaluated together; nothing is played then.
     """
     from londi.cli.display import played, print_results
+    from londi.config.prices import find_prices
     from londi.evaluation.evaluate import (
         METHODS,
         RESULTS,
@@ -82,8 +88,9 @@ def evaluate_runs(
     taken = [home for home in (out, *homes) if (home / RESULTS).exists()]
     if taken and not overwrite:
         raise OutputExists(f"{str(taken[0] / RESULTS)!r} exists; give --overwrite to replace it")
-    for folder in folders:
+    for folder, training in zip(folders, trainings, strict=True):
         check_trained(folder)
+        find_prices(config.price, training.quick, training.deepthink, config.failure_price)
     for home in homes:
         make_folder(home)
     evaluations = []
@@ -148,5 +155,6 @@ VERB = Verb(
         "londi evaluate runs/mine --env londi/BabyAIText-MixedTestLocal-v0 --out runs/test",
         "londi evaluate runs/seed0 runs/seed1 runs/seed2 --out runs/together",
         "londi evaluate runs/universal --cost 0.02 --budget 4 --overwrite",
+        "londi evaluate runs/mine --price prices.yaml --overwrite",
     ),
 )

@@ -160,8 +160,8 @@ def find_prices(
         The prices; None if `given` is empty and one of the two is no built-in model.
 
     Raises:
-        InvalidConfig: if a price is negative or of a wrong type, or a file cannot be read.
-        UnknownName: if a model has no price, a currency is unknown, or a file has an unknown key.
+        InvalidConfig: if a price is missing, negative or of a wrong type, or a file cannot be read.
+        UnknownName: if a currency is unknown, or a file has an unknown key.
         MissingExtra: if `genai-prices` is asked for and not installed.
     """
     check_price(given)
@@ -220,7 +220,8 @@ def _of_model(name: str, table: PriceTable, where: str) -> Price:
         return own
     if table.others == GENAI:
         return _genai(name)
-    raise UnknownName(f"{where}model without a price", name, list(table.models))
+    listed = ", ".join(map(repr, table.models)) or "none"
+    raise InvalidConfig(f"{where}expected a price for {name!r}, got those for {listed}")
 
 
 def _genai(name: str) -> Price:
