@@ -127,12 +127,12 @@ def test_tuning_by_price_tells_both_ends(
     assert "always DEEPTHINK takes $" in " ".join(out.split())
     point = json.loads((tuned[0] / "checkpoint" / "operating.json").read_text())
     assert point["money"] == point["londi"]["money"]
-    assert point["quick"]["money"] > 0 and point["deepthink"]["money"] > 0
+    assert point["quick"]["money"] > point["deepthink"]["money"] == 0  # the expert reads nothing
     # Answers are priced as well as prompts.
     dear = ["--price", "quick=1/2000,deepthink=10/20000", *given[2:]]
     assert call("tune", str(tuned[0]), *dear, "--episodes", "3", "--points", "2") == 0
     again = json.loads((tuned[0] / "checkpoint" / "operating.json").read_text())
-    assert again["deepthink"]["money"] > 2 * point["deepthink"]["money"]
+    assert again["quick"]["money"] > 2 * point["quick"]["money"]
 
 
 @pytest.fixture
