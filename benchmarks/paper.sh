@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# The paper's claim in its own unit: three training seeds, every method on the same held-out episodes,
+# and a table of the seconds inside the models.
+#     [SEEDS="0 1 2"] [EPISODES=500] benchmarks/paper.sh CONFIG OUT [OPTION ...]
+#     benchmarks/paper.sh configs/paper/babyai.yaml runs/paper        the paper's models
+#     benchmarks/paper.sh configs/builtin/babyai.yaml runs/babyai     the built-in pair
+# Options go to `londi train`. A run that is there already is gone on with.
+set -euo pipefail
+config=$1
+out=$2
+shift 2
+runs=()
+for seed in ${SEEDS:-0 1 2}; do
+    runs+=("$out/seed$seed")
+    if [[ -f $out/seed$seed/config.yaml ]]; then
+        londi train --resume "$out/seed$seed"
+    else
+        londi train --config "$config" --seed "$seed" --out "$out/seed$seed" "$@"
+    fi
+done
+envs=$(sed -n 's/^num_envs: //p' "$config")
+londi evaluate "${runs[@]}" --out "$out/together" --overwrite \
+    --episodes "${EPISODES:-500}" --num_envs "${envs:-32}"
+python "$(dirname "$0")/paper.py" "$out/together"
