@@ -149,7 +149,9 @@ def _wrong(reply: Reply, size: int) -> str:
         return f"confidence: expected a number from 0 to 1, got {reply.confidence!r}"
     if not _is(reply.usage, Usage):
         return f"usage: expected a londi.types.Usage, got {reply.usage!r}"
-    if not all(_number(n) and 0 <= n < math.inf for n in _AMOUNTS(reply.usage)):
+    amounts = _AMOUNTS(reply.usage)
+    plain = _PLAIN.issuperset(map(type, amounts)) or all(map(_number, amounts))
+    if not (plain and min(amounts) >= 0 and sum(amounts) < math.inf):  # NaN is not below either
         return f"usage: expected numbers >= 0, got {reply.usage}"
     if reply.usage.cached_tokens + reply.usage.cache_write_tokens > reply.usage.tokens:
         return f"usage: expected cached and written tokens among all tokens, got {reply.usage}"
@@ -185,6 +187,7 @@ def _whole(value: object, least: int) -> bool:
 
 _AMOUNTS = attrgetter(*(field.name for field in fields(Usage)))
 """The numbers of a `Usage`."""
+_PLAIN = frozenset((int, float))
 
 _NONE = object()
 

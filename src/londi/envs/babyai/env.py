@@ -21,6 +21,7 @@ from minigrid.utils.baby_ai_bot import (
     DisappearedBoxError,
 )
 
+import londi.envs.babyai.grid  # noqa: F401  (levels are made of it)
 from londi.envs.babyai.expert import Expert
 from londi.envs.info import Told
 from londi.envs.prompt import HISTORY
