@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
 
+import londi.models.hf.onnx.backend
 from londi.config import FinetuneConfig
 from londi.imitation.demonstrations import Demonstration, collect_expert
 from londi.imitation.tokenizer import learn_tokenizer, new_model
+from londi.models.hf.onnx.backend import Backend
 from londi.models.hf.seq2seq import Seq2SeqModel
+from londi.models.hf.transformer import TransformerModel
 
 SLOW = frozenset((Path(__file__).parent / "slow.txt").read_text(encoding="utf-8").split())
 """Tests that take more than 0.3 seconds; `scripts/slow` measures them."""
@@ -39,6 +43,30 @@ TINY = FinetuneConfig(
     report_every=5,
     save_every=10,
 )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--backend",
+        choices=("auto", "torch"),
+        default="auto",
+        help="what computes the models' answers where a test does not say",
+    )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def backend(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let `auto` be torch, if the command line says so."""
+    if request.config.getoption("--backend") == "auto":
+        yield
+        return
+    plain = londi.models.hf.onnx.backend.use_backend
+
+    def use_backend(model: TransformerModel, backend: Backend) -> None:
+        plain(model, "torch" if backend == "auto" else backend)
+
+    with mock.patch("londi.models.hf.onnx.backend.use_backend", use_backend):
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -24,7 +24,7 @@ HOUR = 3600
 GENAI: Final = "genai-prices"
 """Name of the optional source of prices."""
 
-BUILTIN = Path(__file__).parents[1] / "builtin" / "prices.yaml"
+BUILTIN = Path(__file__).with_name("prices.yaml")
 """Example prices for the built-in models."""
 
 _CODES = """
