@@ -161,7 +161,9 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--env", nargs="+", default=ENVS, choices=ENVS)
     parser.add_argument("--models", nargs="+", default=[], help="in place of the built-in pairs")
-    parser.add_argument("--before", default="", metavar="DIR", help="another checkout, on torch")
+    parser.add_argument(
+        "--before", default="", metavar="DIR", help="another checkout, with its default backend"
+    )
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.worker:

@@ -3,7 +3,8 @@
     python benchmarks/paper.py EVALUATION ...
 
 Each EVALUATION is a folder of `londi evaluate`, of one run or of several seeds together. Intervals
-are 95%, bootstrapped over training seeds and episodes, the same episodes for both sides.
+are 95%, bootstrapped over training seeds and episodes, the same episodes for both sides; shares are
+drawn with the same seeds on both sides.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from londi.evaluation.metrics import RESAMPLES, Floats, bootstrap_difference
 from londi.evaluation.results import Result
 
 
-def tracks(folder: Path) -> dict[str, Floats]:
+def tracks(folder: Path, seeds: tuple[int, ...]) -> dict[str, Floats]:
     """`[3, runs, episodes]` by method: return, processor seconds in the models, DEEPTHINK calls."""
-    homes = sorted(folder.glob("seed-*")) or [folder]
+    homes = [folder / f"seed-{seed}" for seed in seeds] if len(seeds) > 1 else [folder]
     runs: dict[str, list[Floats]] = {}
     for home in homes:
         found: dict[str, dict[int, Floats]] = {}
@@ -62,9 +63,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folders", nargs="+", type=Path, metavar="EVALUATION")
     folders: list[Path] = parser.parse_args().folders
-    played = [tracks(folder) for folder in folders]
     figures: list[dict[str, Result]] = [
         {result.method: result for result in read_results(folder)} for folder in folders
+    ]
+    for folder, found in zip(folders, figures, strict=True):
+        if not found["londi"].lm_cpu_seconds:
+            raise SystemExit(f"{folder}: no processor seconds were counted there")
+    played = [
+        tracks(folder, found["londi"].seed) for folder, found in zip(folders, figures, strict=True)
     ]
     heads = ["the paper", *(found["londi"].env for found in figures)]
     print(line("", heads))
@@ -74,15 +80,15 @@ def main() -> None:
             f"{found[method].return_mean:.3f}; {1000 * (found[method].lm_cpu_seconds or 0):.1f} ms"
             for found in figures
         ]
-        print(line(f"{method}: return; seconds inside the models", ["", *cells]))
+        print(line(f"{method}: return; ms inside the models an episode", ["", *cells]))
     differences = []
-    for found in played:
-        ours, always = found["londi"][0], found["deepthink"][0]
+    for track in played:
+        ours, always = track["londi"][0], track["deepthink"][0]
         low, high = bootstrap_difference(ours, always)
         differences.append(f"{ours.mean() - always.mean():+.3f} ({low:+.3f} .. {high:+.3f})")
     print(line("return, LONDI less DEEPTHINK", ["DEEPTHINK-level", *differences]))
     for name, k in (("seconds inside the models saved", 1), ("DEEPTHINK calls saved", 2)):
-        cells = [share(saved(found["londi"][k], found["deepthink"][k])) for found in played]
+        cells = [share(saved(track["londi"][k], track["deepthink"][k])) for track in played]
         print(line(name, ["up to 30% of the GPU usage" if k == 1 else "", *cells]))
 
 

@@ -2,6 +2,7 @@
 # The paper's claim in its own unit: three training seeds, every method on the same held-out episodes,
 # and a table of the seconds inside the models.
 #     [SEEDS="0 1 2"] [EPISODES=500] benchmarks/paper.sh CONFIG OUT [OPTION ...]
+# A cache would charge an answer what it took in the batch that first asked for it, so none is used in play.
 #     benchmarks/paper.sh configs/paper/babyai.yaml runs/paper        the paper's models
 #     benchmarks/paper.sh configs/builtin/babyai.yaml runs/babyai     the built-in pair
 # Options go to `londi train`. A run that is there already is gone on with.
@@ -20,5 +21,5 @@ for seed in ${SEEDS:-0 1 2}; do
 done
 envs=$(sed -n 's/^num_envs: //p' "$config")
 londi evaluate "${runs[@]}" --out "$out/together" --overwrite \
-    --episodes "${EPISODES:-500}" --num_envs "${envs:-32}"
+    --episodes "${EPISODES:-500}" --num_envs "${envs:-32}" --cache none
 python "$(dirname "$0")/paper.py" "$out/together"

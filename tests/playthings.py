@@ -125,7 +125,8 @@ class Scripted(BaseModel):
         right = "left" if "left" in text else "right"
         wrong = "right" if right == "left" else "left"
         vector = np.array([able, text.startswith("hard"), 0.5], np.float32)
-        usage = Usage(1, len(text.split()), 0.001, 10.0 if self.name == "quick" else 1000.0)
+        flops = 10.0 if self.name == "quick" else 1000.0
+        usage = Usage(1, len(text.split()), 0.001, flops, cpu_seconds=0.001)
         return Reply(right if able else wrong, -0.1, 0.9 if able else 0.6, usage, vector)
 
     embedding_size = 3

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from operator import add, attrgetter
 from typing import Any
 
 import numpy as np
@@ -50,17 +51,11 @@ class Usage:
     cache_write_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.calls + other.calls,
-            self.tokens + other.tokens,
-            self.seconds + other.seconds,
-            self.flops + other.flops,
-            self.joules + other.joules,
-            self.cpu_seconds + other.cpu_seconds,
-            self.output_tokens + other.output_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.cache_write_tokens + other.cache_write_tokens,
-        )
+        return Usage(*map(add, amounts(self), amounts(other)))
+
+
+amounts: Callable[[Usage], tuple[float, ...]] = attrgetter(*(field.name for field in fields(Usage)))
+"""The numbers of a `Usage`, in order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def test_the_account_follows_the_table(
     prices.write_text(f"{{currency: EUR, models: {{{listed}}}}}")
     assert call("evaluate", str(run), *other) == 0
     out = capsys.readouterr().out
-    assert "always DEEPTHINK takes €" in out and "example prices" not in out
+    assert " EUR and " in out and "example prices" not in out
 
 
 def test_tuning_by_price_tells_both_ends(
@@ -124,10 +124,10 @@ def test_tuning_by_price_tells_both_ends(
     first = [line.split()[0] for line in out.splitlines() if line.strip() and "will" not in line]
     for method in ("quick", "deepthink", "londi"):
         assert first.count(method) == 2  # figures and account
-    assert "always DEEPTHINK takes $" in " ".join(out.split())
     point = json.loads((tuned[0] / "checkpoint" / "operating.json").read_text())
     assert point["money"] == point["londi"]["money"]
-    assert point["quick"]["money"] > point["deepthink"]["money"] == 0  # the expert reads nothing
+    # The expert reads nothing, so what it takes is not known.
+    assert point["quick"]["money"] > 0 and point["deepthink"]["money"] is None
     # Answers are priced as well as prompts.
     dear = ["--price", "quick=1/2000,deepthink=10/20000", *given[2:]]
     assert call("tune", str(tuned[0]), *dear, "--episodes", "3", "--points", "2") == 0

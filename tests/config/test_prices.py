@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -22,14 +25,15 @@ QUICK, DEEPTHINK = "builtin:babyai-quick", "builtin:babyai-deepthink"
 @pytest.mark.parametrize(
     ("price", "found"),
     [
-        ("quick=0.1,deepthink=2", Prices(Price(0.1), Price(2.0))),
-        ("quick=0.1/0.4,deepthink=2/8", Prices(Price(0.1, 0.4), Price(2.0, 8.0))),
-        (" deepthink = 2.0 , quick = 0 ", Prices(Price(), Price(2.0))),
-        ("quick=1,deepthink=2,currency=EUR", Prices(Price(1.0), Price(2.0), "EUR")),
+        ("quick=0.1,deepthink=2", (Price(0.1), Price(2.0), "USD")),
+        ("quick=0.1/0.4,deepthink=2/8", (Price(0.1, 0.4), Price(2.0, 8.0), "USD")),
+        (" deepthink = 2.0 , quick = 0 ", (Price(0.0), Price(2.0), "USD")),
+        ("quick=1,deepthink=2,currency=EUR", (Price(1.0), Price(2.0), "EUR")),
     ],
 )
-def test_prices_on_the_command_line(price: str, found: Prices) -> None:
-    assert find_prices(price, "a", "b") == found
+def test_prices_on_the_command_line(price: str, found: tuple[Price, Price, str]) -> None:
+    quick, deepthink, currency = found
+    assert find_prices(price, "a", "b") == Prices(quick, deepthink, price, currency)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +45,7 @@ def test_prices_on_the_command_line(price: str, found: Prices) -> None:
         ("quick=1,deepthink=2,slow=3", "expected two prices"),
         ("quick=1/2/3,deepthink=2", "expected two prices"),
         ("quick=a,deepthink=2", "expected two prices"),
+        ("quick=1 2,deepthink=2", "expected two prices"),
         ("=", "expected two prices"),
         ("1,2", "expected two prices"),
         ("prices.json", "expected two prices"),
@@ -74,9 +79,20 @@ def test_the_price_of_work() -> None:
     assert price.of(work) == pytest.approx(3 * 2.0 + 2 * 0.5 + 1 * 2.5 + 4 * 8.0 + 0.5 * 3.0)
     # Without prices of their own cached tokens cost what others do.
     assert Price(input=2.0).of(work) == pytest.approx(6 * 2.0)
-    assert Price().of(work) == 0
+    assert Price(0.0).of(work) == 0
     both = Prices(Price(input=1.0), price)
-    assert both.of(work, work) == pytest.approx(6.0 + price.of(work))
+    counted = replace(work, calls=5)
+    assert both.of(counted, counted) == pytest.approx(6.0 + price.of(work))
+
+
+def test_work_whose_tokens_were_not_counted_has_no_price() -> None:
+    prices = Prices(Price(input=1.0), Price(input=10.0))
+    some = Usage(calls=1, tokens=100)
+    assert prices.of(some, Usage()) == pytest.approx(1e-4)
+    assert prices.of(Usage(calls=1), some) is None  # a model of one's own that tells no tokens
+    assert prices.of(some, Usage(tokens=100)) is None  # as release 0.1 wrote it
+    hourly = Prices(Price(0.0, hour=36.0), Price(input=10.0))
+    assert hourly.of(Usage(calls=1, cpu_seconds=2.0), Usage()) == pytest.approx(0.02)
 
 
 @given(
@@ -105,8 +121,17 @@ def test_a_file_of_prices(tmp_path: Path) -> None:
           org/small: {input: 0.1, output: 0.4}
           ./models/large: {input: 2, output: 8, cached_input: 0.5, cache_write: 2.5, hour: 1}
     """
-    found = find_prices(table(tmp_path, text), "org/small", "./models/large", 0.25)
-    assert found == Prices(Price(0.1, 0.4), Price(2.0, 8.0, 0.5, 2.5, 1.0), "CHF", 0.25)
+    file = table(tmp_path, text)
+    found = find_prices(file, "org/small", "./models/large", 0.25)
+    assert found == Prices(Price(0.1, 0.4), Price(2.0, 8.0, 0.5, 2.5, 1.0), file, "CHF", 0.25)
+
+
+def test_a_path_may_hold_what_a_price_holds(tmp_path: Path) -> None:
+    (tmp_path / "seed=0,a").mkdir()
+    file = tmp_path / "seed=0,a" / "p.YAML"
+    file.write_text("models: {a: {input: 1}, b: {input: 2}}")
+    check_price(str(file))
+    assert find_prices(str(file), "a", "b") == Prices(Price(1.0), Price(2.0), str(file))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +140,7 @@ def test_a_file_of_prices(tmp_path: Path) -> None:
         (
             "models: {a: {input: -1}, b: {input: 2}}",
             InvalidConfig,
-            "models: a: input: expected",
+            r"models\.a\.input: expected a price",
         ),
         (
             "models: {a: {input: 1}}",
@@ -124,7 +149,7 @@ def test_a_file_of_prices(tmp_path: Path) -> None:
         ),
         ("models: {a: {input: 1}, bb: {input: 2}}", InvalidConfig, "for 'a', 'bb'"),
         ("others: none", InvalidConfig, "expected a price for 'a', got those for none"),
-        ("models: {a: {in: 1}, b: {input: 1}}", InvalidConfig, "models: a: unknown key 'in'"),
+        ("models: {a: {in: 1}, b: {input: 1}}", InvalidConfig, "models.a: unknown key 'in'"),
         ("models: {a: {input: x}, b: {input: 1}}", InvalidConfig, r"a\.input: expected a number"),
         ("modls: {}", UnknownName, "unknown .*key 'modls'; did you mean 'models'"),
         ("currency: ECU", InvalidConfig, r"prices.yaml': unknown currency 'ECU'"),
@@ -175,9 +200,28 @@ def test_prices_of_hosted_models_come_from_a_library(tmp_path: Path) -> None:
     # Entries of one's own win.
     text = "{others: genai-prices, models: {gpt-4o: {input: 7, output: 9}}}"
     mixed = find_prices(table(tmp_path, text), "openai/gpt-4o-mini", "gpt-4o")
-    assert mixed == Prices(found.quick, Price(7.0, 9.0))
-    with pytest.raises(InvalidConfig, match="genai-prices has no model 'no-such-model'"):
-        find_prices("genai-prices", "no-such-model", "gpt-4o")
+    assert mixed and (mixed.quick, mixed.deepthink) == (found.quick, Price(7.0, 9.0))
+
+
+@pytest.mark.parametrize("name", ["no-such-model", "no/such-model", "google/gemma-3-4b-it"])
+def test_a_hosted_model_without_a_price_is_refused(name: str) -> None:
+    """The list names models without a price, which are not free."""
+    with pytest.raises(InvalidConfig, match=f"genai-prices has no price for '{name}'"):
+        find_prices("genai-prices", name, "gpt-4o")
+
+
+def test_prices_by_the_hour_of_the_day_are_those_of_noon() -> None:
+    found = find_prices("genai-prices", "deepseek/deepseek-chat", "gpt-4o")
+    with mock.patch("londi.config.prices.datetime", Midnight):
+        assert find_prices("genai-prices", "deepseek/deepseek-chat", "gpt-4o") == found
+
+
+class Midnight(datetime):
+    """A clock that stands at half past eleven at night."""
+
+    @classmethod
+    def now(cls, tz: Any = None) -> Midnight:
+        return cls(2026, 6, 1, 23, 30, tzinfo=tz)
 
 
 def test_the_library_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -128,11 +128,10 @@ def test_the_account_of_an_evaluation(evaluation: Evaluation) -> None:
 
 
 def test_prices_that_are_given_are_applied() -> None:
-    training = TrainConfig(env="the corridor", cost=0.1, cache="none")
     config = EvaluateConfig(
         episodes=6, validation_episodes=5, price="quick=1,deepthink=10", failure_price=0.5
     )
-    found = play_methods(training, ThresholdSwitcher(0.8), config, toy())
+    found = play_methods(TRAINING, ThresholdSwitcher(0.8), config, toy())
     for made in results([found]):
         played = [e for run in [summary(found.played[made.method])] for e in run]
         tokens = [(e.quick.tokens, e.deepthink.tokens) for e in played]
@@ -141,11 +140,11 @@ def test_prices_that_are_given_are_applied() -> None:
 
 
 def test_a_price_that_is_missing_is_said_before_anybody_plays(tmp_path: Path) -> None:
-    (tmp_path / "prices.yaml").write_text("models: {quick: {input: 1}}")
+    (tmp_path / "prices.yaml").write_text("models: {auto: {input: 1}}")
     config = EvaluateConfig(episodes=6, price=str(tmp_path / "prices.yaml"))
-    with pytest.raises(InvalidConfig, match="expected a price for 'deepthink', got those for"):
+    with pytest.raises(InvalidConfig, match="for 'org/large', got those for 'auto'"):
         play_methods(
-            TrainConfig(env="the corridor", cost=0.1, cache="none"),
+            replace(TRAINING, deepthink="org/large"),
             ThresholdSwitcher(0.8),
             config,
             toy(),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from londi.config.kinds import fitted
 from londi.config.prices import Price, Prices
 from londi.evaluation.results import Episode, Result, call_rate, former_episode, result
 from londi.types import Step, Usage
@@ -154,7 +155,7 @@ def test_training_seeds_that_played_other_episodes_are_not_averaged() -> None:
 # The account.
 
 WORK = Usage(calls=2, tokens=100, seconds=3.0, flops=50.0, cpu_seconds=1.5, output_tokens=10)
-PRICES = Prices(Price(input=1.0, output=10.0), Price(input=20.0, output=100.0), "EUR")
+PRICES = Prices(Price(1.0, 10.0), Price(20.0, 100.0), "mine", "EUR")
 
 
 def test_the_account_of_a_method() -> None:
@@ -178,7 +179,7 @@ def test_the_account_of_a_method() -> None:
     # A million: QUICK (100 x 1 + 10 x 10), DEEPTHINK (100 x 20 + 10 x 100).
     assert made.money == pytest.approx((2 * 200 + 3000) / 2 / 1e6)
     assert made.money_saved == pytest.approx(1 - 1700 / 4500)
-    assert made.currency == "EUR"
+    assert (made.currency, made.prices) == ("EUR", "mine")
     # By default a failure costs what an episode of DEEPTHINK alone does.
     assert made.bill == pytest.approx((1700 + 0.5 * 4500) / 1e6)
     dear = figures(played, QUICK, deepthink, prices=replace(PRICES, failure=2.0))
@@ -199,11 +200,11 @@ def test_a_failure_that_was_cheap_is_a_loss() -> None:
 
 def test_without_prices_there_is_no_money() -> None:
     made = figures(QUICK, QUICK, DEEPTHINK)
-    assert made.money is made.money_saved is made.bill is made.currency is None
+    assert made.money is made.money_saved is made.bill is made.currency is made.prices is None
 
 
 def test_nothing_is_saved_against_what_costs_nothing() -> None:
-    free = Prices(Price(input=1.0), Price())
+    free = Prices(Price(1.0), Price(0.0))
     made = figures([[replace(e, quick=WORK) for e in QUICK[0]]], QUICK, DEEPTHINK, prices=free)
     assert made.money and made.money_saved is None
 
@@ -221,3 +222,16 @@ def test_rows_of_release_0_1_are_read() -> None:
     now = asdict(episode(1, 0.5, quick=WORK))
     assert former_episode(now) == now
     assert former_episode({"lm_seconds": 1.0}) == {"lm_seconds": 1.0}  # a result
+
+
+def test_what_release_0_1_did_not_measure_is_not_known() -> None:
+    row = {"seed": 1, "total": 0.5, "success": True, "steps": 3, "calls": 1, "overspent": 0}
+    row |= {"lm_seconds": 0.25, "lm_flops": 7.0, "quick_tokens": 30, "deepthink_tokens": 40}
+    former: Episode = fitted(former_episode(row), Episode)
+    new = episode(1, 0.5, calls=1, quick=WORK, seconds=1.0)
+    made = figures([[former]], [[new]], [[new]], prices=PRICES)
+    assert (made.lm_seconds, made.lm_flops) == (0.25, 7.0)
+    assert made.lm_cpu_seconds is made.seconds is made.money is made.bill is None
+    # One such episode is enough.
+    both = figures([[former], [new]], [[new]] * 2, [[new]] * 2, prices=PRICES)
+    assert both.seconds is both.money is None

@@ -52,6 +52,13 @@ def test_the_sentence_says_what_londi_saves() -> None:
     )
     plain = [replace(r, money=None) for r in (DEEPTHINK, LONDI)]
     assert "takes 10.0 s in the models, for" in sentence(plain)
+    example = [replace(r, prices="example") for r in (DEEPTHINK, LONDI)]
+    assert sentence(example).endswith("for 0.800 (example prices)")
+
+
+def test_next_to_nothing_lost_is_nothing_saved() -> None:
+    (column,) = (c for c in columns([LONDI]) if c.head == "seconds end to end")
+    assert column.saved(replace(LONDI, seconds=0.0501), DEEPTHINK) == "0%"
 
 
 @pytest.mark.parametrize("results", [[LONDI], [DEEPTHINK], [DEEPTHINK, LONDI, LONDI], evaluation()])
@@ -69,12 +76,9 @@ def test_numbers_and_money() -> None:
         "0",
         "0.000123",
         "7.00",
-        "100.",
+        "100",
         "123",
         "1,234,568",
     ]
-    assert (money(1.5, "USD"), money(1.5, "EUR"), money(1.5, "CHF")) == (
-        "$1.50",
-        "€1.50",
-        "1.50 CHF",
-    )
+    shown = [money(1.5, currency) for currency in ("USD", "EUR", "CHF")]
+    assert shown == ["$1.50", "1.50 EUR", "1.50 CHF"]

@@ -15,7 +15,8 @@ from londi.storage.paths import as_path
 
 # Answers are kept in memory: a demonstration leaves nothing outside its folder.
 TRAINING = TrainConfig(cache="memory")
-EVALUATION = EvaluateConfig(episodes=200, validation_episodes=50)
+# The account is that of full batches.
+EVALUATION = EvaluateConfig(episodes=200, validation_episodes=50, cache="none")
 
 
 def _arguments(parser: ArgumentParser) -> None:

@@ -51,6 +51,7 @@ def print_results(title: str, head: str, lines: Sequence[tuple[str, Result]]) ->
 
 def print_account(head: str, lines: Sequence[tuple[str, Result]]) -> None:
     """Print what 1,000 episodes take, and the share that is saved against DEEPTHINK alone."""
+    from londi.config.prices import EXAMPLE
     from londi.reports.account import EPISODES, SAVED, columns, deepthink_of, sentence
 
     found = [r for _, r in lines]
@@ -66,6 +67,8 @@ def print_account(head: str, lines: Sequence[tuple[str, Result]]) -> None:
         print(SAVED)
     if text := sentence(found):
         Console(highlight=False, markup=False).print(text)
+    if any(r.prices == EXAMPLE for r in found):
+        print("money at example prices; give your own with --price")
 
 
 def print_curves(found: Frontier) -> None:

@@ -114,8 +114,6 @@ def evaluate_runs(
     lines = [(r.method, r) for r in found]
     page = write_run_page(out, title, lines, None if several else folders[0])
     print_results(title, "method", lines)
-    if evaluations[0].prices and not config.price:
-        print("money at example prices; give your own with --price")
     print(f"figures in {out / RESULTS}, picture in {out / PLOT}, page in {page}")
 
 

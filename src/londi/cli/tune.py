@@ -9,7 +9,10 @@ from londi.cli.verb import Verb
 from londi.config import TrainConfig, TuneConfig
 from londi.storage.paths import as_path
 
-GROUPS = {"what to tune for": ("call_rate", "keep_return", "budget", "price", "worth")}
+GROUPS = {
+    "what to tune for": ("call_rate", "keep_return", "budget", "price", "worth"),
+    "the account": ("failure_price",),
+}
 
 
 def _arguments(parser: ArgumentParser) -> None:

@@ -38,6 +38,9 @@ class EvaluateConfig(PriceSettings):
     greedy: bool = False
     """Always take the Switcher's likelier choice. By default its choices are sampled, as in
     training, which does a little better on the built-in models."""
+    cache: Literal["run", "none"] = "run"
+    """Use of answers: `run` has the cache of the run; `none` asks the models every time, so that
+    the seconds in the models are those of full batches for every method."""
     num_envs: int = 32
     """Number of environments played in parallel."""
     seed: int = 0

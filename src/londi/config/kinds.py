@@ -185,8 +185,10 @@ def _inner(place: str, value: object, kind: object) -> Any:
         return fitted(value, kind)
     except Misfit as error:
         raise error.below(place) from None
-    except LondiError as error:  # a record within refuses its values
+    except UnknownName as error:  # a record within has no such key
         raise InvalidConfig(f"{place}: {error}") from error
+    except InvalidConfig as error:  # it refuses a value, and names the key
+        raise InvalidConfig(f"{place}.{error}") from error
 
 
 def _fields(kind: type) -> tuple[Field[object], ...]:

@@ -6,6 +6,7 @@ This file knows prices and usage. It does not know what was played.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from math import isfinite
 from pathlib import Path
@@ -23,6 +24,8 @@ HOUR = 3600
 
 GENAI: Final = "genai-prices"
 """Name of the optional source of prices."""
+EXAMPLE = "example"
+"""Source of the prices of built-in models, which nobody sells."""
 
 BUILTIN = Path(__file__).with_name("prices.yaml")
 """Example prices for the built-in models."""
@@ -43,14 +46,14 @@ class Price(Settings):
     """Prices of one model's work.
 
     Attributes:
-        input: a million prompt tokens.
+        input: a million prompt tokens; 0 where only hours are paid.
         output: a million tokens of answers.
         cached_input: a million prompt tokens that the provider had in its cache; `input` if None.
         cache_write: a million prompt tokens that it put into its cache; `input` if None.
         hour: an hour inside the model, on a machine of one's own.
     """
 
-    input: float = 0.0
+    input: float
     output: float = 0.0
     cached_input: float | None = None
     cache_write: float | None = None
@@ -74,6 +77,10 @@ class Price(Settings):
             + self.output * work.output_tokens
         )
         return tokens / MILLION + self.hour * work.cpu_seconds / HOUR
+
+    def misses(self, work: Usage) -> bool:
+        """Whether tokens have a price, and the model counted either its calls or them alone."""
+        return bool(self.input or self.output) and (work.calls > 0) != (work.tokens > 0)
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ class PriceSettings(Settings):
     price: str = ""
     """Prices of QUICK and DEEPTHINK: of a million input / output tokens, such as
     `quick=0.1/0.4,deepthink=2/8`, a YAML file of prices, or `genai-prices`. The built-in models
-    have example prices."""
+    have example prices; an output price that is left out is 0."""
     failure_price: float | None = None
     """Price of a failed episode in the bill, in the currency of `price`; by default that of an
     episode of DEEPTHINK alone, which would do it again."""
@@ -121,6 +128,7 @@ class Prices:
     Attributes:
         quick: those of QUICK.
         deepthink: those of DEEPTHINK.
+        source: where they come from: `EXAMPLE`, or what was given.
         currency: code of the currency.
         failure: gamma, the price of an episode that failed; None for that of an episode of
             DEEPTHINK alone.
@@ -128,20 +136,21 @@ class Prices:
 
     quick: Price
     deepthink: Price
+    source: str = ""
     currency: str = "USD"
     failure: float | None = None
 
-    def of(self, quick: Usage, deepthink: Usage) -> float:
-        """The money that the work of both takes."""
+    def of(self, quick: Usage, deepthink: Usage) -> float | None:
+        """The money that the work of both takes; None if tokens with a price were not counted."""
+        if self.quick.misses(quick) or self.deepthink.misses(deepthink):
+            return None
         return self.quick.of(quick) + self.deepthink.of(deepthink)
 
 
 def check_price(given: str) -> None:
     """Raise InvalidConfig unless `given` has a form that `find_prices` reads; opens no file."""
-    if "=" in given:
+    if given and given != GENAI and not _is_file(given):
         _inline(given)
-    elif given and given != GENAI and not _is_file(given):
-        raise _wrong(given)
 
 
 def find_prices(
@@ -161,41 +170,36 @@ def find_prices(
 
     Raises:
         InvalidConfig: if a price is missing, negative or of a wrong type, or a file cannot be read.
-        UnknownName: if a currency is unknown, or a file has an unknown key.
+        UnknownName: if a currency, or a key of a file, is unknown.
         MissingExtra: if `genai-prices` is asked for and not installed.
     """
-    check_price(given)
-    if "=" in given:
-        return replace(_inline(given), failure=failure)
     if given == GENAI:
         table, where = PriceTable(others=GENAI), ""
-    else:
+    elif not given or _is_file(given):
         file = Path(given).expanduser() if given else BUILTIN
         table, where = read_config(file, PriceTable), f"{str(file)!r}: "
-    names = quick, deepthink
-    if not given and not table.models.keys() >= set(names):
+    else:
+        return replace(_inline(given), failure=failure)
+    if not given and not table.models.keys() >= {quick, deepthink}:
         if failure is not None:
             raise InvalidConfig("failure_price: expected the prices of the models as well: --price")
         return None
-    of_quick, of_deepthink = (_of_model(name, table, where) for name in names)
-    return Prices(of_quick, of_deepthink, table.currency, failure)
+    of_quick, of_deepthink = (_of_model(name, table, where) for name in (quick, deepthink))
+    return Prices(of_quick, of_deepthink, given or EXAMPLE, table.currency, failure)
 
 
 def _is_file(given: str) -> bool:
-    return Path(given).suffix in (".yaml", ".yml")
-
-
-def _wrong(given: str) -> InvalidConfig:
-    return InvalidConfig(
-        f"price: expected two prices such as {FORM}, a YAML file, or {GENAI}, got {given!r}"
-    )
+    return Path(given).suffix.lower() in (".yaml", ".yml")
 
 
 def _inline(given: str) -> Prices:
-    parts = [part.partition("=") for part in given.replace(" ", "").split(",")]
-    values = {name: value for name, _, value in parts}
+    wrong = InvalidConfig(
+        f"price: expected two prices such as {FORM}, a YAML file, or {GENAI}, got {given!r}"
+    )
+    parts = [part.partition("=") for part in given.split(",")]
+    values = {name.strip(): value.strip() for name, _, value in parts}
     if len(values) < len(parts) or values.keys() - {"currency"} != {"quick", "deepthink"}:
-        raise _wrong(given)
+        raise wrong
     currency = values.pop("currency", "USD")
     if currency not in CURRENCIES:
         raise UnknownName("currency", currency, CURRENCIES)
@@ -204,14 +208,14 @@ def _inline(given: str) -> Prices:
         try:
             numbers = [float(number) for number in value.split("/")]
         except ValueError:
-            raise _wrong(given) from None
+            raise wrong from None
         if len(numbers) > 2:
-            raise _wrong(given)
+            raise wrong
         try:
             found[name] = Price(*numbers)
         except InvalidConfig as error:
             raise InvalidConfig(f"price: {name}: {error}") from error
-    return Prices(found["quick"], found["deepthink"], currency)
+    return Prices(found["quick"], found["deepthink"], given, currency)
 
 
 def _of_model(name: str, table: PriceTable, where: str) -> Price:
@@ -230,15 +234,27 @@ def _genai(name: str) -> Price:
         raise MissingExtra(GENAI, "prices")
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
+    from genai_prices.types import PriceCalculation
 
-    provider, _, model = name.rpartition("/")
     some = 1000  # few enough for the price of a short prompt
+    # Some prices depend on the hour.
+    noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+    provider, _, rest = name.partition("/")
+
+    def calculated(**tokens: int) -> PriceCalculation:
+        usage = Tokens(**tokens)
+        try:
+            return calc_price(usage, name, genai_request_timestamp=noon)
+        except LookupError:
+            return calc_price(usage, rest, provider_id=provider, genai_request_timestamp=noon)
 
     def price(**tokens: int) -> float:
-        found = calc_price(Tokens(**tokens), model, provider_id=provider or None)
-        return float(found.total_price) * MILLION / some
+        return float(calculated(**tokens).total_price) * MILLION / some
 
     try:
+        known = calculated(input_tokens=some).model_price
+        if known.input_mtok is None or known.output_mtok is None:
+            raise LookupError
         return Price(
             input=price(input_tokens=some),
             output=price(output_tokens=some),
@@ -246,4 +262,4 @@ def _genai(name: str) -> Price:
             cache_write=price(input_tokens=some, cache_write_tokens=some),
         )
     except LookupError as error:
-        raise InvalidConfig(f"price: {GENAI} has no model {name!r}") from error
+        raise InvalidConfig(f"price: {GENAI} has no price for {name!r}") from error

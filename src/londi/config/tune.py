@@ -10,16 +10,15 @@ from londi.config.base import (
     MOST_ENVS,
     MOST_EPISODES,
     MOST_SEED,
-    Settings,
     check,
     check_budget,
 )
-from londi.config.prices import FORM, check_price
+from londi.config.prices import FORM, PriceSettings
 from londi.errors import InvalidConfig
 
 
 @dataclass(frozen=True)
-class TuneConfig(Settings):
+class TuneConfig(PriceSettings):
     """Choose the cost and budget at which a universal Switcher plays, on validation episodes."""
 
     call_rate: float | None = None
@@ -27,9 +26,6 @@ class TuneConfig(Settings):
     keep_return: float | None = None
     """Target for the return as a share of DEEPTHINK's, reached with as few calls as possible; 0.99
     if prices are given and nothing else."""
-    price: str = ""
-    """Prices of a million input / output tokens of each model, such as
-    `quick=0.1/0.4,deepthink=2/8`, a YAML file of prices, or `genai-prices`."""
     worth: float | None = None
     """Value of a return of 1, in the currency of `price`; the value of the return less the price of
     the tokens is then made as large as possible."""
@@ -68,4 +64,3 @@ class TuneConfig(Settings):
         if self.worth is not None and not self.price:
             raise InvalidConfig(f"worth: expected prices as well, such as {FORM}")
         check_budget(self.budget)
-        check_price(self.price)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,13 +69,13 @@ class Comparison:
         _check(runs, trainings, config)
         self.folder, self.config, self.trainings = folder, config, trainings
         self._on_played, self.done = on_played, 0
+        names = trainings[0].quick, trainings[0].deepthink
+        self._prices = find_prices(config.price, *names, config.failure_price)
         self.pair = pair or load_pair(trainings[0], config.seed)
         for run in runs:
             check_provenance(run, self.pair)
         # The settings of a method mostly take the same ways through an episode.
         self.pair.make = memoized(self.pair.make)
-        names = self.pair.quick.name, self.pair.deepthink.name
-        self._prices = find_prices(config.price, *names, config.failure_price)
         self.benches = [
             BaselineContext(
                 folder / "learned" / f"seed={training.seed}",
@@ -150,7 +151,9 @@ class Comparison:
                 )
             )
             self.pair.commit()
-            write_played(file, played)
+            # Steps of an environment that were played before cost nothing here, so that the time
+            # end to end would depend on the order of the methods.
+            write_played(file, [replace(episode, seconds=0.0) for episode in played])
         terms = "" if budget is None else f", at most {budget} calls"
         self.tell(f"{name} {candidate.setting}{terms}")
         return read_played(file)

@@ -163,6 +163,7 @@ def played_there(training: TrainConfig, config: EvaluateConfig) -> TrainConfig:
         env_options=options | config.env_options,
         cost=cost,
         budget=budget,
+        cache="none" if config.cache == "none" else training.cache,
     )
     CostBudgetRange.of(there)  # refuses terms out of a range before anybody plays
     return there
@@ -256,7 +257,7 @@ def play_methods(
         on_episode: told of each held-out episode: how many are done, and the method.
     """
     budget = Budget.of(training)
-    prices = find_prices(config.price, pair.quick.name, pair.deepthink.name, config.failure_price)
+    prices = find_prices(config.price, training.quick, training.deepthink, config.failure_price)
     held_out = held_out_seeds(config.episodes)
     done = count(1)
 

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from londi.config.prices import Prices
+from londi.config.prices import EXAMPLE, Prices
 from londi.evaluation.metrics import bootstrap, pgr
 from londi.types import Step, Usage, renamed
+
+__all__ = ["EXAMPLE", "Episode", "Played", "Result", "call_rate", "former_episode", "result"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ def former_episode(row: Mapping[str, Any]) -> dict[str, Any]:
 class Result:
     """How one method does on a set of episodes: one object of `results.json`.
 
-    Files of release 0.1 lack the fields from `lm_cpu_seconds` on.
+    Files of release 0.1 lack the fields from `lm_cpu_seconds` on; an amount that was not measured
+    is None.
 
     Attributes:
         method: quick, deepthink, random, threshold or londi.
@@ -122,6 +125,7 @@ class Result:
         bill: money + gamma for each failed episode, per episode, as in TwinRouterBench (arXiv
             2605.18859): an episode that failed because it was cheap is a loss, not a saving.
         currency: of money and bill.
+        prices: where they come from: "example", or what was given.
     """
 
     method: str
@@ -150,6 +154,7 @@ class Result:
     money_saved: float | None = None
     bill: float | None = None
     currency: str | None = None
+    prices: str | None = None
 
 
 Played = Sequence[Sequence[Episode]]
@@ -190,11 +195,13 @@ def result(
     value, success = float(returns.mean()), _mean(played, "success")
     calls = _mean(played, "calls")
     spent = _usage(played)
-    money = saved = bill = None
-    if prices:
-        money, always = _money(played, prices), _money(deepthink, prices)
+    timed = all(e.seconds for episodes in played for e in episodes)
+    money, always = _money(played, prices), _money(deepthink, prices)
+    saved = bill = None
+    gamma = always if prices is None or prices.failure is None else prices.failure
+    if money is not None and gamma is not None:
+        bill = money + gamma * (1.0 - success)
         saved = 1.0 - money / always if always else None
-        bill = money + (always if prices.failure is None else prices.failure) * (1.0 - success)
     return Result(
         method=method,
         env=env,
@@ -215,13 +222,14 @@ def result(
         pgr=pgr(value, _mean(quick, "total"), _mean(deepthink, "total")),
         substituted_actions=_mean(played, "substituted_actions") / _mean(played, "steps"),
         aborted=sum(e.aborted for episodes in played for e in episodes),
-        lm_cpu_seconds=spent.cpu_seconds / returns.size,
-        seconds=_mean(played, "seconds"),
+        lm_cpu_seconds=spent.cpu_seconds / returns.size if spent.cpu_seconds else None,
+        seconds=_mean(played, "seconds") if timed else None,
         calls=calls,
         money=money,
         money_saved=saved,
         bill=bill,
         currency=prices.currency if prices else None,
+        prices=prices.source if prices else None,
     )
 
 
@@ -235,9 +243,13 @@ def _usage(played: Played) -> Usage:
     return reduce(add, (e.usage for episodes in played for e in episodes))
 
 
-def _money(played: Played, prices: Prices) -> float:
-    """The mean price of an episode."""
-    return float(np.mean([[prices.of(e.quick, e.deepthink) for e in run] for run in played]))
+def _money(played: Played, prices: Prices | None) -> float | None:
+    """The mean price of an episode; None if it is not known."""
+    if prices is None:
+        return None
+    found = [prices.of(e.quick, e.deepthink) for episodes in played for e in episodes]
+    known = [money for money in found if money is not None]
+    return float(np.mean(known)) if len(known) == len(found) else None
 
 
 def _mean(played: Played, field: str) -> float:

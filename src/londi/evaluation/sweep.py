@@ -212,6 +212,8 @@ def sweep(
     """
     evaluation = make_config(EvaluateConfig, config.evaluation, "evaluation ")
     grid = _points(config, folder)
+    for point in grid:
+        _prices(played_there(point.runs[0], evaluation), evaluation)  # refused before any run
     if not resume:
         is_free(folder, SweepConfig, overwrite)
         _check(grid, evaluation, folder)
@@ -270,7 +272,6 @@ def _check(grid: Sequence[_Point], evaluation: EvaluateConfig, folder: Path) -> 
     for run, *others in alike.values():
         there = played_there(run, evaluation)
         make_env(there.env, **there.env_options).close()
-        _prices(there, evaluation)
         pair = load_pair(replace(run, cache="none"), run.seed)
         for encoder in dict.fromkeys(other.encoder for other in (run, *others)):
             make_encoder(encoder, pair.quick, pair.deepthink)

@@ -152,8 +152,8 @@ def tune(
     calls = None if config.budget == "none" else config.budget
     terms.check(CostBudget(terms.low, Budget(calls).start))  # before anybody plays
     target, wanted = make_target(config)
+    prices = find_prices(config.price, training.quick, training.deepthink, config.failure_price)
     pair = pair or load_pair(training, config.seed)
-    prices = find_prices(config.price, pair.quick.name, pair.deepthink.name)
     check_provenance(folder, pair)
     who = Switcher.load(folder, pair.quick, pair.deepthink)
     costs = np.geomspace(terms.low, terms.high, config.points).clip(terms.low, terms.high)
@@ -232,7 +232,7 @@ class _Curves:
         self._calls = _numbers(points, "calls")
         self._steps = _numbers(points, "steps")
         self._money = np.array(
-            [[prices.of(e.quick, e.deepthink) if prices else 0.0 for e in run] for run in points]
+            [[(prices and prices.of(e.quick, e.deepthink)) or 0.0 for e in run] for run in points]
         )
         self._deepthink = np.array([e.total for e in deepthink])
 

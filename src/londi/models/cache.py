@@ -13,8 +13,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from operator import attrgetter
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,7 +23,7 @@ from londi.envs.prompt import Prompt
 from londi.errors import LondiError, ModelError
 from londi.models.base import LanguageModel, ModelWrapper
 from londi.models.check import check_replies
-from londi.types import Reply, Usage
+from londi.types import Reply, Usage, amounts
 
 WAIT = 60.0
 """Seconds to wait for another process that holds the file."""
@@ -221,16 +220,15 @@ class CachedModel(ModelWrapper):
 _FORMAT = 3
 """Version of the bytes that `_raw` writes; answers of another version are not found."""
 
-_AMOUNTS = attrgetter(*(field.name for field in fields(Usage)))
-_KINDS = [type(amount) for amount in _AMOUNTS(Usage())]
-"""The numbers of a `Usage`, and the type of each."""
+_KINDS = [type(amount) for amount in amounts(Usage())]
+"""The type of each number of a `Usage`."""
 
 
 def _raw(reply: Reply) -> bytes:
     """One line of JSON, then the embedding as it lies in memory."""
     # A NumPy number is none to JSON.
     numbers = (float(reply.logprob), float(reply.confidence))
-    spent = [kind(amount) for kind, amount in zip(_KINDS, _AMOUNTS(reply.usage), strict=True)]
+    spent = [kind(amount) for kind, amount in zip(_KINDS, amounts(reply.usage), strict=True)]
     fields = (reply.action, *numbers, *spent)
     vector = b"" if reply.embedding is None else reply.embedding.astype(np.float32).tobytes()
     return json.dumps(fields).encode() + b"\n" + vector

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import fields
-from operator import attrgetter
 from textwrap import shorten
 
 import numpy as np
@@ -17,7 +15,7 @@ import numpy as np
 from londi.envs.prompt import Prompt
 from londi.errors import ModelError
 from londi.models.base import LanguageModel
-from londi.types import Reply, Usage
+from londi.types import Reply, Usage, amounts
 
 TOLERANCE = 0.05
 """Largest relative difference of two answers that rounding explains, in half precision too."""
@@ -149,9 +147,9 @@ def _wrong(reply: Reply, size: int) -> str:
         return f"confidence: expected a number from 0 to 1, got {reply.confidence!r}"
     if not _is(reply.usage, Usage):
         return f"usage: expected a londi.types.Usage, got {reply.usage!r}"
-    amounts = _AMOUNTS(reply.usage)
-    plain = _PLAIN.issuperset(map(type, amounts)) or all(map(_number, amounts))
-    if not (plain and min(amounts) >= 0 and sum(amounts) < math.inf):  # NaN is not below either
+    numbers = amounts(reply.usage)
+    plain = _PLAIN.issuperset(map(type, numbers)) or all(map(_number, numbers))
+    if not (plain and min(numbers) >= 0 and sum(numbers) < math.inf):  # NaN is not below either
         return f"usage: expected numbers >= 0, got {reply.usage}"
     if reply.usage.cached_tokens + reply.usage.cache_write_tokens > reply.usage.tokens:
         return f"usage: expected cached and written tokens among all tokens, got {reply.usage}"
@@ -185,8 +183,6 @@ def _whole(value: object, least: int) -> bool:
     return int(value) >= least
 
 
-_AMOUNTS = attrgetter(*(field.name for field in fields(Usage)))
-"""The numbers of a `Usage`."""
 _PLAIN = frozenset((int, float))
 
 _NONE = object()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from londi.envs.prompt import Prompt
 from londi.errors import LondiError, ModelError, one_line
@@ -18,7 +19,8 @@ class MeteredModel(ModelWrapper):
     Attributes:
         seconds: wall seconds spent inside the model since it was wrapped. An answer from a cache
             outside this wrapper adds nothing here, whereas `Reply.usage` charges each answer the
-            time it took when it was made.
+            time it took when it was made. A model that tells no time of its own is charged its
+            share of the time that was measured.
     """
 
     def __init__(self, inner: LanguageModel) -> None:
@@ -34,13 +36,24 @@ class MeteredModel(ModelWrapper):
         """
         if not prompts:
             return []
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.thread_time()
         try:
             replies = self.inner.act(prompts)
         except LondiError:
             raise
         except Exception as error:  # whatever a user's model or a library raises
             raise ModelError(f"model {self.name!r} failed: {one_line(error)}") from error
-        self.seconds += time.perf_counter() - start
+        spent = time.perf_counter() - start
+        self.seconds += spent
         check_replies(self, prompts, replies)
-        return replies
+        share = spent / len(prompts), (time.thread_time() - cpu) / len(prompts)
+        return [_timed(reply, *share) for reply in replies]
+
+
+def _timed(reply: Reply, seconds: float, cpu_seconds: float) -> Reply:
+    """The reply with its share of the measured time, where the model tells none."""
+    usage = reply.usage
+    if usage.seconds and usage.cpu_seconds:
+        return reply
+    seconds, cpu_seconds = usage.seconds or seconds, usage.cpu_seconds or cpu_seconds
+    return replace(reply, usage=replace(usage, seconds=seconds, cpu_seconds=cpu_seconds))

@@ -1,7 +1,8 @@
 """The account of what methods spend, in one vocabulary for tables, pages and the demonstration.
 
 Amounts are those of 1,000 episodes: DEEPTHINK calls, floating-point operations, seconds inside the
-models and end to end, joules where there is a GPU, and money where there are prices.
+models and end to end, joules where there is a GPU, and money where there are prices. This file
+knows figures. It does not know how they are laid out.
 """
 
 from __future__ import annotations
@@ -9,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from londi.evaluation.results import Result
+from londi.evaluation.results import EXAMPLE, Result
 
 EPISODES = 1000
 SAVED = "Below an amount: the share saved against DEEPTHINK alone."
-
-_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,9 @@ class Column:
     def saved(self, result: Result, deepthink: Result) -> str:
         """The share saved against DEEPTHINK alone; empty where there is none to tell."""
         amount, always = self.per_episode(result), self.per_episode(deepthink)
-        return "" if amount is None or not always else f"{1 - amount / always:.0%}"
+        if amount is None or not always:
+            return ""
+        return f"{round(1 - amount / always, 2) + 0.0:.0%}"  # + 0.0: no "-0%"
 
 
 def columns(results: Sequence[Result]) -> list[Column]:
@@ -62,16 +63,17 @@ def deepthink_of(results: Sequence[Result]) -> Result | None:
 
 
 def sentence(results: Sequence[Result]) -> str:
-    """What LONDI saves, in one sentence; empty unless DEEPTHINK and one Switcher are among them."""
+    """The spending of DEEPTHINK alone and of LONDI; empty unless both are there, once."""
     deepthink, londi = deepthink_of(results), [r for r in results if r.method == "londi"]
     if deepthink is None or len(londi) != 1:
         return ""
     always, ours = _spent(deepthink), _spent(londi[0])
     if not always:
         return ""
+    note = " (example prices)" if deepthink.prices == EXAMPLE else ""
     return (
         f"{EPISODES:,} episodes: always DEEPTHINK takes {always}, for a return of"
-        f" {deepthink.return_mean:.3f}; LONDI takes {ours}, for {londi[0].return_mean:.3f}"
+        f" {deepthink.return_mean:.3f}; LONDI takes {ours}, for {londi[0].return_mean:.3f}{note}"
     )
 
 
@@ -79,13 +81,12 @@ def number(amount: float) -> str:
     """Three digits, or all those before the point."""
     if not amount:
         return "0"
-    return f"{amount:,.0f}" if abs(amount) >= 100 else f"{amount:#.3g}"
+    return f"{amount:,.0f}" if abs(amount) >= 99.95 else f"{amount:#.3g}"
 
 
 def money(amount: float, currency: str | None) -> str:
-    """An amount of money, such as "$1.25" or "1.25 CHF"."""
-    sign = _SIGNS.get(currency or "")
-    return f"{sign}{number(amount)}" if sign else f"{number(amount)} {currency}"
+    """An amount of money, such as "$1.25" or "1.25 EUR": signs that every terminal can show."""
+    return f"${number(amount)}" if currency == "USD" else f"{number(amount)} {currency}"
 
 
 def _spent(result: Result) -> str:

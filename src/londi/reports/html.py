@@ -140,12 +140,14 @@ def _row(kind: str, point: CurvePoint) -> dict[str, object]:
         "calls_saved": result.cost_saved,
         "pgr": _known(result.pgr),
         "lm_seconds": result.lm_seconds,
+        "calls": _known(result.calls),
         "lm_cpu_seconds": _known(result.lm_cpu_seconds),
-        "seconds": _known(result.seconds),
         "lm_flops": result.lm_flops,
         "money": _known(result.money),
         "money_saved": _known(result.money_saved),
         "bill": _known(result.bill),
+        "currency": result.currency or "",
+        "prices": result.prices or "",
         "overspent": result.overspent,
     }
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from londi.evaluation.results import Result
+from londi.evaluation.results import EXAMPLE, Result
 from londi.reports.account import EPISODES, SAVED, columns, deepthink_of, sentence
 from londi.reports.html import REPORT, fill
 from londi.reports.plot import PLOT
@@ -53,7 +53,7 @@ def write_run_page(
 
 
 def _headline(lines: Sequence[tuple[str, Result]]) -> str:
-    """The two figures that matter, of a page with one Switcher."""
+    """The main figures of a page with one Switcher: what is saved, and what is recovered."""
     found = [result for _, result in lines if result.method == "londi"]
     if len(found) != 1:
         return ""
@@ -66,7 +66,8 @@ def _headline(lines: Sequence[tuple[str, Result]]) -> str:
         saved = 1 - result.lm_cpu_seconds / ends["deepthink"].lm_cpu_seconds
         items.append(("of the seconds in the models saved", f"{saved:.0%}"))
     if result.money_saved is not None:
-        items.append(("of the money saved", f"{result.money_saved:.0%}"))
+        note = " (example prices)" if result.prices == EXAMPLE else ""
+        items.append((f"of the money saved{note}", f"{result.money_saved:.0%}"))
     inner = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in items)
     return f'<dl class="headline">{inner}</dl>'
 
@@ -92,7 +93,7 @@ def _table(lines: Sequence[tuple[str, Result]]) -> str:
 
 
 def _account(lines: Sequence[tuple[str, Result]]) -> str:
-    """What 1,000 episodes take, and the share that is saved."""
+    """The account of 1,000 episodes, with the share that is saved."""
     found = [r for _, r in lines]
     shown, deepthink = columns(found), deepthink_of(found)
     rows = []
@@ -102,7 +103,7 @@ def _account(lines: Sequence[tuple[str, Result]]) -> str:
             saved = column.saved(r, deepthink) if deepthink else ""
             cells.append(column.cell(r) + (f"<small>{saved}</small>" if saved else ""))
         rows.append((r.method, cells))
-    notes = [f"What {EPISODES:,} episodes take.", SAVED if deepthink else ""]
+    notes = [f"Amounts of {EPISODES:,} episodes.", SAVED if deepthink else ""]
     text = escape(sentence(found))
     return (
         f"<h2>The account</h2><p>{' '.join(notes)}</p>"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -26,7 +25,7 @@ from transformers import GenerationConfig
 from londi.envs.prompt import HISTORY, Prompt
 from londi.errors import InvalidConfig, MissingExtra, ModelError, UnknownName
 from londi.models.hf.choice import Choice, best, written
-from londi.models.hf.energy import energy_counter
+from londi.models.hf.energy import meter
 from londi.models.hf.engine import Answer, Engine
 from londi.models.hf.int8 import Int8Linear, to_int8
 from londi.models.hf.introspection import tokenizer_settings
@@ -113,9 +112,7 @@ class TransformerModel(ABC):
         special = {key: value for key, value in own.items() if key.endswith("_token_id")}
         model.generation_config = GenerationConfig(**special)
         self.reader = self._reader(history, max_tokens)
-        devices = {weight.device for weight in model.parameters()}
-        self._on_cpu = {device.type for device in devices} == {"cpu"}
-        self._energy = energy_counter(devices)
+        self._meter = meter({weight.device for weight in model.parameters()})
         self.engine = None
 
     @classmethod
@@ -229,38 +226,22 @@ class TransformerModel(ABC):
     def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
         """One action a prompt, in order."""
         replies: list[Reply | None] = [None] * len(prompts)
-        meters = self._meters()  # the first chunk's time includes tokenizing all prompts
+        reading = self._meter()  # the first chunk's time includes tokenizing all prompts
         answer = self.engine.answer if self.engine else self.answer
         for chunk, tokens in self._chunks(prompts):
             chosen = answer([prompts[i] for i in chunk], tokens)
-            meters, before = self._meters(), meters
-            seconds, cpu, joules = (
-                (now - then) / len(chunk) for now, then in zip(meters, before, strict=True)
-            )
+            reading, before = self._meter(), reading
+            spent = reading.since(before, len(chunk))
             for i, (choice, vector), ids in zip(chunk, chosen, tokens, strict=True):
                 usage = Usage(
                     calls=1,
                     tokens=len(ids),
-                    seconds=seconds,
                     flops=self._counted(len(ids), choice.steps),
-                    joules=joules,
-                    cpu_seconds=cpu,
+                    **spent._asdict(),
                     output_tokens=choice.tokens,
                 )
                 replies[i] = Reply(choice.action, choice.logprob, choice.confidence, usage, vector)
         return [reply for reply in replies if reply is not None]
-
-    def _meters(self) -> tuple[float, float, float]:
-        """Readings of the clock, of the processor's time in seconds, and of the energy in joules.
-
-        On a GPU the processor's time is the clock's. On a CPU it is the thread's where models run
-        on one thread, since others may learn meanwhile, and otherwise the process's.
-        """
-        clock = time.perf_counter()
-        if not self._on_cpu:
-            return clock, clock, self._energy()
-        one = torch.get_num_threads() == 1
-        return clock, time.thread_time() if one else time.process_time(), self._energy()
 
     def state(self) -> StateDict | None:
         """None: answers are greedy, so a resumed run needs no state of the model."""

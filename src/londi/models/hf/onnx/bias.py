@@ -25,8 +25,8 @@ class RelativeBias:
         longest: most tokens of a text.
 
     Attributes:
-        whole: whether there are such biases, and all of them depend on that distance alone. Those
-            of attention to blocks of a text (LongT5) do not.
+        whole: whether there are such biases, and all of them depend on that distance alone; the
+            biases of attention to blocks of a text (LongT5) do not.
     """
 
     def __init__(self, stack: nn.Module, longest: int) -> None:
@@ -40,7 +40,7 @@ class RelativeBias:
             return
         for part in parts:
             # From some distance on all biases are equal.
-            reach = max(longest + ROOM, part.relative_attention_max_distance)
+            reach = max(longest, part.relative_attention_max_distance) + ROOM
             with torch.no_grad():
                 behind = part.compute_bias(reach, 1)[0, :, :, 0]  # [H, reach], by how far behind
                 ahead = part.compute_bias(1, reach)[0, :, 0]
