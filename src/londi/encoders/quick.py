@@ -45,22 +45,23 @@ class QuickEncoder(Encoder):
         for row, prompt, reply in zip(rows, prompts, replies, strict=True):
             row[: self._width] = reply.embedding
             row[self._width] = _log_odds(reply.confidence)
-            self._mark(row[self._width + 1 :], prompt, reply.action)
+            self._mark(row, self._width + 1, prompt, reply.action)
             now = prompt.observations[-1]
             earlier = zip(prompt.past[::-1], prompt.observations[-2::-1], strict=True)
             for k, (action, observation) in enumerate(islice(earlier, HISTORY - 1), start=1):
-                place = row[self._width + k * (self.CHOICES + 1) :]
-                place[0] = observation == now
-                self._mark(place[1:], prompt, action)
+                start = self._width + k * (self.CHOICES + 1)
+                row[start] = observation == now
+                self._mark(row, start + 1, prompt, action)
         return rows
 
-    def _mark(self, place: np.ndarray, prompt: Prompt, action: str) -> None:
+    def _mark(self, row: np.ndarray, start: int, prompt: Prompt, action: str) -> None:
+        """Set the one of `CHOICES` numbers from `start` on that stands for `action`."""
         known = prompt.actions[: self.CHOICES]
         if action in known:
-            place[known.index(action)] = 1.0
+            row[start + known.index(action)] = 1.0
         elif action.strip() and not known:
             verb = action.split(maxsplit=1)[0]
-            place[crc32(verb.encode()) % self.CHOICES] = 1.0
+            row[start + crc32(verb.encode()) % self.CHOICES] = 1.0
 
 
 class QuickWordsEncoder(QuickEncoder):

@@ -47,5 +47,6 @@ def draw(
     if exploration:
         call = 0.5 + (1.0 - exploration) * (call - 0.5)
     call = np.where(allowed[:, 1], call, 0.0)
-    choice = (rng.random(len(call)) < call).astype(np.int64)
-    return Decision(choice, np.where(choice == 1, call, 1.0 - call), call, exploration)
+    called = rng.random(len(call)) < call
+    propensity = np.where(called, call, 1.0 - call)
+    return Decision(called.astype(np.int64), propensity, call, exploration)

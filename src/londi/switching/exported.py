@@ -140,6 +140,9 @@ class ExportedGraph:
                 f" {self.made.encoder!r} and {', '.join(self.made.context)}, [B, {size}] in all,"
                 f" got {list(observation.shape)}"
             )
-        given = {"observation": observation.astype(np.float32), "allowed": allowed.astype(bool)}
+        given = {
+            "observation": observation.astype(np.float32, copy=False),
+            "allowed": allowed.astype(bool, copy=False),
+        }
         call: Array = self._session.run(None, given)[0]
         return call
