@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,16 +25,25 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
+from londi import EvaluateConfig, TrainConfig
 from londi.cli.main import main
 from londi.envs.prompt import Prompt
 from londi.envs.registry import make_env
-from londi.evaluation.evaluate import play, summary
+from londi.evaluation.evaluate import (
+    play,
+    play_methods,
+    results,
+    summary,
+    write_results,
+    write_steps,
+)
 from londi.imitation.demonstrations import Demonstration
 from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.models.pair import ModelPair
 from londi.models.registry import load_model
 from londi.switching.budget import Budget
-from londi.switching.switcher import ConstantSwitcher
+from londi.switching.switcher import ConstantSwitcher, ThresholdSwitcher
+from playthings import Corridor, deepthink, quick
 
 CONFIGS = Path(__file__).parent.parent / "configs" / "paper"
 
@@ -191,3 +202,37 @@ def test_a_gpu_counts_its_joules(hub: Path) -> None:
 
 def test_a_cpu_counts_none(hub: Path) -> None:
     assert load_model(SMALL).act([PROMPT])[0].usage.joules == 0.0
+
+
+def evaluated(folder: Path, seeds: Sequence[int]) -> None:
+    """What `londi evaluate` leaves of several seeds, on the corridor."""
+    pair = ModelPair(quick(), deepthink(), Corridor)
+    config = EvaluateConfig(episodes=12, validation_episodes=4)
+    found = []
+    for seed in seeds:
+        training = TrainConfig(env="the corridor", cost=0.1, cache="none", seed=seed)
+        found.append(play_methods(training, ThresholdSwitcher(0.8), config, pair))
+        (folder / f"seed-{seed}").mkdir(parents=True)
+        write_steps(folder / f"seed-{seed}", found[-1])
+    write_results(folder, results(found))
+
+
+def test_the_table_of_the_papers_claim(tmp_path: Path) -> None:
+    evaluated(tmp_path / "both", (3, 4))
+    (tmp_path / "both" / "seed-7").mkdir()  # left by another evaluation
+    script = CONFIGS.parents[1] / "benchmarks" / "paper.py"
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "both")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()]
+    assert lines[0] == ["", "the paper", "the corridor"]
+    rows = {line[0]: line[1:] for line in lines}
+    # Half of the corridor's states are easy: QUICK is asked at all steps, DEEPTHINK at half.
+    assert rows["return, LONDI less DEEPTHINK"] == ["DEEPTHINK-level", "+0.000 (+0.000 .. +0.000)"]
+    saved = rows["seconds inside the models saved"]
+    assert saved[0] == "up to 30% of the GPU usage"
+    share = int(saved[1].split("%")[0]) / 100
+    calls = int(rows["DEEPTHINK calls saved"][1].split("%")[0]) / 100
+    # A call of either takes a millisecond, so that calls are saved and seconds are lost.
+    assert share == pytest.approx(calls - 1, abs=0.02)
