@@ -140,3 +140,24 @@ def test_a_wrong_reply_ends_a_run_at_the_call() -> None:
         pair = ModelPair(model, deepthink(), Corridor)
         with pytest.raises(ModelError, match="'scripted': logprob: expected a number, got nan for"):
             pair.quick.act(PROMPTS)
+
+
+class Untimed(BaseModel):
+    """Takes a while, and says nothing of it."""
+
+    name = "untimed"
+    fingerprint = "untimed"
+
+    def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
+        sum(range(200_000))
+        return [Reply("x", 0.0, 1.0, Usage(1)) for _ in prompts]
+
+
+def test_a_model_that_tells_no_time_is_charged_what_was_measured(prompts: list[Prompt]) -> None:
+    metered = MeteredModel(Untimed())
+    replies = metered.act(prompts[:4])
+    assert sum(reply.usage.seconds for reply in replies) == pytest.approx(metered.seconds)
+    assert all(reply.usage.cpu_seconds > 0 for reply in replies)
+    # What a model tells stands.
+    (told,) = MeteredModel(Timed()).act(prompts[:1])
+    assert told.usage.seconds == 5.0 and told.usage.cpu_seconds > 0

@@ -46,6 +46,11 @@ def result(method: str, rate: float, value: float, **more: Any) -> Result:
         pgr=(value - 0.5) / 0.35,
         substituted_actions=0.0,
         aborted=0,
+        lm_cpu_seconds=0.01 + 0.04 * rate,
+        money=0.001 * rate,
+        money_saved=1 - rate,
+        bill=0.002,
+        currency="EUR",
     )
     return replace(plain, **more)
 

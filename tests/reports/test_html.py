@@ -49,7 +49,9 @@ def test_the_sliders_move_the_operating_point(opened: Callable[..., Page]) -> No
     page = opened()
     said = page.inner_text("#operating")
     assert "a call costs 0.01, the Switcher lets DEEPTHINK act at 40% of the steps" in said
-    assert "returns 0.79" in said and "saves 60%" in said
+    assert "returns 0.79" in said
+    assert "saves 60% of DEEPTHINK’s calls, 48% of the seconds in the models and" in said
+    assert said.endswith("and 60% of the money.")
     before = page.locator("#here circle").get_attribute("cx")
     page.focus("#cost")
     page.keyboard.press("ArrowRight")
@@ -65,6 +67,13 @@ def test_the_sliders_move_the_operating_point(opened: Callable[..., Page]) -> No
     assert again.inner_text("#operating") == said
     assert again.locator("#episode").input_value() == "1"
     assert "cost=0.04" in again.evaluate("location.hash")
+
+
+def test_savings_that_are_not_known_are_not_told(opened: Callable[..., Page]) -> None:
+    """Release 0.1 counted no processor seconds, and knew no prices."""
+    unknown = {"lm_cpu_seconds": None, "money": None, "money_saved": None}
+    page = opened(replace(FOUND, surface=[elsewhere(p, **unknown) for p in FOUND.surface]))
+    assert page.inner_text("#operating").endswith("It saves 60% of DEEPTHINK’s calls.")
 
 
 def test_an_address_that_leads_nowhere_is_near_enough(opened: Callable[..., Page]) -> None:
