@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -52,6 +55,28 @@ def test_a_failed_export_leaves_nothing(graphs: Path) -> None:
     with pytest.raises(RuntimeError):
         kept("a", "read", fail)
     assert kept("a", "read", lambda: b"whole") == b"whole"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from londi.models.hf.onnx import export
+
+def half(file, data, write=Path.write_bytes):
+    write(file, data[: len(data) // 2])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+export.FOLDER, Path.write_bytes = Path(sys.argv[1]), half
+export.stored("a", "score", lambda: b"x" * 1000, bytes)
+"""
+
+
+def test_a_kill_while_a_graph_is_written_leaves_the_cache_usable(graphs: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(graphs)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert any(graphs.iterdir()) and not list(graphs.glob("*.onnx"))
+    assert kept("a", "score", lambda: b"whole") == b"whole"
+    assert kept("a", "score", lambda: b"another") == b"whole"
 
 
 def test_a_folder_that_cannot_be_written_is_said_and_done_without(
