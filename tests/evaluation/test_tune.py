@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from londi import TrainConfig
 from londi.config import TuneConfig
+from londi.envs.prompt import Prompt
 from londi.errors import InvalidConfig, LondiError
 from londi.evaluation.operating_point import OPERATING, load_operating_point
 from londi.evaluation.tune import (
@@ -26,7 +28,9 @@ from londi.evaluation.tune import (
     tune,
 )
 from londi.learning.trainer import train
-from playthings import TOY, UNIVERSAL, toy
+from londi.models.pair import ModelPair
+from londi.types import Reply, Usage
+from playthings import TOY, UNIVERSAL, Corridor, Scripted, quick, toy
 
 CURVE = CostCurve(
     returns=np.array([0.9, 0.86, 0.7, 0.3]),
@@ -128,6 +132,17 @@ def test_it_stays_within_a_budget_and_counts_the_money(universal: Path) -> None:
     assert found.calls <= 1.0
     assert found.budget == 1
     assert found.money > 0
+
+
+def test_a_worth_needs_models_that_count_tokens(universal: Path) -> None:
+    class Untold(Scripted):
+        def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
+            return [replace(reply, usage=Usage(1)) for reply in super().act(prompts)]
+
+    pair = ModelPair(quick(), Untold("deepthink", ["easy", "hard", "the end"]), Corridor)
+    config = TuneConfig(episodes=4, price="quick=1,deepthink=10", worth=1.0)
+    with pytest.raises(InvalidConfig, match="price: expected models that count their tokens"):
+        tune(UNIVERSAL, universal, config, pair=pair)
 
 
 def test_what_was_found_is_where_the_switcher_is_operated(universal: Path) -> None:

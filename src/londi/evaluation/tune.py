@@ -44,7 +44,7 @@ class CostCurve:
     Attributes:
         returns: [K].
         rates: [K], call rates.
-        money: [K], of an episode; zeros without prices.
+        money: [K], of an episode; zeros without prices, NaN where they are not known.
         deepthink: mean return of DEEPTHINK alone.
     """
 
@@ -181,6 +181,11 @@ def tune(
     with closing(pair), warm():
         quick = played(ConstantSwitcher(0.0), terms.low, Budget())
         deepthink = played(ConstantSwitcher(1.0), terms.low, Budget())
+        if config.worth is not None and np.isnan(_money([*quick, *deepthink], prices)).any():
+            raise InvalidConfig(
+                "price: expected models that count their tokens, to be set against"
+                " the worth of a return"
+            )
         points = [played(who, float(cost), Budget(calls)) for cost in costs]
         curves = _Curves(points, deepthink, prices)
         place = target(curves.mean())
@@ -231,9 +236,7 @@ class _Curves:
         self._returns = _numbers(points, "total")
         self._calls = _numbers(points, "calls")
         self._steps = _numbers(points, "steps")
-        self._money = np.array(
-            [[(prices and prices.of(e.quick, e.deepthink)) or 0.0 for e in run] for run in points]
-        )
+        self._money = np.array([_money(episodes, prices) for episodes in points])
         self._deepthink = np.array([e.total for e in deepthink])
 
     def mean(self) -> CostCurve:
@@ -255,6 +258,13 @@ class _Curves:
 
 def _numbers(points: Sequence[Sequence[Episode]], field: str) -> Floats:
     return np.array([[getattr(e, field) for e in episodes] for episodes in points], float)
+
+
+def _money(episodes: Sequence[Episode], prices: Prices | None) -> Floats:
+    """[M], the price of each episode; zeros without prices, NaN where it is not known."""
+    if prices is None:
+        return np.zeros(len(episodes))
+    return np.array([prices.of(e.quick, e.deepthink) for e in episodes], float)
 
 
 def _cost(costs: Floats, place: float) -> float:
