@@ -13,6 +13,7 @@ import torch
 
 from londi.config import PairConfig, TrainConfig
 from londi.errors import InvalidConfig, LondiError, ModelError, UnknownName
+from londi.models.base import LanguageModel
 from londi.models.cache import AnswerStore, CachedModel
 from londi.models.check import PROMPTS
 from londi.models.hf.int8 import Int8Linear
@@ -104,15 +105,19 @@ def test_answers_are_written_at_a_commit_and_at_the_end(tmp_path: Path) -> None:
     assert rows() == 5
 
 
+def drawn(model: LanguageModel) -> list[str]:
+    return [reply.action for reply in model.act(PROMPTS * 8)]
+
+
 def test_the_draws_of_both_models_go_on_where_they_were() -> None:
     pair = ModelPair(RandomModel(1), RandomModel(2), Corridor)
     models = pair.quick, pair.deepthink
     saved = pair.state()
-    first = [model.act(PROMPTS * 8) for model in models]
+    first = [drawn(model) for model in models]
     assert first[0] != first[1]
     again = ModelPair(RandomModel(3), RandomModel(4), Corridor)
     again.load_state(saved)
-    assert [model.act(PROMPTS * 8) for model in (again.quick, again.deepthink)] == first
+    assert [drawn(model) for model in (again.quick, again.deepthink)] == first
 
 
 def test_a_model_that_does_not_draw_has_no_state() -> None:

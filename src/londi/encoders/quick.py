@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import islice
 from zlib import crc32
 
 import numpy as np
@@ -46,12 +45,11 @@ class QuickEncoder(Encoder):
             row[: self._width] = reply.embedding
             row[self._width] = _log_odds(reply.confidence)
             self._mark(row, self._width + 1, prompt, reply.action)
-            now = prompt.observations[-1]
-            earlier = zip(prompt.past[::-1], prompt.observations[-2::-1], strict=True)
-            for k, (action, observation) in enumerate(islice(earlier, HISTORY - 1), start=1):
+            seen, past = prompt.observations, prompt.past
+            for k in range(1, min(HISTORY - 1, len(past)) + 1):
                 start = self._width + k * (self.CHOICES + 1)
-                row[start] = observation == now
-                self._mark(row, start + 1, prompt, action)
+                row[start] = seen[-1 - k] == seen[-1]
+                self._mark(row, start + 1, prompt, past[-k])
         return rows
 
     def _mark(self, row: np.ndarray, start: int, prompt: Prompt, action: str) -> None:
