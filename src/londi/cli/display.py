@@ -51,7 +51,6 @@ def print_results(title: str, head: str, lines: Sequence[tuple[str, Result]]) ->
 
 def print_account(head: str, lines: Sequence[tuple[str, Result]]) -> None:
     """Print what 1,000 episodes take, and the share that is saved against DEEPTHINK alone."""
-    from londi.config.prices import EXAMPLE
     from londi.reports.account import EPISODES, SAVED, columns, deepthink_of, sentence
 
     found = [r for _, r in lines]
@@ -59,15 +58,14 @@ def print_account(head: str, lines: Sequence[tuple[str, Result]]) -> None:
     heads = [column.head.replace(" in ", "\nin ").replace(" end ", "\nend ") for column in shown]
     table = _table(f"\n{EPISODES:,} episodes", head, [h.replace(", ", ",\n") for h in heads])
     for name, r in lines:
-        saved = [column.saved(r, deepthink) if deepthink else "" for column in shown]
-        cells = [f"{c.cell(r)}\n{s}".strip() for c, s in zip(shown, saved, strict=True)]
+        cells = [f"{c.cell(r)}\n{c.saved(r, deepthink)}".strip() for c in shown]
         table.add_row(name, *cells)
     Console().print(table)
     if deepthink:
         print(SAVED)
     if text := sentence(found):
         Console(highlight=False, markup=False).print(text)
-    if any(r.prices == EXAMPLE for r in found):
+    if any(r.example_prices for r in found):
         print("money at example prices; give your own with --price")
 
 

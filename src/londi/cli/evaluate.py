@@ -88,9 +88,10 @@ def evaluate_runs(
     taken = [home for home in (out, *homes) if (home / RESULTS).exists()]
     if taken and not overwrite:
         raise OutputExists(f"{str(taken[0] / RESULTS)!r} exists; give --overwrite to replace it")
-    for folder, training in zip(folders, trainings, strict=True):
+    for folder in folders:
         check_trained(folder)
-        find_prices(config.price, training.quick, training.deepthink, config.failure_price)
+    names = trainings[0].quick, trainings[0].deepthink  # the runs differ in their seed only
+    find_prices(config.price, *names, config.failure_price)
     for home in homes:
         make_folder(home)
     evaluations = []

@@ -18,8 +18,6 @@ from londi.config.prices import EXAMPLE, Prices
 from londi.evaluation.metrics import bootstrap, pgr
 from londi.types import Step, Usage, renamed
 
-__all__ = ["EXAMPLE", "Episode", "Played", "Result", "call_rate", "former_episode", "result"]
-
 
 @dataclass(frozen=True, slots=True)
 class Episode:
@@ -155,6 +153,11 @@ class Result:
     bill: float | None = None
     currency: str | None = None
     prices: str | None = None
+
+    @property
+    def example_prices(self) -> bool:
+        """Whether the money is that of models which nobody sells."""
+        return self.prices == EXAMPLE
 
 
 Played = Sequence[Sequence[Episode]]

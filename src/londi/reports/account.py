@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from londi.evaluation.results import EXAMPLE, Result
+from londi.evaluation.results import Result
 
 EPISODES = 1000
 SAVED = "Below an amount: the share saved against DEEPTHINK alone."
@@ -33,9 +33,9 @@ class Column:
         amount = self.per_episode(result)
         return "-" if amount is None else number(EPISODES * amount)
 
-    def saved(self, result: Result, deepthink: Result) -> str:
+    def saved(self, result: Result, deepthink: Result | None) -> str:
         """The share saved against DEEPTHINK alone; empty where there is none to tell."""
-        amount, always = self.per_episode(result), self.per_episode(deepthink)
+        amount, always = self.per_episode(result), deepthink and self.per_episode(deepthink)
         if amount is None or not always:
             return ""
         return f"{round(1 - amount / always, 2) + 0.0:.0%}"  # + 0.0: no "-0%"
@@ -70,7 +70,7 @@ def sentence(results: Sequence[Result]) -> str:
     always, ours = _spent(deepthink), _spent(londi[0])
     if not always:
         return ""
-    note = " (example prices)" if deepthink.prices == EXAMPLE else ""
+    note = " (example prices)" if deepthink.example_prices else ""
     return (
         f"{EPISODES:,} episodes: always DEEPTHINK takes {always}, for a return of"
         f" {deepthink.return_mean:.3f}; LONDI takes {ours}, for {londi[0].return_mean:.3f}{note}"

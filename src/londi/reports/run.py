@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from londi.evaluation.results import EXAMPLE, Result
+from londi.evaluation.results import Result
 from londi.reports.account import EPISODES, SAVED, columns, deepthink_of, sentence
 from londi.reports.html import REPORT, fill
 from londi.reports.plot import PLOT
@@ -66,7 +66,7 @@ def _headline(lines: Sequence[tuple[str, Result]]) -> str:
         saved = 1 - result.lm_cpu_seconds / ends["deepthink"].lm_cpu_seconds
         items.append(("of the seconds in the models saved", f"{saved:.0%}"))
     if result.money_saved is not None:
-        note = " (example prices)" if result.prices == EXAMPLE else ""
+        note = " (example prices)" if result.example_prices else ""
         items.append((f"of the money saved{note}", f"{result.money_saved:.0%}"))
     inner = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in items)
     return f'<dl class="headline">{inner}</dl>'
@@ -100,7 +100,7 @@ def _account(lines: Sequence[tuple[str, Result]]) -> str:
     for name, r in lines:
         cells = [escape(name)]
         for column in shown:
-            saved = column.saved(r, deepthink) if deepthink else ""
+            saved = column.saved(r, deepthink)
             cells.append(column.cell(r) + (f"<small>{saved}</small>" if saved else ""))
         rows.append((r.method, cells))
     notes = [f"Amounts of {EPISODES:,} episodes.", SAVED if deepthink else ""]

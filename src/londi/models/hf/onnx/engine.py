@@ -80,11 +80,11 @@ class OnnxEngine:
         answers: dict[int, Answer] = {}
         for actions, rows in self._model.groups(prompts).items():
             for part in _alike([len(tokens[row]) for row in rows]):
-                found = self._alike([tokens[row] for row in rows[part]], actions)
+                found = self._together([tokens[row] for row in rows[part]], actions)
                 answers.update(zip(rows[part], found, strict=True))
         return [answers[row] for row in range(len(prompts))]
 
-    def _alike(self, tokens: list[list[int]], actions: tuple[str, ...]) -> Iterator[Answer]:
+    def _together(self, tokens: list[list[int]], actions: tuple[str, ...]) -> Iterator[Answer]:
         """The answers to prompts of about one length, with the same actions."""
         root = self._forward.root
         roots = np.array([row[-1] if root is None else root for row in tokens], np.int64)
