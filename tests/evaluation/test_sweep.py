@@ -29,10 +29,11 @@ ENV = "londi/BabyAIText-GoToObjS4-v0"
 
 
 @pytest.fixture(scope="module")
-def config(make_lm: Callable[..., Seq2SeqModel]) -> SweepConfig:
+def config(make_lm: Callable[..., Seq2SeqModel], request: pytest.FixtureRequest) -> SweepConfig:
     """Two costs, two seeds, and a budget."""
     return SweepConfig(
         base={
+            "backend": request.config.getoption("--backend"),  # in other processes as well
             "env": ENV,
             "quick": make_lm().name,
             "deepthink": make_lm(weights=1).name,
