@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import londi.envs.registry  # noqa: F401  registers the environments with Gymnasium
+from londi.errors import extras_named
 
 if TYPE_CHECKING:
     from londi.config import EvaluateConfig, TrainConfig
@@ -55,7 +56,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    with extras_named():
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -17,7 +17,8 @@ command line prints it and exits with code 2. This file knows nothing of the res
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class LondiError(Exception):
@@ -54,6 +55,28 @@ class MissingExtra(LondiError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed; run: pip install 'londi[{extra}]'")
+
+
+_TRAIN = frozenset(
+    ("torch", "transformers", "tokenizers", "safetensors", "onnx", "minigrid", "matplotlib")
+)
+"""Packages of the extra `train`."""
+
+
+@contextmanager
+def extras_named() -> Iterator[None]:
+    """Name the extra that brings a package, where code inside imports one that is not installed.
+
+    Raises:
+        MissingExtra: in place of ModuleNotFoundError for such a package.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _TRAIN:
+            raise
+        raise MissingExtra(package, "train") from error
 
 
 class OutputExists(LondiError, FileExistsError):

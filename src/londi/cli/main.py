@@ -25,7 +25,7 @@ from londi.cli import (
 )
 from londi.cli.interrupt import INTERRUPTED
 from londi.cli.parser import parse
-from londi.errors import LondiError
+from londi.errors import LondiError, extras_named
 
 VERBS = {
     module.VERB.name: module.VERB
@@ -55,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         code = 0
         if asked is not None:
             verb, given = asked
-            code = verb.run(given)
+            with extras_named():
+                code = verb.run(given)
     except LondiError as error:
         code = _complain(str(error))
     except KeyboardInterrupt:

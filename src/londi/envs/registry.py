@@ -20,7 +20,7 @@ from londi.envs.info import Options
 from londi.envs.prompt import HISTORY
 from londi.envs.scienceworld.env import SHORT_TASKS, ScienceWorld  # noqa: F401  made by name
 from londi.envs.scienceworld.env import TASKS as SCIENCEWORLD_TASKS
-from londi.errors import InvalidConfig, LondiError, UnknownName
+from londi.errors import InvalidConfig, LondiError, UnknownName, extras_named
 
 __all__ = [
     "environment_names",
@@ -155,7 +155,8 @@ def make_env(name: str, /, **options: Any) -> gym.Env[str, str]:
     spec = deepcopy(gym.registry[name])
     spec.kwargs.update(options)
     try:
-        made: gym.Env[str, str] = gym.make(spec, disable_env_checker=True)
+        with extras_named():
+            made: gym.Env[str, str] = gym.make(spec, disable_env_checker=True)
     except LondiError:
         raise
     except (TypeError, ValueError, ImportError, gym.error.Error) as error:

@@ -11,7 +11,7 @@ from os.path import exists
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from londi.errors import UnknownName
+from londi.errors import UnknownName, extras_named
 from londi.models.base import LanguageModel
 from londi.models.check import check_members
 from londi.storage.names import build, is_spec
@@ -29,6 +29,7 @@ def builtin_models() -> list[str]:
     return sorted(BUILTIN + file.parent.name for file in _FOLDER.glob("*/config.json"))
 
 
+@extras_named()
 def load_model(name: str, *, seed: int = 0, **settings: Any) -> LanguageModel:
     """Load a language model by name.
 

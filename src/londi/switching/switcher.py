@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import numpy as np
 
 from londi.config import TrainConfig
-from londi.errors import InvalidConfig, LondiError
+from londi.errors import InvalidConfig, LondiError, extras_named
 from londi.models.base import LanguageModel
 from londi.storage.names import resolve
 from londi.storage.runs import read_run
@@ -234,6 +234,7 @@ class OnnxSwitcher(Switcher):
         return (call > 0.5).astype(float) if self.greedy else call.astype(float)
 
 
+@extras_named()
 def _of_run(folder: Path, quick: LanguageModel, deepthink: LanguageModel, greedy: bool) -> Switcher:
     from londi.encoders.registry import make_encoder
     from londi.storage.checkpoint import has_state, load_state
