@@ -85,6 +85,28 @@ def test_the_range_of_costs_and_budgets_is_in_the_file(
     assert fixed.made.cost == KINDS["fixed"].cost and fixed.made.budget is None
 
 
+def test_a_universal_one_says_what_it_expects(runs: dict[str, Path], tmp_path: Path) -> None:
+    pair, file = toy(), tmp_path / "u.onnx"
+    made = export(runs["universal"], file, pair=pair)
+    learned, loaded = (
+        Switcher.load(runs["universal"], pair.quick, pair.deepthink),
+        Switcher.load(file),
+    )
+    observation, _ = seen(learned, made.features)
+    wanted, found = learned.expect(observation), loaded.expect(observation)
+    assert found.gain.shape == found.more_calls.shape == (len(observation),)
+    np.testing.assert_allclose(found.returns, wanted.returns, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found.calls, wanted.calls, rtol=1e-5, atol=1e-5)
+
+
+def test_another_one_does_not(runs: dict[str, Path], tmp_path: Path) -> None:
+    made = export(runs["fixed"], tmp_path / "f.onnx", pair=toy())
+    with pytest.raises(LondiError, match="only a universal Switcher says what it expects"):
+        Switcher.load(tmp_path / "f.onnx").expect(
+            np.zeros((1, made.features + CONTEXT), np.float32)
+        )
+
+
 def test_a_tuned_switcher_keeps_its_operating_point(runs: dict[str, Path], tmp_path: Path) -> None:
     low, high = KINDS["universal"].cost_range
     point = TunedPoint((low + high) / 2, (low, high), 2, "a wish", 10, 0.5, 0.2, 1.0, None)
@@ -155,9 +177,9 @@ def test_what_is_no_switcher_is_refused(runs: dict[str, Path], tmp_path: Path) -
     graph = onnx.load(file)
     (told,) = graph.metadata_props
     right = told.value
-    told.value = right.replace('"format": 1', '"format": 9')
+    told.value = right.replace('"format": 2', '"format": 9')
     onnx.save(graph, file)
-    with pytest.raises(LondiError, match="expected format 1, got 9; export it anew"):
+    with pytest.raises(LondiError, match="expected format 2, got 9; export it anew"):
         Switcher.load(file)
     told.value = right.replace('"features": ', '"features": "x')
     onnx.save(graph, file)

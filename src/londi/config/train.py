@@ -54,9 +54,10 @@ class TrainConfig(PairConfig):
     """Seed for weights, episodes, choices and batches, from 0 to 299."""
     encoder: str = "quick"
     """Features of a state that the Switcher reads: `quick` (QUICK's own embedding), `quick-words`
-    (also the words of QUICK's choice, for actions that are written freely), `transformer` (the
-    paper's, trained end to end), `model:<name>` (the embedding of any Hugging Face model),
-    `sentence:<model>` (sentence-transformers), or your own as `module:name`."""
+    (also the words of QUICK's choice, for actions that are written freely), `text` (hashed words of
+    the state, without any model), `transformer` (the paper's, trained end to end), `model:<name>`
+    (the embedding of any Hugging Face model), `sentence:<model>` (sentence-transformers), or your
+    own as `module:name`."""
     foresight: bool = True
     """Ask both models at every training step and show the critics, never the Switcher, both
     answers. This takes more calls in training and gives far better value estimates."""

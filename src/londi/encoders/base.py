@@ -3,19 +3,22 @@
 Features `[B, size]` are made once and stored in the replay buffer. The trunk is the part of the
 network that reads them. Frozen encoders make rich features for a plain trunk; the paper's
 Transformer makes token ids for a trunk that is trained. This file knows no environment and no cost.
+It imports torch only for a trunk.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from londi.envs.prompt import Prompt
 from londi.types import Reply
+
+if TYPE_CHECKING:  # features are made without torch
+    from torch import nn
 
 
 class Encoder(ABC):
@@ -38,24 +41,9 @@ class Encoder(ABC):
 
     def trunk(self, extras: int, width: int) -> nn.Module:
         """A new network from `[B, size + extras]` to `[B, width]`."""
+        from londi.encoders.trunk import FeatureTrunk
+
         return FeatureTrunk(self.size, extras, width)
-
-
-class FeatureTrunk(nn.Module):
-    """Normalise the features, append what else is observed, two hidden layers."""
-
-    def __init__(self, size: int, extras: int, width: int) -> None:
-        super().__init__()
-        self._size = size
-        self.norm = nn.LayerNorm(size) if size > 1 else nn.Identity()
-        self.layers = nn.Sequential(
-            nn.Linear(size + extras, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()
-        )
-
-    def forward(self, observation: Tensor) -> Tensor:
-        features, extras = observation[:, : self._size], observation[:, self._size :]
-        out: Tensor = self.layers(torch.cat([self.norm(features), extras], 1))
-        return out
 
 
 class NoEncoder(Encoder):

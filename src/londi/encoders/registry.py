@@ -10,7 +10,7 @@ from typing import cast
 from londi.encoders.base import ConfidenceEncoder, Encoder, NoEncoder, ProgressEncoder
 from londi.encoders.pretrained import ModelEncoder, SentenceEncoder
 from londi.encoders.quick import QuickEncoder, QuickWordsEncoder
-from londi.encoders.tokens import TokenEncoder
+from londi.encoders.text import TextEncoder
 from londi.errors import InvalidConfig, UnknownName
 from londi.models.base import LanguageModel
 from londi.storage.names import build, is_spec
@@ -18,6 +18,7 @@ from londi.storage.names import build, is_spec
 ENCODERS = (
     "quick",
     "quick-words",
+    "text",
     "transformer",
     "model:<name>",
     "sentence:<model>",
@@ -42,6 +43,8 @@ def make_encoder(spec: str, quick: LanguageModel, deepthink: LanguageModel) -> E
         return ConfidenceEncoder()
     if spec == "progress":
         return ProgressEncoder()
+    if spec == "text":
+        return TextEncoder()
     if spec.startswith("sentence:"):
         return SentenceEncoder(spec.removeprefix("sentence:"))
     if spec.startswith("model:"):
@@ -58,12 +61,14 @@ def make_encoder(spec: str, quick: LanguageModel, deepthink: LanguageModel) -> E
             return made(quick.embedding_size)
         raise InvalidConfig(
             f"encoder: {spec!r} needs a QUICK that gives an embedding, got"
-            f" {quick.name!r}; use 'transformer' or 'sentence:<model>'"
+            f" {quick.name!r}; use 'text', 'transformer' or 'sentence:<model>'"
         )
+    from londi.encoders.tokens import TokenEncoder
+
     for model in (quick, deepthink):
         if model.tokenizer is not None:
             return TokenEncoder(model.tokenizer)
     raise InvalidConfig(
         f"encoder: 'transformer' needs a language model with a tokenizer, got {quick.name!r}"
-        f" and {deepthink.name!r}; use 'sentence:<model>'"
+        f" and {deepthink.name!r}; use 'text' or 'sentence:<model>'"
     )

@@ -22,7 +22,7 @@ from londi.models.provenance import ModelIdentity, check_provenance
 from londi.storage.atomic import replacing
 from londi.storage.runs import read_run
 from londi.switching.budget import Budget
-from londi.switching.exported import FORMAT, METADATA, ExportedSwitcher
+from londi.switching.exported import CALL, EXPECTED, FORMAT, METADATA, ExportedSwitcher
 from londi.switching.networks import masked_policy
 from londi.switching.observation import CONTEXT_NAMES
 from londi.switching.switcher import LearnedSwitcher, Switcher
@@ -84,25 +84,30 @@ def export(
 
 
 class _Decision(nn.Module):
-    """P(g = 1) `[B]` from observations `[B, D]` and what is allowed `[B, 2]`."""
+    """P(g = 1) `[B]` from observations `[B, D]` and what is allowed `[B, 2]`.
 
-    def __init__(self, actor: nn.Module) -> None:
+    Where there is a value head, return and calls to come `[B, 2, 2]` stand behind it.
+    """
+
+    def __init__(self, actor: nn.Module, value_head: nn.Module | None) -> None:
         super().__init__()
-        self.actor = actor
+        self.actor, self.value_head = actor, value_head
 
-    def forward(self, observation: Tensor, allowed: Tensor) -> Tensor:
-        return masked_policy(self.actor(observation), allowed).probability[:, 1]
+    def forward(self, observation: Tensor, allowed: Tensor) -> tuple[Tensor, ...]:
+        call = masked_policy(self.actor(observation), allowed).probability[:, 1]
+        return (call, self.value_head(observation)) if self.value_head else (call,)
 
 
 def _write(switcher: LearnedSwitcher, made: ExportedSwitcher, file: Path) -> None:
     observation = torch.zeros(3, made.features + len(made.context))
     rows = {0: "B"}
+    outputs = (CALL, EXPECTED) if switcher.value_head else (CALL,)
     try:
         traced = trace(
-            _Decision(switcher.actor),
+            _Decision(switcher.actor, switcher.value_head),
             (observation, torch.ones(3, 2, dtype=torch.bool)),
             {"observation": rows, "allowed": rows},
-            {"call_probability": rows},
+            dict.fromkeys(outputs, rows),
         )
     except Exception as error:  # whatever the exporter or a user's network raises
         raise LondiError(f"this Switcher cannot be exported: {one_line(error)}") from error

@@ -1,8 +1,9 @@
 """A Switcher in one file that needs ONNX Runtime alone: `londi export` writes it.
 
-The graph takes observations and what is allowed, and gives the probability of a call. Its metadata
-say what an observation holds and at which costs and budgets the Switcher can be asked. This file
-knows no network: torch is not imported to use a Switcher.
+The graph takes observations and what is allowed, and gives the probability of a call; that of a
+universal Switcher also gives the return and the calls that it expects. Its metadata say what an
+observation holds and at which costs and budgets the Switcher can be asked. This file knows no
+network: torch is not imported to use a Switcher.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ from londi.types import Array
 
 METADATA = "londi"
 """Key of the metadata in the file."""
-FORMAT = 1
-"""Version of the metadata."""
+FORMAT = 2
+"""Version of the graph and its metadata."""
+CALL, EXPECTED = "call_probability", "expected"
+"""Outputs of the graph; the second one is a universal Switcher's."""
+ONLY_UNIVERSAL = "only a universal Switcher says what it expects"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,20 @@ class ExportedGraph:
         Raises:
             InvalidConfig: if the observations are of another encoder.
         """
+        return self._run(CALL, observation, allowed)
+
+    def expect(self, observation: Array) -> Array:
+        """Return and calls to come `[B, 2, 2]` for (QUICK, DEEPTHINK) and (return, calls).
+
+        Raises:
+            InvalidConfig: if the observations are of another encoder.
+            LondiError: if the Switcher is no universal one.
+        """
+        if self.made.cost_range is None:
+            raise LondiError(ONLY_UNIVERSAL)
+        return self._run(EXPECTED, observation, np.ones((len(observation), 2), bool))
+
+    def _run(self, output: str, observation: Array, allowed: Array) -> Array:
         size = self.made.features + len(self.made.context)
         if observation.ndim != 2 or observation.shape[1] != size:
             raise InvalidConfig(
@@ -144,5 +162,5 @@ class ExportedGraph:
             "observation": observation.astype(np.float32, copy=False),
             "allowed": allowed.astype(bool, copy=False),
         }
-        call: Array = self._session.run(None, given)[0]
-        return call
+        (found,) = self._session.run([output], given)
+        return np.asarray(found)

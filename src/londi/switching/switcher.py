@@ -21,7 +21,7 @@ from londi.storage.runs import read_run
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.decision import Decision, draw
-from londi.switching.exported import ExportedGraph
+from londi.switching.exported import ONLY_UNIVERSAL, ExportedGraph
 from londi.types import Array, CostBudget, StateDict
 
 if TYPE_CHECKING:  # an exported Switcher needs no torch, so it is imported where it is used
@@ -119,6 +119,15 @@ class Switcher(ABC):
         """Choices at observations `[B, D]`, among those `allowed` `[B, 2]`."""
         return draw(self.call_probability(observation, allowed), allowed, rng)
 
+    def expect(self, observation: Array) -> Expectation:
+        """Expected return and calls of either choice, at observations `[B, D]`.
+
+        Raises:
+            LondiError: if it is not a universal one, whose critics tell return and calls apart.
+        """
+        del observation
+        raise LondiError(ONLY_UNIVERSAL)
+
 
 class SavedSwitcher(Protocol):
     """An algorithm that can make its Switcher again from a checkpoint."""
@@ -181,7 +190,7 @@ class LearnedSwitcher(Switcher):
         self.encoder = encoder
         self.greedy = greedy
         self.supported = supported
-        self._value_head = value_head
+        self.value_head = value_head
 
     def call_probability(self, observation: Array, allowed: Array) -> Array:
         import torch
@@ -195,17 +204,12 @@ class LearnedSwitcher(Switcher):
         return (call > 0.5).astype(float) if self.greedy else call.astype(float)
 
     def expect(self, observation: Array) -> Expectation:
-        """Expected return and calls of either choice, at observations `[B, D]`.
-
-        Raises:
-            LondiError: if it is not a universal one, whose critics tell return and calls apart.
-        """
-        if self._value_head is None:
-            raise LondiError("only a universal Switcher says what it expects")
+        if self.value_head is None:
+            return super().expect(observation)
         import torch
 
         with torch.inference_mode():
-            said = self._value_head(torch.from_numpy(observation)).numpy()
+            said = self.value_head(torch.from_numpy(observation)).numpy()
         return Expectation(said[..., 0], said[..., 1])
 
 
@@ -232,6 +236,10 @@ class OnnxSwitcher(Switcher):
     def call_probability(self, observation: Array, allowed: Array) -> Array:
         call = self._graph.run(observation, allowed)
         return (call > 0.5).astype(float) if self.greedy else call.astype(float)
+
+    def expect(self, observation: Array) -> Expectation:
+        said = self._graph.expect(observation)
+        return Expectation(said[..., 0], said[..., 1])
 
 
 @extras_named()
