@@ -5,6 +5,7 @@ This file knows what there is and what each needs of the two models.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from londi.encoders.base import ConfidenceEncoder, Encoder, NoEncoder, ProgressEncoder
@@ -26,6 +27,27 @@ ENCODERS = (
 )
 """Names of encoders for a learned Switcher."""
 
+_PLAIN: dict[str, Callable[[], Encoder]] = {
+    "none": NoEncoder,
+    "progress": ProgressEncoder,
+    "text": TextEncoder,
+}
+
+
+def make_prompt_encoder(spec: str) -> Encoder | None:
+    """The encoder that `spec` names if it reads prompts alone, and no model of the pair; else None.
+
+    Raises:
+        LondiError: if it cannot be made.
+    """
+    if spec in _PLAIN:
+        return _PLAIN[spec]()
+    if spec.startswith("sentence:"):
+        return SentenceEncoder(spec.removeprefix("sentence:"))
+    if spec.startswith("model:"):
+        return ModelEncoder(spec.removeprefix("model:"))
+    return None
+
 
 def make_encoder(spec: str, quick: LanguageModel, deepthink: LanguageModel) -> Encoder:
     """The encoder that `spec` names, for a Switcher between `quick` and `deepthink`.
@@ -37,18 +59,10 @@ def make_encoder(spec: str, quick: LanguageModel, deepthink: LanguageModel) -> E
         UnknownName: if `spec` names none.
         InvalidConfig: if it needs what these models do not have.
     """
-    if spec == "none":
-        return NoEncoder()
+    if found := make_prompt_encoder(spec):
+        return found
     if spec == "confidence":
         return ConfidenceEncoder()
-    if spec == "progress":
-        return ProgressEncoder()
-    if spec == "text":
-        return TextEncoder()
-    if spec.startswith("sentence:"):
-        return SentenceEncoder(spec.removeprefix("sentence:"))
-    if spec.startswith("model:"):
-        return ModelEncoder(spec.removeprefix("model:"))
     if is_spec(spec):
         own = cast(Encoder, build(spec, "encoder", quick=quick, deepthink=deepthink))
         own.spec = spec

@@ -67,14 +67,14 @@ class ConversationPrompt(Prompt):
     failures: int = 0
     failed: bool = False
     repeats: int = 0
-    answered_by: Literal[0, 1] | None = None
+    answered_by: int | None = None
     idle: tuple[float, float] = (inf, inf)
 
     @classmethod
     def of(
         cls,
         messages: Sequence[Message],
-        answered_by: Literal[0, 1] | None = None,
+        answered_by: int | None = None,
         idle: tuple[float, float] = (inf, inf),
     ) -> Self:
         """The state after `messages`, of which there may be none.

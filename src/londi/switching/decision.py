@@ -47,6 +47,7 @@ def draw(
     if exploration:
         call = 0.5 + (1.0 - exploration) * (call - 0.5)
     call = np.where(allowed[:, 1], call, 0.0)
+    call = np.where(allowed[:, 0], call, 1.0)
     called = rng.random(len(call)) < call
     propensity = np.where(called, call, 1.0 - call)
     return Decision(called.astype(np.int64), propensity, call, exploration)
