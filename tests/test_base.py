@@ -6,34 +6,15 @@ Packages of the extra are hidden from a process of its own, which is what a plai
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from hidden import without_train
 from londi import errors
 
 ROOT = Path(__file__).parent.parent
-HIDDEN = """
-import importlib.abc, sys
-
-class Hidden(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {packages}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-
-sys.meta_path.insert(0, Hidden())
-"""
-
-
-def without_train(code: str, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run Python code in a process that finds no package of the extra."""
-    hidden = HIDDEN.format(packages=set(errors._TRAIN))
-    return subprocess.run(
-        [sys.executable, "-c", f"{hidden}\n{code}", *args], text=True, capture_output=True
-    )
 
 
 def test_the_packages_of_the_extra_are_those_that_are_named() -> None:

@@ -65,3 +65,11 @@ def test_calls_are_as_frequent_as_the_propensity_says() -> None:
     # Five standard errors around 0.7.
     assert decision.choice.mean() == pytest.approx(0.7, abs=5 * (0.21 / n) ** 0.5)
     assert decision.choice.dtype == np.int64
+
+
+def test_where_quick_is_not_possible_deepthink_acts() -> None:
+    allowed = np.array([[False, True], [True, True]])
+    found = draw(np.zeros(2), allowed, np.random.default_rng(0), exploration=0.0)
+    assert found.choice.tolist() == [1, 0]
+    explored = draw(np.zeros(2), allowed, np.random.default_rng(0), exploration=0.5)
+    assert (explored.choice[0], explored.propensity[0]) == (1, 1.0)

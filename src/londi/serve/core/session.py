@@ -1,115 +1,30 @@
-"""Sessions of real traffic: a decision at each step, its usage, and feedback.
+"""One session of real traffic: a decision at each step, its usage, and feedback.
 
-A session is what an environment calls an episode: the steps of one conversation. At each step the
-core reads the conversation, asks the policy who answers, and reserves the budget of the call; when
-the answer is there, its usage is settled. This file knows no HTTP, no model and no file.
+A session is what an environment calls an episode: the steps of one conversation. At each step it
+reads the conversation, asks the policy who answers, and reserves the budget of the call; when the
+answer is there, its usage is settled. This file knows no HTTP, no model and no file.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import floor, inf, isfinite
-from typing import Literal
 
 import numpy as np
 
-from londi.config.prices import Price
-from londi.encoders.text import LIFETIME
 from londi.envs.conversation import ConversationPrompt, Message
 from londi.errors import InvalidConfig
-from londi.serve.core.budget import BILLION, NO_CAP, ZERO, Amount, SessionBudget
+from londi.serve.core.budget import BILLION, ZERO, Amount, SessionBudget
 from londi.serve.core.policy import Policy
 from londi.serve.core.pricing import CallPricing
+from londi.serve.core.serving import DEEPTHINK, QUICK, Reason, ServedDecision, Serving
 from londi.switching.decision import draw
 from londi.switching.observation import State
 from londi.types import Array, CostBudget, Usage
-
-QUICK, DEEPTHINK = 0, 1
-
-Reason = Literal["policy", "budget", "tool loop"]
-"""What settled a decision: the policy, a budget that is spent, or a tool loop that goes on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """How sessions are served.
-
-    Attributes:
-        models: names of QUICK and DEEPTHINK.
-        prices: their prices; None where nobody knows them.
-        cost: c of a call, in units of the return; None for that of the policy, or, with `worth`,
-            what DEEPTHINK's call costs more than QUICK's.
-        worth: value of a return of 1 in the currency of the prices; it turns money into c.
-        budget: what a session may take of DEEPTHINK.
-        exploration: share of the draws that is uniform over what is allowed.
-        in_tool_loops: switch while tools are being called; else the model that called them goes on.
-        lifetime: seconds for which providers keep the beginning of a prompt.
-    """
-
-    models: tuple[str, str]
-    prices: tuple[Price | None, Price | None] = (None, None)
-    cost: float | None = None
-    worth: float | None = None
-    budget: Amount = NO_CAP
-    exploration: float = 0.0
-    in_tool_loops: bool = False
-    lifetime: float = LIFETIME
-
-    def __post_init__(self) -> None:
-        for name, low, high in (("cost", 0.0, inf), ("worth", 0.0, inf), ("exploration", 0.0, 1.0)):
-            value = getattr(self, name)
-            if value is not None and not (isfinite(value) and low <= value <= high):
-                raise InvalidConfig(f"{name}: expected a number >= {low:g}, got {value!r}")
-        if self.worth is not None and None in self.prices:
-            raise InvalidConfig("worth: expected prices of both models as well")
-        if self.budget.money < inf and self.prices[DEEPTHINK] is None:
-            raise InvalidConfig("budget: money: expected a price of DEEPTHINK as well")
-
-
-@dataclass(frozen=True, slots=True)
-class ServedDecision:
-    """Who answers a step, and why.
-
-    Attributes:
-        session: id of the session.
-        step: decisions before this one in the session.
-        choice: g, 1 for DEEPTHINK.
-        model: name of the model.
-        probability: P(g = 1) under the policy, among what is allowed.
-        propensity: probability that the choice had at the draw.
-        exploration: share of the draw that was uniform over what is allowed.
-        expected_gain: return that a call is expected to add; None where the policy does not say.
-        expected_calls: DEEPTHINK calls that a call now is expected to add, itself among them.
-        cost: c at which it was decided, in units of the return.
-        price: money that DEEPTHINK's call is expected to cost more than QUICK's; None without
-            prices.
-        calls_left: DEEPTHINK calls left before this step; inf without a cap.
-        money_left: money left before it, in the currency of the prices; likewise.
-        reason: what settled it.
-        policy: version of the policy.
-        observation: what the policy saw, float32 `[D]`.
-    """
-
-    session: str
-    step: int
-    choice: int
-    model: str
-    probability: float
-    propensity: float
-    exploration: float
-    expected_gain: float | None
-    expected_calls: float | None
-    cost: float
-    price: float | None
-    calls_left: float
-    money_left: float
-    reason: Reason
-    policy: str
-    observation: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +188,7 @@ class Session:
         (features,) = policy.encoder.encode([prompt], [])
         layout.write(row[0], features, state)
         call = policy.switcher.call_probability(row, allowed)
+        call = np.where(allowed[:, 0], call, 1.0)
         drawn = draw(call, allowed, self._rng, serving.exploration)
         choice = int(drawn.choice[0])
         gain = more = None
@@ -324,66 +240,3 @@ def _calls_left(left: Amount, bound: Amount) -> float:
     pairs = ((left.calls, 1.0), (left.tokens, bound.tokens), (left.money, bound.money))
     calls = min(amount / each for amount, each in pairs if each > 0)
     return calls if calls == inf else float(max(0, floor(calls)))
-
-
-class Core:
-    """All sessions of a policy.
-
-    Args:
-        policy: decides.
-        serving: how sessions are served.
-        seed: of the draws, which then depend on it and on the session's name alone.
-        most: sessions that are kept; the one used longest ago is forgotten first, though none that
-            waits for an answer.
-        clock: seconds that only go forward.
-
-    Raises:
-        InvalidConfig: if the policy was not trained for the cost.
-    """
-
-    def __init__(
-        self,
-        policy: Policy,
-        serving: Serving,
-        *,
-        seed: int | None = None,
-        most: int = 100_000,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        if serving.cost is not None:
-            policy.check_cost(serving.cost)
-        self.policy, self.serving = policy, serving
-        self._seed = seed if seed is not None else int(np.random.default_rng().integers(1 << 32))
-        self._most, self._clock = most, clock
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def session(self, name: str) -> Session:
-        """The session of that name, begun if there is none."""
-        with self._lock:
-            found = self._sessions.get(name)
-            if found is None:
-                rng = np.random.default_rng([self._seed, *name.encode()])
-                found = Session(name, self.policy, self.serving, rng, self._clock)
-                self._sessions[name] = found
-                self._forget()
-            self._sessions.move_to_end(name)
-            return found
-
-    def known(self, name: str) -> Session:
-        """The session of that name.
-
-        Raises:
-            InvalidConfig: if there is none.
-        """
-        with self._lock:
-            if name not in self._sessions:
-                raise InvalidConfig(f"session: expected one that was begun, got {name!r}")
-            return self._sessions[name]
-
-    def _forget(self) -> None:
-        while len(self._sessions) > self._most:
-            oldest = next((n for n, one in self._sessions.items() if not one.waits), None)
-            if oldest is None:
-                return
-            del self._sessions[oldest]

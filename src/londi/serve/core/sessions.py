@@ -1,0 +1,81 @@
+"""All sessions of a policy, by their names.
+
+This file knows sessions. It does not know what they decide.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+import numpy as np
+
+from londi.errors import InvalidConfig
+from londi.serve.core.policy import Policy
+from londi.serve.core.serving import Serving
+from londi.serve.core.session import Session
+
+
+class Sessions:
+    """All sessions of a policy.
+
+    Args:
+        policy: decides.
+        serving: how sessions are served.
+        seed: of the draws, which then depend on it and on the session's name alone.
+        most: sessions that are kept; the one used longest ago is forgotten first, though none that
+            waits for an answer.
+        clock: seconds that only go forward.
+
+    Raises:
+        InvalidConfig: if the policy was not trained for the cost.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        serving: Serving,
+        *,
+        seed: int | None = None,
+        most: int = 100_000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if serving.cost is not None:
+            policy.check_cost(serving.cost)
+        self.policy, self.serving = policy, serving
+        self._seed = seed if seed is not None else int(np.random.default_rng().integers(1 << 32))
+        self._most, self._clock = most, clock
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def session(self, name: str) -> Session:
+        """The session of that name, begun if there is none."""
+        with self._lock:
+            found = self._sessions.get(name)
+            if found is None:
+                rng = np.random.default_rng([self._seed, *name.encode(errors="surrogatepass")])
+                found = Session(name, self.policy, self.serving, rng, self._clock)
+                self._sessions[name] = found
+                self._forget()
+            self._sessions.move_to_end(name)
+            return found
+
+    def known(self, name: str) -> Session:
+        """The session of that name.
+
+        Raises:
+            InvalidConfig: if there is none.
+        """
+        with self._lock:
+            if name not in self._sessions:
+                raise InvalidConfig(f"session: expected one that was begun, got {name!r}")
+            return self._sessions[name]
+
+    def _forget(self) -> None:
+        while len(self._sessions) > self._most:
+            oldest = next((n for n, one in self._sessions.items() if not one.waits), None)
+            if oldest is None:
+                return
+            del self._sessions[oldest]

@@ -1,0 +1,27 @@
+"""A process that finds no package of the extra `train`, as after a plain `pip install londi`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from londi import errors
+
+HIDDEN = """
+import importlib.abc, sys
+
+class Hidden(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {packages}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Hidden())
+"""
+
+
+def without_train(code: str, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a process that finds no package of the extra."""
+    hidden = HIDDEN.format(packages=set(errors._TRAIN))
+    return subprocess.run(
+        [sys.executable, "-c", f"{hidden}\n{code}", *args], text=True, capture_output=True
+    )
