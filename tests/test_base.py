@@ -25,7 +25,7 @@ def test_the_packages_of_the_extra_are_those_that_are_named() -> None:
     assert not base & errors._TRAIN
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "SwitchingVectorEnv"])
+@pytest.mark.parametrize("name", ["train", "evaluate"])
 def test_a_name_that_needs_the_extra_says_so(name: str) -> None:
     ran = without_train(
         f"import londi\ntry: londi.{name}\nexcept londi.LondiError as error: print(error)"
