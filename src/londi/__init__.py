@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from londi.learning.trainer import train
     from londi.models.check import check_model
     from londi.models.registry import load_model
+    from londi.serve.client import async_http_client, http_client
     from londi.switching.budget import Budget
     from londi.switching.env import SwitchingVectorEnv
     from londi.switching.switcher import Switcher
@@ -28,9 +29,11 @@ _HOMES = {
     "Switcher": "switching.switcher",
     "SwitchingVectorEnv": "switching.env",
     "TrainConfig": "config",
+    "async_http_client": "serve.client",
     "check_env": "envs.checker",
     "check_model": "models.check",
     "evaluate": "evaluation.evaluate",
+    "http_client": "serve.client",
     "load_model": "models.registry",
     "make_env": "envs.registry",
     "train": "learning.trainer",
@@ -44,9 +47,11 @@ __all__ = [
     "Switcher",
     "SwitchingVectorEnv",
     "TrainConfig",
+    "async_http_client",
     "check_env",
     "check_model",
     "evaluate",
+    "http_client",
     "load_model",
     "make_env",
     "train",

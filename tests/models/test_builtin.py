@@ -18,6 +18,7 @@ from londi.models.hf.seq2seq import Seq2SeqModel
 ROOT = Path(londi.__file__).parent / "builtin"
 RECIPES = Path(__file__).parents[2] / "recipes"
 PAIR = ("babyai-quick", "babyai-deepthink")
+WIDE = "babyai-deepthink-wide"
 SCIENCE = ("scienceworld-quick", "scienceworld-deepthink")
 
 
@@ -31,7 +32,7 @@ def test_together_they_are_small_and_hold_no_pickle() -> None:
     assert {file.suffix for file in files} <= {".json", ".md", ".safetensors", ".py"}
 
 
-@pytest.mark.parametrize("name", PAIR + SCIENCE)
+@pytest.mark.parametrize("name", (*PAIR, WIDE, *SCIENCE))
 def test_the_recorded_recipe_is_the_one_in_recipes(name: str) -> None:
     recorded = json.loads((ROOT / name / "recipe.json").read_text())["config"]
     recipe = read_config(RECIPES / f"{name}.yaml", FinetuneConfig)
@@ -48,6 +49,11 @@ def test_deepthink_costs_ten_times_quicks_flops_on_equal_prompts(
     assert deepthink.flops(tokens, steps) > 10 * quick.flops(tokens, steps)
 
 
+def test_the_wider_deepthink_costs_several_times_the_other() -> None:
+    narrow, wide = shipped(PAIR[1]), shipped(WIDE)
+    assert wide.flops(30, 8) > 3 * narrow.flops(30, 8)
+
+
 def test_science_models_say_what_the_simulator_understands() -> None:
     # The first of the simulator's own actions on test variations, as both models read the states.
     episodes = collect_expert("londi/ScienceWorld-short-v0", held_out_seeds(1)[:1], (0.0,))
@@ -58,7 +64,9 @@ def test_science_models_say_what_the_simulator_understands() -> None:
         assert verbs <= {"open", "go", "look", "focus", "pick", "move", "use", "connect", "wait1"}
 
 
-@pytest.mark.parametrize(("name", "low", "high"), [(PAIR[0], 0.15, 0.60), (PAIR[1], 0.85, 1.0)])
+@pytest.mark.parametrize(
+    ("name", "low", "high"), [(PAIR[0], 0.15, 0.60), (PAIR[1], 0.85, 1.0), (WIDE, 0.85, 1.0)]
+)
 def test_each_solves_what_its_card_says(name: str, low: float, high: float) -> None:
     figures = json.loads((ROOT / name / "recipe.json").read_text())["figures"]
     assert figures["episodes"] == 500

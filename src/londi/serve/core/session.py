@@ -96,12 +96,13 @@ class Session:
             self._steps += 1
         return decision
 
-    def fall_back(self, step: int, bound: Amount = ZERO) -> bool:
+    def fall_back(self, step: int, bound: Amount = ZERO, spent: bool = False) -> bool:
         """Let the other model answer a step, since the chosen one failed.
 
         Args:
             step: of the decision.
             bound: see `decide`.
+            spent: take all that was held for the chosen one: it may have been asked.
 
         Returns:
             Whether the budget allows it; if not, nothing changes.
@@ -115,12 +116,16 @@ class Session:
             held = Amount(1, bound.tokens, bound.money) if other == DEEPTHINK else ZERO
             if not self.budget.reserve(held):
                 return False
-            self.budget.settle(waiting.held, ZERO)
+            self.budget.settle(waiting.held, waiting.held if spent else ZERO)
             self._waiting[step] = _Waiting(other, held, waiting.messages)
             return True
 
-    def settle(self, step: int, usage: Usage) -> None:
+    def settle(self, step: int, usage: Usage | None) -> None:
         """Note the usage of the answer to a step.
+
+        Args:
+            step: of the decision.
+            usage: of the answer; where nobody knows it, all that was held is taken.
 
         Raises:
             InvalidConfig: if the step is unknown, or settled already.
@@ -128,11 +133,12 @@ class Session:
         with self._lock:
             waiting = self._find(step)
             del self._waiting[step]
-            taken = ZERO
-            if waiting.choice == DEEPTHINK:
+            taken = waiting.held
+            if waiting.choice == DEEPTHINK and usage is not None:
                 taken = Amount.of(usage, self._serving.prices[DEEPTHINK])
             self.budget.settle(waiting.held, taken)
-            self._calls[waiting.choice].called(waiting.messages, usage, self._clock())
+            read = usage or Usage(calls=1)
+            self._calls[waiting.choice].called(waiting.messages, read, self._clock())
             self._answered_by = waiting.choice
 
     def release(self, step: int) -> None:

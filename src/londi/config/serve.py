@@ -1,0 +1,117 @@
+"""Settings of a Switcher in front of real traffic: one YAML file for clients and gateways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+from urllib.parse import urlsplit
+
+from londi.config.base import INF, MOST_SEED, Settings, check
+from londi.config.prices import CURRENCIES, Price
+from londi.errors import InvalidConfig, UnknownName
+
+
+@dataclass(frozen=True)
+class UpstreamConfig(Settings):
+    """One of the two models, and where it is."""
+
+    model: str
+    """Name of the model in its API."""
+    base_url: str = ""
+    """Address of an API with both models' shapes, such as `https://api.openai.com/v1`; by default
+    that of the request."""
+    key: str = ""
+    """Name of the environment variable that holds the key of this API; by default the request's own
+    key is sent."""
+    price: Price | None = None
+    """Prices of a million tokens: `{input, output, cached_input, cache_write}`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.model:
+            raise InvalidConfig("model: expected the name of a model, got an empty text")
+        address = urlsplit(self.base_url)
+        if self.base_url and not (address.scheme in ("http", "https") and address.hostname):
+            raise InvalidConfig(
+                f"base_url: expected http:// or https:// and a host, got {self.base_url!r}"
+            )
+
+
+@dataclass(frozen=True)
+class SessionBudgetConfig(Settings):
+    """The most that a session takes of DEEPTHINK; behind it QUICK goes on."""
+
+    calls: int | None = None
+    """Number of calls."""
+    tokens: int | None = None
+    """Tokens of prompts and answers."""
+    money: float | None = None
+    """Money, in the currency of the prices."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = {name: (0, INF) for name, value in vars(self).items() if value is not None}
+        check(self, **given)
+
+
+@dataclass(frozen=True)
+class ServeConfig(Settings):
+    """Put a Switcher in front of two models that are called through an API."""
+
+    quick: UpstreamConfig
+    """The small and cheap model."""
+    deepthink: UpstreamConfig
+    """The large and expensive model."""
+    switcher: str
+    """What decides: a file of `londi export`, `always-quick`, `always-deepthink`, or `random:P` for
+    a call with probability P at every step."""
+    cost: float | None = None
+    """c: the price of one DEEPTHINK call, in units of the return; by default that of the file."""
+    worth: float | None = None
+    """Value of a return of 1, in the currency of the prices; c is then what DEEPTHINK's next call
+    costs more than QUICK's, as the provider's cache and the answers' lengths have it."""
+    budget: SessionBudgetConfig = field(default_factory=SessionBudgetConfig)
+    """The most that a session takes of DEEPTHINK: `{calls, tokens, money}`."""
+    exploration: float = 0.0
+    """Probability of a uniformly random choice in place of the Switcher's, for data to learn
+    from."""
+    in_tool_loops: bool = False
+    """Switch also where the last message is the result of a tool; else the model that called the
+    tool goes on."""
+    cache_lifetime: float = 300.0
+    """Seconds for which providers keep the beginning of a prompt in their cache."""
+    most_output_tokens: int = 32_768
+    """Bound of an answer where a request has none, for budgets in tokens or money."""
+    currency: str = "USD"
+    """Code of the currency of all prices."""
+    seed: int | None = None
+    """Seed of the draws; they depend on it and on the session's name alone. By default each start
+    draws another one."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(
+            self,
+            exploration=(0, 1),
+            cache_lifetime=(0, INF),
+            most_output_tokens=(1, 100_000_000),
+        )
+        given = {"cost": (0, INF), "worth": (0, INF), "seed": (0, MOST_SEED)}
+        check(self, **{name: given[name] for name in given if getattr(self, name) is not None})
+        if self.currency not in CURRENCIES:
+            raise UnknownName("currency", self.currency, CURRENCIES)
+        one, other = self.quick, self.deepthink
+        if (one.model, one.base_url) == (other.model, other.base_url):
+            raise InvalidConfig(
+                f"deepthink: expected another model than QUICK, got {other.model!r}"
+            )
+        priced = all(upstream.price for upstream in (one, other))
+        if self.worth is not None and not priced:
+            raise InvalidConfig("worth: expected a price of both models as well")
+        if self.budget.money is not None and not other.price:
+            raise InvalidConfig("budget.money: expected a price of deepthink as well")
+
+
+def cap(value: float | None) -> float:
+    """A budget as a number; infinite where there is none."""
+    return inf if value is None else value

@@ -1,0 +1,146 @@
+"""The APIs that a Switcher stands in front of: what is read of a request, and of an answer.
+
+Requests and answers pass as they came. This file knows their JSON, and nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from londi.envs.conversation import Message
+from londi.serve.core.messages import Body, read_anthropic, read_chat, read_responses
+from londi.types import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The shape of one API.
+
+    Attributes:
+        path: end of its address.
+        read: the messages of a request.
+        used: the usage so far, with what the JSON of an answer, or of one event of a stream, says.
+        bounds: keys of a request that bound the tokens of the answer.
+    """
+
+    path: str
+    read: Callable[[Body], list[Message]]
+    used: Callable[[Usage, Body], Usage]
+    bounds: tuple[str, ...]
+
+    def most_output(self, body: Body) -> int | None:
+        """The most tokens of an answer that the request allows; None where it does not say."""
+        found = (_count(body, name) for name in self.bounds)
+        return next((bound for bound in found if bound), None)
+
+
+def _used_chat(before: Usage, body: Body) -> Usage:
+    used = _object(body, "usage")
+    if not used:
+        return before
+    cached = _count(_object(used, "prompt_tokens_details"), "cached_tokens")
+    return _usage(used, "prompt_tokens", "completion_tokens", cached)
+
+
+def _used_responses(before: Usage, body: Body) -> Usage:
+    used = _object(body, "usage") or _object(_object(body, "response"), "usage")
+    if not used:
+        return before
+    cached = _count(_object(used, "input_tokens_details"), "cached_tokens")
+    return _usage(used, "input_tokens", "output_tokens", cached)
+
+
+def _used_anthropic(before: Usage, body: Body) -> Usage:
+    used = _object(body, "usage") or _object(_object(body, "message"), "usage")
+    if not used:
+        return before
+    # A stream tells the prompt's tokens at its begin, and the answer's at its end.
+    output = _count(used, "output_tokens") or before.output_tokens
+    if "input_tokens" not in used:
+        return replace(before, output_tokens=output)
+    cached = _count(used, "cache_read_input_tokens")
+    written = _count(used, "cache_creation_input_tokens")
+    return Usage(
+        calls=1,
+        tokens=_count(used, "input_tokens") + cached + written,
+        output_tokens=output,
+        cached_tokens=cached,
+        cache_write_tokens=written,
+    )
+
+
+CHAT = Api("/chat/completions", read_chat, _used_chat, ("max_completion_tokens", "max_tokens"))
+RESPONSES = Api("/responses", read_responses, _used_responses, ("max_output_tokens",))
+ANTHROPIC = Api("/messages", read_anthropic, _used_anthropic, ("max_tokens",))
+APIS = (CHAT, RESPONSES, ANTHROPIC)
+
+
+def api_of(path: str) -> Api | None:
+    """The API that an address belongs to, if a Switcher stands in front of it."""
+    return next((api for api in APIS if path.endswith(api.path)), None)
+
+
+class UsageReader:
+    """Reads the usage from an answer while it passes, whole or as a stream of events.
+
+    Args:
+        api: of the answer.
+        streams: whether it is a stream of server-sent events.
+    """
+
+    def __init__(self, api: Api, streams: bool) -> None:
+        self._api, self._streams = api, streams
+        self._rest = bytearray()
+        self._usage = Usage()
+
+    def feed(self, part: bytes) -> None:
+        """Take the next bytes of the answer."""
+        self._rest += part
+        if self._streams:
+            *lines, rest = self._rest.split(b"\n")
+            self._rest = bytearray(rest)
+            for line in lines:
+                self._line(bytes(line))
+
+    def usage(self) -> Usage | None:
+        """The usage, once the answer has ended; None where it did not say."""
+        if self._streams:
+            self._line(bytes(self._rest))
+        else:
+            self._json(bytes(self._rest))
+        return self._usage if self._usage.tokens else None
+
+    def _line(self, line: bytes) -> None:
+        if line.startswith(b"data:") and b'"usage"' in line:
+            self._json(line.removeprefix(b"data:"))
+
+    def _json(self, text: bytes) -> None:
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            return  # no JSON: an answer passes as it is
+        if isinstance(found, Mapping):
+            self._usage = self._api.used(self._usage, found)
+
+
+def _usage(used: Body, tokens: str, output: str, cached: int) -> Usage:
+    return Usage(
+        calls=1,
+        tokens=_count(used, tokens),
+        output_tokens=_count(used, output),
+        cached_tokens=min(cached, _count(used, tokens)),
+    )
+
+
+def _object(body: Body, name: str) -> dict[str, Any]:
+    found = body.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _count(body: Body, name: str) -> int:
+    """A number of tokens; 0 where there is none."""
+    found = body.get(name)
+    return found if type(found) is int and found > 0 else 0

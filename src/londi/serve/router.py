@@ -1,0 +1,236 @@
+"""Requests of an API turned into those of the model that a Switcher chooses.
+
+This file knows requests and sessions. It does not know how bytes travel.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+from londi.config.base import INF
+from londi.config.prices import Price
+from londi.config.serve import ServeConfig, UpstreamConfig, cap
+from londi.config.settings import read_config
+from londi.envs.conversation import Message
+from londi.errors import InvalidConfig
+from londi.serve.apis import ANTHROPIC, Api, UsageReader, api_of
+from londi.serve.body import RequestBody
+from londi.serve.core.budget import BILLION, Amount
+from londi.serve.core.policy import load_policy
+from londi.serve.core.serving import Serving
+from londi.serve.core.session import Session
+from londi.serve.core.sessions import Sessions
+from londi.serve.identity import session_of
+from londi.types import Usage
+
+REFUSED = frozenset((408, 409, 425, 429, 500, 502, 503, 504, 529))
+"""Status codes at which the other model is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a request goes, and how it differs from what came.
+
+    Attributes:
+        url: the address; None for that of the request.
+        headers: in place of the request's headers of these names.
+        content: the body.
+    """
+
+    url: str | None
+    headers: dict[str, str]
+    content: bytes
+
+
+class Router:
+    """Decides which model answers a request.
+
+    Args:
+        config: the settings.
+        sessions: the sessions that it serves.
+        keys: key of each model's API; empty to leave that of the request.
+    """
+
+    def __init__(self, config: ServeConfig, sessions: Sessions, keys: tuple[str, str]) -> None:
+        self._config, self.sessions, self._keys = config, sessions, keys
+
+    @classmethod
+    def of(cls, config: ServeConfig) -> Router:
+        """A router with sessions of its own.
+
+        Raises:
+            LondiError: if the Switcher cannot be loaded or does not fit, or a key is missing.
+        """
+        upstreams = (config.quick, config.deepthink)
+        keys = (_key("quick", config.quick), _key("deepthink", config.deepthink))
+        most = config.budget
+        money = cap(most.money) * BILLION
+        serving = Serving(
+            models=(config.quick.model, config.deepthink.model),
+            prices=(upstreams[0].price, upstreams[1].price),
+            cost=config.cost,
+            worth=config.worth,
+            budget=Amount(cap(most.calls), cap(most.tokens), money),
+            exploration=config.exploration,
+            in_tool_loops=config.in_tool_loops,
+            lifetime=config.cache_lifetime,
+        )
+        sessions = Sessions(load_policy(config.switcher), serving, seed=config.seed)
+        return cls(config, sessions, keys)
+
+    @classmethod
+    def read(cls, file: Path | str) -> Router:
+        """The router of a YAML file of settings (`ServeConfig`).
+
+        Raises:
+            LondiError: if the file cannot be used; see `of`.
+        """
+        path = Path(file)
+        config = read_config(path, ServeConfig)
+        try:
+            return cls.of(config)
+        except InvalidConfig as error:
+            raise InvalidConfig(f"{str(path)!r}: {error}") from error
+
+    def route(self, path: str, headers: Mapping[str, str], content: bytes) -> Routed | None:
+        """The request with its decision; None where it is of no API that is known.
+
+        Args:
+            path: of its address.
+            headers: names in lower case.
+            content: its body.
+
+        Raises:
+            InvalidConfig: if the body is no JSON object.
+        """
+        api = api_of(path)
+        if api is None:
+            return None
+        body = RequestBody(content)
+        messages = api.read(body.values)
+        session = self.sessions.session(session_of(headers, body.values, messages))
+        bound = self._bound(api, body, len(content))
+        return Routed(self, api, body, session, messages, bound)
+
+    def target(self, api: Api, body: RequestBody, choice: int) -> Target:
+        """The request to the model of that choice."""
+        upstream = (self._config.quick, self._config.deepthink)[choice]
+        url = upstream.base_url.rstrip("/") + api.path if upstream.base_url else None
+        key = self._keys[choice]
+        if not key:
+            named = {}
+        elif api is ANTHROPIC:
+            named = {"x-api-key": key}
+        else:
+            named = {"authorization": f"Bearer {key}"}
+        return Target(url, named, body.with_model(upstream.model))
+
+    def _bound(self, api: Api, body: RequestBody, size: int) -> Amount:
+        """The most that a call of DEEPTHINK on this request can take.
+
+        A token has a byte at least, so that a prompt of text has no more tokens than bytes.
+        """
+        output = api.most_output(body.values) or self._config.most_output_tokens
+        price = self._config.deepthink.price
+        money = ceil(_dearest(price, size, output) * BILLION) if price else 0
+        return Amount(1, size + output, money)
+
+
+class Routed:
+    """One request, from its decision to the usage of its answer.
+
+    Attributes:
+        decision: who answers, and why.
+        choice: the model that is asked: that of the decision, or the other one after `fall_back`.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        api: Api,
+        body: RequestBody,
+        session: Session,
+        messages: list[Message],
+        bound: Amount,
+    ) -> None:
+        self._router, self._api, self._body = router, api, body
+        self._session, self._bound = session, bound
+        self._ended = False
+        self.decision = session.decide(messages, bound)
+        self.choice = self.decision.choice
+
+    def target(self) -> Target:
+        """The request to the model that is asked."""
+        return self._router.target(self._api, self._body, self.choice)
+
+    def fall_back(self, spent: bool = False) -> bool:
+        """Ask the other model, once; False where its budget is spent, or it was asked already.
+
+        Args:
+            spent: the chosen one may have been asked, and what was held for it is taken.
+        """
+        if self.choice != self.decision.choice:
+            return False
+        if not self._session.fall_back(self.decision.step, self._bound, spent):
+            return False
+        self.choice = 1 - self.choice
+        return True
+
+    def reader(self, content_type: str) -> UsageReader:
+        """What reads the usage from the answer while it passes."""
+        return UsageReader(self._api, content_type.startswith("text/event-stream"))
+
+    def settle(self, usage: Usage | None) -> None:
+        """Note the usage of the answer; where nobody knows it, all that was held is taken."""
+        if not self._ended:
+            self._ended = True
+            self._session.settle(self.decision.step, usage)
+
+    def release(self) -> None:
+        """Give back what is held, since nobody answered."""
+        if not self._ended:
+            self._ended = True
+            self._session.release(self.decision.step)
+
+    def headers(self) -> dict[str, str]:
+        """Headers of the answer: who gave it, why, and what is left."""
+        decision = self.decision
+        fell = self.choice != decision.choice
+        told = {
+            "x-londi-model": self._router.sessions.serving.models[self.choice],
+            "x-londi-reason": "fallback" if fell else decision.reason,
+            "x-londi-session": decision.session,
+            "x-londi-step": str(decision.step),
+            "x-londi-probability": f"{decision.probability:.4f}",
+        }
+        left = self._session.budget.left
+        told |= {
+            f"x-londi-{unit}-left": f"{amount:g}"
+            for unit, amount in (
+                ("calls", left.calls),
+                ("tokens", left.tokens),
+                ("money", left.money / BILLION),
+            )
+            if amount < INF
+        }
+        return {name: value for name, value in told.items() if value.isascii()}
+
+
+def _key(name: str, upstream: UpstreamConfig) -> str:
+    """The key of an API, from the environment."""
+    if not upstream.key:
+        return ""
+    if not (key := os.environ.get(upstream.key)):
+        raise InvalidConfig(f"{name}.key: the environment variable {upstream.key!r} is not set")
+    return key
+
+
+def _dearest(price: Price, tokens: int, output: int) -> float:
+    """The most that so many tokens can cost."""
+    plain = Usage(calls=1, tokens=tokens, output_tokens=output)
+    written = Usage(calls=1, tokens=tokens, output_tokens=output, cache_write_tokens=tokens)
+    return max(price.of(plain), price.of(written))

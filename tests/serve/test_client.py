@@ -1,0 +1,300 @@
+"""A Switcher inside an agent's process: the real clients of two vendors, and a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import httpx2
+import openai
+import pytest
+
+import londi
+from londi.errors import InvalidConfig
+from londi.serve.client import SwitchingTransport
+from londi.serve.router import Router
+from serve.upstream import CACHED, OUTPUT, TOKENS, Upstream
+
+Connect = Callable[[Path], httpx2.Client]
+ASKED: Any = [{"role": "user", "content": "Who are you?"}]
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as server:
+        yield server
+
+
+def settings(folder: Path, **changes: Any) -> Path:
+    """A file of settings: DEEPTHINK always, unless `changes` say otherwise."""
+    values = {
+        "quick": {"model": "small", "price": {"input": 0.1, "output": 0.4}},
+        "deepthink": {"model": "large", "price": {"input": 2.0, "output": 8.0}},
+        "switcher": "always-deepthink",
+    }
+    file = folder / "switcher.yaml"
+    file.write_text(json.dumps(values | changes))
+    return file
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """`londi.http_client`, closed at the end."""
+    with ExitStack() as stack:
+        yield lambda file: stack.enter_context(londi.http_client(file))
+
+
+def router_of(client: httpx2.Client) -> Router:
+    transport = client._transport
+    assert isinstance(transport, SwitchingTransport)
+    return transport.router
+
+
+def test_an_agent_that_knows_nothing_asks_the_chosen_model(
+    connect: Connect, upstream: Upstream, tmp_path: Path
+) -> None:
+    client = connect(settings(tmp_path, budget={"calls": 2}))
+    agent = openai.OpenAI(base_url=upstream.url, api_key="mine", http_client=client)
+    for wanted in ("large", "large", "small"):
+        answer = agent.chat.completions.create(model="any", messages=ASKED)
+        assert answer.choices[0].message.content == f"I am {wanted}"
+    assert upstream.models == ["large", "large", "small"]
+    _, headers, _ = upstream.asked[0]
+    assert headers["authorization"] == "Bearer mine"
+
+
+def test_an_answer_says_who_gave_it_and_what_is_left(
+    connect: Connect, upstream: Upstream, tmp_path: Path
+) -> None:
+    budget = {"calls": 2, "money": 1.0}
+    client = connect(settings(tmp_path, budget=budget))
+    agent = openai.OpenAI(base_url=upstream.url, api_key="mine", http_client=client)
+    raw = agent.chat.completions.with_raw_response.create(
+        model="any", messages=ASKED, extra_headers={"x-londi-session": "mine"}
+    )
+    told = {name: value for name, value in raw.headers.items() if name.startswith("x-londi-")}
+    assert told["x-londi-model"] == "large" and told["x-londi-reason"] == "policy"
+    assert (told["x-londi-session"], told["x-londi-step"]) == ("mine", "0")
+    assert told["x-londi-calls-left"] == "1", "this call is held"
+    left = router_of(client).sessions.known("mine").budget.left
+    # 1,000 prompt tokens at 2 and 50 of the answer at 8, for a million.
+    assert left.money == 1_000_000_000 - (TOKENS * 2 + OUTPUT * 8) * 1000
+    assert left.calls == 1
+
+
+def _chat(agent: Any, model: str, stream: bool) -> str:
+    client = agent(openai.OpenAI)
+    answer = client.chat.completions.create(model=model, messages=ASKED, stream=stream)
+    if not stream:
+        return str(answer.choices[0].message.content)
+    deltas = (chunk.choices[0].delta.content for chunk in answer if chunk.choices)
+    return "".join(delta for delta in deltas if delta)
+
+
+def _responses(agent: Any, model: str, stream: bool) -> str:
+    client = agent(openai.OpenAI)
+    answer = client.responses.create(model=model, input="Who are you?", stream=stream)
+    if not stream:
+        return str(answer.output_text)
+    return "".join(e.delta for e in answer if e.type == "response.output_text.delta")
+
+
+def _messages(agent: Any, model: str, stream: bool) -> str:
+    client = agent(anthropic.Anthropic)
+    ask = {"model": model, "messages": ASKED, "max_tokens": 100}
+    if not stream:
+        return str(client.messages.create(**ask).content[0].text)
+    with client.messages.stream(**ask) as answer:
+        return "".join(answer.text_stream)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("ask", [_chat, _responses, _messages])
+def test_the_usage_of_each_api_is_counted(
+    connect: Connect, ask: Any, stream: bool, upstream: Upstream, tmp_path: Path
+) -> None:
+    client = connect(settings(tmp_path, budget={"tokens": 1_000_000}))
+
+    def agent(kind: Any) -> Any:
+        url = upstream.url.removesuffix("/v1") if kind is anthropic.Anthropic else upstream.url
+        return kind(base_url=url, api_key="mine", http_client=client, max_retries=0)
+
+    assert ask(agent, "any", stream) == "I am large"
+    (name,) = router_of(client).sessions._sessions
+    session = router_of(client).sessions.known(name)
+    assert session.budget.left.tokens == 1_000_000 - TOKENS - OUTPUT
+    expected = session._calls[1].expected([], now=0.0)
+    assert expected.output_tokens == OUTPUT
+    assert CACHED < TOKENS
+
+
+def test_an_async_agent_asks_the_chosen_model(upstream: Upstream, tmp_path: Path) -> None:
+    async def ask() -> list[str | None]:
+        client = londi.async_http_client(settings(tmp_path, budget={"calls": 1}))
+        async with openai.AsyncOpenAI(
+            base_url=upstream.url, api_key="mine", http_client=client
+        ) as agent:
+            first = await agent.chat.completions.create(model="any", messages=ASKED)
+            stream = await agent.chat.completions.create(model="any", messages=ASKED, stream=True)
+            words = [c.choices[0].delta.content async for c in stream if c.choices]
+        return [first.choices[0].message.content, "".join(word for word in words if word)]
+
+    assert asyncio.run(ask()) == ["I am large", "I am small"]
+
+
+def test_every_byte_but_the_models_name_stays(
+    connect: Connect, upstream: Upstream, tmp_path: Path
+) -> None:
+    client = connect(settings(tmp_path))
+    content = (
+        b'{ "messages":[{"role":"user", "content":"caf\xc3\xa9 \\u00e9"}],\t"model" : "any",'
+        b'"temperature":1.0e0, "tools":[{"type":"function","function":{"name":"f","parameters":'
+        b'{"model":"inner","$ref":"#/x"}}}], "n":12345678901234567890 }\n'
+    )
+    client.post(f"{upstream.url}/chat/completions", content=content)
+    assert upstream.raw == [content.replace(b'"any"', b'"large"')]
+
+
+def test_everything_else_passes_as_it_is(
+    connect: Connect, upstream: Upstream, tmp_path: Path
+) -> None:
+    client = connect(settings(tmp_path))
+    answer = client.get(f"{upstream.url}/models")
+    assert answer.json() == {"object": "list", "data": []}
+    assert not any(name.startswith("x-londi") for name in answer.headers)
+
+
+@pytest.mark.parametrize("failing", ["broken", "busy"])
+def test_the_other_model_answers_for_one_that_refuses(
+    connect: Connect, failing: str, upstream: Upstream, tmp_path: Path
+) -> None:
+    file = settings(tmp_path, deepthink={"model": failing}, budget={"calls": 1})
+    client = connect(file)
+    agent = openai.OpenAI(base_url=upstream.url, api_key="mine", http_client=client, max_retries=0)
+    raw = agent.chat.completions.with_raw_response.create(model="any", messages=ASKED)
+    assert raw.parse().choices[0].message.content == "I am small"
+    assert raw.headers["x-londi-reason"] == "fallback"
+    assert raw.headers["x-londi-calls-left"] == "1", "a refusal is no call"
+
+
+def test_one_that_cannot_be_reached_is_replaced(
+    connect: Connect, upstream: Upstream, tmp_path: Path
+) -> None:
+    with Upstream() as gone:
+        nowhere = gone.url
+    file = settings(tmp_path, deepthink={"model": "large", "base_url": nowhere})
+    agent = openai.OpenAI(
+        base_url=upstream.url,
+        api_key="mine",
+        http_client=connect(file),
+        max_retries=0,
+    )
+    answer = agent.chat.completions.create(model="any", messages=ASKED)
+    assert answer.choices[0].message.content == "I am small"
+
+
+def test_where_both_fail_the_agent_is_told(
+    connect: Connect, upstream: Upstream, tmp_path: Path
+) -> None:
+    file = settings(
+        tmp_path, quick={"model": "busy"}, deepthink={"model": "broken"}, budget={"calls": 1}
+    )
+    client = connect(file)
+    agent = openai.OpenAI(base_url=upstream.url, api_key="mine", http_client=client, max_retries=0)
+    with pytest.raises(openai.RateLimitError):
+        agent.chat.completions.create(model="any", messages=ASKED)
+    (session,) = router_of(client).sessions._sessions.values()
+    assert session.budget.left.calls == 1 and not session.waits
+
+
+@pytest.mark.parametrize("model", ["silent", "html", "cut"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_without_usage_takes_all_that_was_held(
+    connect: Connect, model: str, stream: bool, upstream: Upstream, tmp_path: Path
+) -> None:
+    file = settings(tmp_path, deepthink={"model": model}, budget={"tokens": 100_000})
+    client = connect(file)
+    body = {"model": "any", "messages": ASKED, "stream": stream, "max_tokens": 100}
+    sent = json.dumps(body).encode()
+    try:
+        client.post(f"{upstream.url}/chat/completions", content=sent)
+    except httpx2.TransportError:
+        assert model == "cut"
+    (session,) = router_of(client).sessions._sessions.values()
+    assert session.budget.left.tokens == 100_000 - len(sent) - 100
+    assert not session.waits
+
+
+def test_a_request_that_is_left_takes_all_that_was_held(upstream: Upstream, tmp_path: Path) -> None:
+    file = settings(tmp_path, deepthink={"model": "slow"}, budget={"calls": 3})
+    client = londi.async_http_client(file)
+
+    async def leave() -> None:
+        asking = asyncio.create_task(
+            client.post(f"{upstream.url}/chat/completions", json={"messages": ASKED})
+        )
+        await asyncio.to_thread(upstream.waiting.wait)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await client.aclose()
+
+    asyncio.run(leave())
+    transport: Any = client._transport
+    (session,) = transport.router.sessions._sessions.values()
+    assert session.budget.left.calls == 2 and not session.waits
+
+
+def test_keys_come_from_the_environment(
+    connect: Connect, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = {"model": "large", "base_url": upstream.url, "key": "LARGE_KEY"}
+    file = settings(tmp_path, deepthink=large)
+    monkeypatch.delenv("LARGE_KEY", raising=False)
+    with pytest.raises(
+        InvalidConfig, match=r"deepthink\.key: the environment variable 'LARGE_KEY'"
+    ):
+        connect(file)
+    monkeypatch.setenv("LARGE_KEY", "secret")
+    client = connect(file)
+    openai.OpenAI(
+        base_url="http://nowhere.invalid/v1", api_key="mine", http_client=client
+    ).chat.completions.create(model="any", messages=ASKED)
+    anthropic.Anthropic(
+        base_url="http://nowhere.invalid", api_key="mine", http_client=client
+    ).messages.create(model="any", messages=ASKED, max_tokens=9)
+    (_, chat, _), (_, message, _) = upstream.asked
+    assert chat["authorization"] == "Bearer secret"
+    assert message["x-api-key"] == "secret"
+
+
+def test_agents_side_by_side_share_a_sessions_budget(
+    connect: Connect, upstream: Upstream, tmp_path: Path
+) -> None:
+    client = connect(settings(tmp_path, budget={"calls": 7}))
+    together = threading.Barrier(8)
+
+    def ask(_: int) -> None:
+        together.wait()
+        for _ in range(4):
+            client.post(f"{upstream.url}/chat/completions", json={"messages": ASKED})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask, range(8)))
+    assert upstream.models.count("large") == 7 and upstream.models.count("small") == 25
+
+
+def test_a_body_that_is_no_json_is_refused_before_it_is_sent(
+    connect: Connect, upstream: Upstream, tmp_path: Path
+) -> None:
+    client = connect(settings(tmp_path))
+    with pytest.raises(InvalidConfig, match="request: expected a JSON object"):
+        client.post(f"{upstream.url}/chat/completions", content=b"[1]")
+    assert not upstream.asked

@@ -1,0 +1,236 @@
+"""A real HTTP server with the shapes of three APIs, and models that fail in known ways.
+
+The name of a model says what it does: `small` and `large` answer, `broken` refuses with 500, `busy`
+with 429, `cut` breaks off in the middle, `slow` waits until it is let go, `silent` tells no usage,
+`html` answers with a page.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+TOKENS, CACHED, OUTPUT = 1000, 400, 50
+"""Usage of each answer."""
+
+
+class Upstream(ThreadingHTTPServer):
+    """The server; it runs in a thread from `__enter__` to `__exit__`.
+
+    Attributes:
+        asked: path, headers and JSON of each request.
+        go: lets the slow model answer.
+        waiting: a slow model was asked.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.asked: list[tuple[str, dict[str, str], Any]] = []
+        self.raw: list[bytes] = []
+        self.go, self.waiting = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self.serve_forever)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+    @property
+    def models(self) -> list[str]:
+        """The models that were asked, in order."""
+        return [body["model"] for _, _, body in self.asked if isinstance(body, dict)]
+
+    def __enter__(self) -> Upstream:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.go.set()
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is nothing to print."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Upstream
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.server.asked.append((self.path, dict(self.headers), None))
+        self._send(200, json.dumps({"object": "list", "data": []}).encode())
+
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers["content-length"]))
+        body = json.loads(raw)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.server.raw.append(raw)
+        self.server.asked.append((self.path, headers, body))
+        model = body.get("model")
+        if model in ("broken", "busy"):
+            told = {"error": {"message": "no", "type": "server_error"}}
+            return self._send({"broken": 500, "busy": 429}[model], json.dumps(told).encode())
+        if model == "html":
+            return self._send(200, b"<html>hello</html>", "text/html")
+        if model == "slow":
+            self.server.waiting.set()
+            self.server.go.wait()
+        make = {"chat/completions": _chat, "responses": _response, "messages": _message}
+        kind = next(name for name in make if self.path.endswith(name))
+        whole, events = make[kind](model)
+        if not body.get("stream"):
+            if model == "silent":
+                whole.pop("usage")
+            text = json.dumps(whole).encode()
+            return self._send(
+                200, text[: len(text) // 2] if model == "cut" else text, cut=len(text)
+            )
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        for k, event in enumerate(events):
+            if model == "silent" and "usage" in event:
+                continue
+            if model == "cut" and k == 2:
+                self.close_connection = True
+                return None
+            self._chunk(f"event: {event['type']}\n" if "type" in event else "")
+            self._chunk(f"data: {json.dumps(event)}\n\n")
+        self._chunk("data: [DONE]\n\n" if kind == "chat/completions" else "")
+        self.wfile.write(b"0\r\n\r\n")
+        return None
+
+    def _chunk(self, text: str) -> None:
+        if text:
+            self.wfile.write(f"{len(text.encode()):x}\r\n{text}\r\n".encode())
+            self.wfile.flush()
+
+    def _send(
+        self, status: int, content: bytes, kind: str = "application/json", cut: int | None = None
+    ) -> None:
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(cut or len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+        if cut and cut != len(content):
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Print nothing."""
+
+
+Answer = tuple[dict[str, Any], Iterator[dict[str, Any]]]
+
+
+def _chat(model: str) -> Answer:
+    usage = {
+        "prompt_tokens": TOKENS,
+        "completion_tokens": OUTPUT,
+        "total_tokens": TOKENS + OUTPUT,
+        "prompt_tokens_details": {"cached_tokens": CACHED},
+    }
+    frame = {"id": "c", "created": 0, "model": model}
+    message = {"role": "assistant", "content": f"I am {model}"}
+    whole = {
+        **frame,
+        "object": "chat.completion",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": usage,
+    }
+
+    def events() -> Iterator[dict[str, Any]]:
+        chunk = {**frame, "object": "chat.completion.chunk"}
+        for word in ("I ", "am ", model):
+            yield {**chunk, "choices": [{"index": 0, "delta": {"content": word}}]}
+        yield {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+        yield {**chunk, "choices": [], "usage": usage}
+
+    return whole, events()
+
+
+def _response(model: str) -> Answer:
+    part = {"type": "output_text", "text": f"I am {model}", "annotations": []}
+    item = {
+        "type": "message",
+        "id": "m",
+        "role": "assistant",
+        "status": "completed",
+        "content": [part],
+    }
+    whole = {
+        "id": "r",
+        "object": "response",
+        "created_at": 0,
+        "status": "completed",
+        "model": model,
+        "output": [item],
+        "parallel_tool_calls": False,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": {
+            "input_tokens": TOKENS,
+            "output_tokens": OUTPUT,
+            "total_tokens": TOKENS + OUTPUT,
+            "input_tokens_details": {"cached_tokens": CACHED},
+            "output_tokens_details": {"reasoning_tokens": 0},
+        },
+    }
+
+    def events() -> Iterator[dict[str, Any]]:
+        began = {**whole, "status": "in_progress", "output": [], "usage": None}
+        yield {"type": "response.created", "sequence_number": 0, "response": began}
+        for k, word in enumerate(("I ", "am ", model), 1):
+            yield {
+                "type": "response.output_text.delta",
+                "sequence_number": k,
+                "item_id": "m",
+                "output_index": 0,
+                "content_index": 0,
+                "delta": word,
+                "logprobs": [],
+            }
+        yield {"type": "response.completed", "sequence_number": 4, "response": whole}
+
+    return whole, events()
+
+
+def _message(model: str) -> Answer:
+    usage = {
+        "input_tokens": TOKENS - CACHED - 100,
+        "cache_read_input_tokens": CACHED,
+        "cache_creation_input_tokens": 100,
+        "output_tokens": OUTPUT,
+    }
+    whole = {
+        "id": "m",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [{"type": "text", "text": f"I am {model}"}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": usage,
+    }
+
+    def events() -> Iterator[dict[str, Any]]:
+        began = {**whole, "content": [], "usage": {**usage, "output_tokens": 1}}
+        yield {"type": "message_start", "message": began}
+        block = {"type": "text", "text": ""}
+        yield {"type": "content_block_start", "index": 0, "content_block": block}
+        for word in ("I ", "am ", model):
+            delta = {"type": "text_delta", "text": word}
+            yield {"type": "content_block_delta", "index": 0, "delta": delta}
+        yield {"type": "content_block_stop", "index": 0}
+        end = {"stop_reason": "end_turn", "stop_sequence": None}
+        yield {"type": "message_delta", "delta": end, "usage": {"output_tokens": OUTPUT}}
+        yield {"type": "message_stop"}
+
+    return whole, events()
