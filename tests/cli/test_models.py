@@ -18,5 +18,11 @@ def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_each_name_has_a_line_and_can_be_loaded(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("models") == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert names == [*builtin_models(), "random", "expert", "PATH"]
+    assert names == [
+        *builtin_models(),
+        "random",
+        "expert",
+        "openai:<model>@<base_url>",
+        "PATH",
+    ]
     assert [load_model(name).name for name in ("random", "expert")] == ["random", "expert"]

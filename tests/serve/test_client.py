@@ -20,7 +20,7 @@ import londi
 from londi.errors import InvalidConfig
 from londi.serve.client import SwitchingTransport
 from londi.serve.router import Router
-from serve.upstream import CACHED, OUTPUT, TOKENS, Upstream
+from upstream import CACHED, OUTPUT, TOKENS, Upstream
 
 Connect = Callable[[Path], httpx2.Client]
 ASKED: Any = [{"role": "user", "content": "Who are you?"}]

@@ -1,8 +1,8 @@
 """Language models by name: `load_model`, and the names that it takes.
 
 `random` and `expert` need no weights; `builtin:<name>` ships with londi; `module:name` is a model
-of the user's own; any other name is a Hugging Face seq2seq or causal model, by local path or hub
-name.
+of the user's own; `openai:<model>@<base_url>` is behind an API; any other name is a Hugging Face
+seq2seq or causal model, by local path or hub name.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from londi.errors import UnknownName, extras_named
+from londi.models.address import ENDPOINT
 from londi.models.base import LanguageModel
 from londi.models.check import check_members
 from londi.storage.names import build, is_spec
@@ -34,9 +35,9 @@ def load_model(name: str, *, seed: int = 0, **settings: Any) -> LanguageModel:
     """Load a language model by name.
 
     Args:
-        name: ``"random"``, ``"expert"``, ``"builtin:<name>"``, ``"module:name"``, a path or a hub
-            name. A name in a module is that of a model, or of a class or function that makes one
-            without arguments, or from `seed` if it declares one.
+        name: ``"random"``, ``"expert"``, ``"builtin:<name>"``, ``"openai:<model>@<base_url>"``,
+            ``"module:name"``, a path or a hub name. A name in a module is that of a model, or of a
+            class or function that makes one without arguments, or from `seed` if it declares one.
         seed: seed of a model that draws.
         settings: `backend`, `device`, `dtype`, `batch_size`, `history`, `choose`, `scoring`, for
             Hugging Face models; see `londi.models.hf.transformer.TransformerModel`.
@@ -59,6 +60,10 @@ def load_model(name: str, *, seed: int = 0, **settings: Any) -> LanguageModel:
         if name not in builtin_models():
             raise UnknownName("model", name, builtin_models())
         path = str(_FOLDER / name.removeprefix(BUILTIN))
+    elif name.startswith(ENDPOINT):
+        from londi.models.endpoint import EndpointModel
+
+        return EndpointModel(name, parallel=settings.get("batch_size", 64))
     elif is_spec(name) and not exists(name):
         own = cast(LanguageModel, build(name, "model", seed=seed))
         check_members(own)

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from londi.errors import MissingExtra
+from londi.models.retry import RETRIED
 from londi.serve.apis import UsageReader
-from londi.serve.router import REFUSED, Routed, Router, Target
+from londi.serve.router import Routed, Router, Target
 
 try:
     import httpx2
@@ -79,7 +80,7 @@ class SwitchingTransport(httpx2.BaseTransport):
                 if not routed.fall_back(spent=not isinstance(error, UNSENT)):
                     raise
                 response = self._inner.handle_request(_sent(request, routed.target()))
-            if response.status_code in REFUSED and routed.fall_back():
+            if response.status_code in RETRIED and routed.fall_back():
                 response.close()
                 response = self._inner.handle_request(_sent(request, routed.target()))
         answer, reader = _answer(response, routed)
@@ -108,7 +109,7 @@ class AsyncSwitchingTransport(httpx2.AsyncBaseTransport):
                 if not routed.fall_back(spent=not isinstance(error, UNSENT)):
                     raise
                 response = await self._inner.handle_async_request(_sent(request, routed.target()))
-            if response.status_code in REFUSED and routed.fall_back():
+            if response.status_code in RETRIED and routed.fall_back():
                 await response.aclose()
                 response = await self._inner.handle_async_request(_sent(request, routed.target()))
         answer, reader = _answer(response, routed)

@@ -27,9 +27,6 @@ from londi.serve.core.sessions import Sessions
 from londi.serve.identity import session_of
 from londi.types import Usage
 
-REFUSED = frozenset((408, 409, 425, 429, 500, 502, 503, 504, 529))
-"""Status codes at which the other model is asked."""
-
 
 @dataclass(frozen=True, slots=True)
 class Target:

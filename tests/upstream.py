@@ -2,7 +2,8 @@
 
 The name of a model says what it does: `small` and `large` answer, `broken` refuses with 500, `busy`
 with 429, `cut` breaks off in the middle, `slow` waits until it is let go, `silent` tells no usage,
-`html` answers with a page.
+`html` answers with a page, `actor` acts
+in an environment.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Upstream(ThreadingHTTPServer):
         asked: path, headers and JSON of each request.
         go: lets the slow model answer.
         waiting: a slow model was asked.
+        script: status and headers of refusals that come first; status 0 closes the connection.
     """
 
     daemon_threads = True
@@ -32,6 +34,7 @@ class Upstream(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: list[tuple[str, dict[str, str], Any]] = []
         self.raw: list[bytes] = []
+        self.script: list[tuple[int, dict[str, str]]] = []
         self.go, self.waiting = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self.serve_forever)
 
@@ -73,9 +76,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.raw.append(raw)
         self.server.asked.append((self.path, headers, body))
         model = body.get("model")
+        if self.server.script:
+            status, told = self.server.script.pop(0)
+            if status == 0:
+                self.close_connection = True
+                return None
+            return self._send(status, b"{}", more=told)
         if model in ("broken", "busy"):
             told = {"error": {"message": "no", "type": "server_error"}}
             return self._send({"broken": 500, "busy": 429}[model], json.dumps(told).encode())
+        if model == "actor":
+            return self._send(200, json.dumps(_act(body)).encode())
         if model == "html":
             return self._send(200, b"<html>hello</html>", "text/html")
         if model == "slow":
@@ -113,9 +124,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
 
     def _send(
-        self, status: int, content: bytes, kind: str = "application/json", cut: int | None = None
+        self,
+        status: int,
+        content: bytes,
+        kind: str = "application/json",
+        cut: int | None = None,
+        more: dict[str, str] | None = None,
     ) -> None:
         self.send_response(status)
+        for name, value in (more or {}).items():
+            self.send_header(name, value)
         self.send_header("content-type", kind)
         self.send_header("content-length", str(cut or len(content)))
         self.end_headers()
@@ -154,6 +172,16 @@ def _chat(model: str) -> Answer:
         yield {**chunk, "choices": [], "usage": usage}
 
     return whole, events()
+
+
+def _act(body: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a model that says the last word of the state, with its log-probability."""
+    word = body["messages"][-1]["content"].split()[-1]
+    whole, _ = _chat("actor")
+    choice = whole["choices"][0]
+    choice["message"]["content"] = f"  {word}\nbecause of it"
+    choice["logprobs"] = {"content": [{"token": word, "logprob": -0.5}, {"logprob": -0.25}]}
+    return whole
 
 
 def _response(model: str) -> Answer:
