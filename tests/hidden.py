@@ -7,6 +7,7 @@ import sys
 
 from londi import errors
 
+TRAIN = {package for package, extra in errors.EXTRAS.items() if extra == "train"}
 HIDDEN = """
 import importlib.abc, sys
 
@@ -21,7 +22,7 @@ sys.meta_path.insert(0, Hidden())
 
 def without_train(code: str, *args: str) -> subprocess.CompletedProcess[str]:
     """Run Python code in a process that finds no package of the extra."""
-    hidden = HIDDEN.format(packages=set(errors._TRAIN))
+    hidden = HIDDEN.format(packages=TRAIN)
     return subprocess.run(
         [sys.executable, "-c", f"{hidden}\n{code}", *args], text=True, capture_output=True
     )

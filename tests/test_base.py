@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hidden import without_train
+from hidden import TRAIN, without_train
 from londi import errors
 
 ROOT = Path(__file__).parent.parent
@@ -19,10 +19,13 @@ ROOT = Path(__file__).parent.parent
 
 def test_the_packages_of_the_extra_are_those_that_are_named() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    train = project["optional-dependencies"]["train"]
-    assert {line.partition(">")[0] for line in train} == errors._TRAIN
+    extras = project["optional-dependencies"]
+    assert {line.partition(">")[0] for line in extras["train"]} == TRAIN
+    for package, extra in errors.EXTRAS.items():
+        named = " ".join(extras[extra]).replace("-", "_")
+        assert package in named or package == "anyio", package  # which httpx2 brings
     base = {line.partition(">")[0] for line in project["dependencies"]}
-    assert not base & errors._TRAIN
+    assert not base & TRAIN
 
 
 @pytest.mark.parametrize("name", ["train", "evaluate"])

@@ -25,7 +25,7 @@ TAUGHT = [ROOT / "README.md", ROOT / "docs" / "guide.md"]
 """Pages whose Python is run."""
 
 _FENCE = re.compile(r"(<!-- not run: .+? -->\n)?^```(\w+)\n(.*?)^```$", re.M | re.S)
-_FILE = re.compile(r"# (\w+\.py)\n")
+_FILE = re.compile(r"# (\w+\.(?:py|yaml))\n")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _PATH = re.compile(r"(?<![\w./-])(?:benchmarks|configs|docs|recipes|scripts|src|tests)/[\w./-]+")
 _SPAN = re.compile(r"`([^`\n]+)`")
@@ -82,11 +82,11 @@ def test_blocks_are_found() -> None:
 @pytest.mark.parametrize("page", TAUGHT, ids=name)
 def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path) -> None:
     script = ["namespace = {'__name__': '__main__'}"]
-    for block in blocks(page, "python"):
+    for block in [*blocks(page, "yaml"), *blocks(page, "python")]:
         file = _FILE.match(block.code)
         if file:
             (tmp_path / file[1]).write_text(block.code, encoding="utf-8")
-        elif not block.marked:
+        elif block.language == "python" and not block.marked:
             # Empty lines in front, so that a traceback tells the line of the page.
             code = "\n" * (block.line - 1) + block.code
             script.append(f"exec(compile({code!r}, {str(page)!r}, 'exec'), namespace)")

@@ -57,10 +57,15 @@ class MissingExtra(LondiError, ImportError):
         super().__init__(f"{package} is not installed; run: pip install 'londi[{extra}]'")
 
 
-_TRAIN = frozenset(
-    ("torch", "transformers", "tokenizers", "safetensors", "onnx", "minigrid", "matplotlib")
-)
-"""Packages of the extra `train`."""
+EXTRAS = {
+    **dict.fromkeys(
+        ("torch", "transformers", "tokenizers", "safetensors", "onnx", "minigrid", "matplotlib"),
+        "train",
+    ),
+    **dict.fromkeys(("httpx2", "anyio"), "client"),
+    **dict.fromkeys(("starlette", "uvicorn", "prometheus_client"), "serve"),
+}
+"""The extra that brings a package, for those that are imported wherever they are needed."""
 
 
 @contextmanager
@@ -74,9 +79,9 @@ def extras_named() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in _TRAIN:
+        if package not in EXTRAS:
             raise
-        raise MissingExtra(package, "train") from error
+        raise MissingExtra(package, EXTRAS[package]) from error
 
 
 class OutputExists(LondiError, FileExistsError):

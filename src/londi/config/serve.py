@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from math import inf
 from urllib.parse import urlsplit
@@ -9,6 +10,8 @@ from urllib.parse import urlsplit
 from londi.config.base import INF, MOST_SEED, Settings, check
 from londi.config.prices import CURRENCIES, Price
 from londi.errors import InvalidConfig, UnknownName
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,53 @@ class ServeConfig(Settings):
             raise InvalidConfig("worth: expected a price of both models as well")
         if self.budget.money is not None and not other.price:
             raise InvalidConfig("budget.money: expected a price of deepthink as well")
+
+
+@dataclass(frozen=True)
+class GatewayConfig(ServeConfig):
+    """Put a Switcher in front of two models, at an address of its own."""
+
+    listen: str = "127.0.0.1:8080"
+    """Host and port."""
+    clients: dict[str, str] = field(default_factory=dict)
+    """Keys that requests may have, by the name of their client: the SHA-256 of each key in
+    hexadecimal (`printf %s KEY | sha256sum`). Without any, only this machine can ask."""
+    most_bytes: int = 20_000_000
+    """Largest request."""
+    timeout: float = 600.0
+    """Seconds without a byte after which a model is given up."""
+    connect_timeout: float = 5.0
+    """Seconds for a connection to a model."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, most_bytes=(1, INF), timeout=(0, INF), connect_timeout=(0, INF))
+        for name, upstream in (("quick", self.quick), ("deepthink", self.deepthink)):
+            if not upstream.base_url:
+                raise InvalidConfig(f"{name}.base_url: expected the address of its API, got none")
+        for name, digest in self.clients.items():
+            if not _SHA256.fullmatch(digest):
+                raise InvalidConfig(
+                    f"clients.{name}: expected the SHA-256 of a key, 64 hexadecimal digits"
+                )
+        host, _ = self.address
+        if not self.clients and host not in ("127.0.0.1", "::1", "localhost"):
+            raise InvalidConfig(
+                f"clients: expected keys, since others reach {self.listen!r}; without them listen"
+                " to 127.0.0.1"
+            )
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port.
+
+        Raises:
+            InvalidConfig: if `listen` has another form.
+        """
+        host, _, port = self.listen.rpartition(":")
+        if not (host and port.isascii() and port.isdigit() and int(port) < 65536):
+            raise InvalidConfig(f"listen: expected HOST:PORT, got {self.listen!r}")
+        return host.strip("[]"), int(port)
 
 
 def cap(value: float | None) -> float:

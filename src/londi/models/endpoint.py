@@ -19,18 +19,15 @@ from difflib import get_close_matches
 from math import exp
 from typing import Any
 
+import httpx2
+from anyio.from_thread import start_blocking_portal
+
 from londi.envs.prompt import Prompt
-from londi.errors import MissingExtra, ModelError, one_line
+from londi.errors import ModelError, one_line
 from londi.models.address import ENDPOINT, Endpoint
 from londi.models.base import BaseModel
 from londi.models.retry import RETRIED, wait
 from londi.types import Reply, Usage
-
-try:
-    import httpx2
-    from anyio.from_thread import start_blocking_portal
-except ModuleNotFoundError as error:
-    raise MissingExtra("httpx2", "client") from error
 
 KEY = "OPENAI_API_KEY"
 """Environment variable with the key; a local server needs none."""

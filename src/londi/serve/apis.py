@@ -41,16 +41,14 @@ def _used_chat(before: Usage, body: Body) -> Usage:
     used = _object(body, "usage")
     if not used:
         return before
-    cached = _count(_object(used, "prompt_tokens_details"), "cached_tokens")
-    return _usage(used, "prompt_tokens", "completion_tokens", cached)
+    return _usage(used, "prompt_tokens", "completion_tokens", "prompt_tokens_details")
 
 
 def _used_responses(before: Usage, body: Body) -> Usage:
     used = _object(body, "usage") or _object(_object(body, "response"), "usage")
     if not used:
         return before
-    cached = _count(_object(used, "input_tokens_details"), "cached_tokens")
-    return _usage(used, "input_tokens", "output_tokens", cached)
+    return _usage(used, "input_tokens", "output_tokens", "input_tokens_details")
 
 
 def _used_anthropic(before: Usage, body: Body) -> Usage:
@@ -126,12 +124,15 @@ class UsageReader:
             self._usage = self._api.used(self._usage, found)
 
 
-def _usage(used: Body, tokens: str, output: str, cached: int) -> Usage:
+def _usage(used: Body, tokens: str, output: str, details: str) -> Usage:
+    told, count = _object(used, details), _count(used, tokens)
+    cached = min(_count(told, "cached_tokens"), count)
     return Usage(
         calls=1,
-        tokens=_count(used, tokens),
+        tokens=count,
         output_tokens=_count(used, output),
-        cached_tokens=min(cached, _count(used, tokens)),
+        cached_tokens=cached,
+        cache_write_tokens=min(_count(told, "cache_write_tokens"), count - cached),
     )
 
 

@@ -13,15 +13,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from londi.errors import MissingExtra
+import httpx2
+
 from londi.models.retry import RETRIED
 from londi.serve.apis import UsageReader
 from londi.serve.router import Routed, Router, Target
-
-try:
-    import httpx2
-except ModuleNotFoundError as error:
-    raise MissingExtra("httpx2", "client") from error
 
 DROPPED = ("content-length", "host", "transfer-encoding")
 """Headers of a request that its new body or address makes anew."""

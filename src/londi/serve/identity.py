@@ -53,6 +53,11 @@ def session_of(headers: Mapping[str, str], body: Body, messages: Sequence[Messag
     return "begun:" + _hash("\0".join((*system, began, tools)))
 
 
+def scoped(who: str, session: str) -> str:
+    """The name of a session of one client, so that no other client meets it."""
+    return f"{who}/{session}" if who else session
+
+
 def _short(name: str) -> str:
     return name if len(name) <= _MOST and name.isprintable() else _hash(name)
 

@@ -6,7 +6,7 @@ This file knows requests and sessions. It does not know how bytes travel.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -16,7 +16,7 @@ from londi.config.prices import Price
 from londi.config.serve import ServeConfig, UpstreamConfig, cap
 from londi.config.settings import read_config
 from londi.envs.conversation import Message
-from londi.errors import InvalidConfig
+from londi.errors import InvalidConfig, UnknownName
 from londi.serve.apis import ANTHROPIC, Api, UsageReader, api_of
 from londi.serve.body import RequestBody
 from londi.serve.core.budget import BILLION, Amount
@@ -24,7 +24,7 @@ from londi.serve.core.policy import load_policy
 from londi.serve.core.serving import Serving
 from londi.serve.core.session import Session
 from londi.serve.core.sessions import Sessions
-from londi.serve.identity import session_of
+from londi.serve.identity import scoped, session_of
 from londi.types import Usage
 
 
@@ -93,23 +93,36 @@ class Router:
         except InvalidConfig as error:
             raise InvalidConfig(f"{str(path)!r}: {error}") from error
 
-    def route(self, path: str, headers: Mapping[str, str], content: bytes) -> Routed | None:
+    def route(
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        content: bytes,
+        names: Collection[str] | None = None,
+        who: str = "",
+    ) -> Routed | None:
         """The request with its decision; None where it is of no API that is known.
 
         Args:
             path: of its address.
             headers: names in lower case.
             content: its body.
+            names: models that it may name; None for any.
+            who: name of the client, whose sessions are its own.
 
         Raises:
             InvalidConfig: if the body is no JSON object.
+            UnknownName: if it names another model.
         """
         api = api_of(path)
         if api is None:
             return None
         body = RequestBody(content)
+        if names is not None and body.values.get("model") not in names:
+            raise UnknownName("model", str(body.values.get("model")), names)
         messages = api.read(body.values)
-        session = self.sessions.session(session_of(headers, body.values, messages))
+        name = session_of(headers, body.values, messages)
+        session = self.sessions.session(scoped(who, name))
         bound = self._bound(api, body, len(content))
         return Routed(self, api, body, session, messages, bound)
 
@@ -193,13 +206,23 @@ class Routed:
             self._ended = True
             self._session.release(self.decision.step)
 
+    @property
+    def model(self) -> str:
+        """Name of the model that is asked."""
+        return self._router.sessions.serving.models[self.choice]
+
+    @property
+    def reason(self) -> str:
+        """Why that one is."""
+        fell = self.choice != self.decision.choice
+        return "fallback" if fell else self.decision.reason
+
     def headers(self) -> dict[str, str]:
         """Headers of the answer: who gave it, why, and what is left."""
         decision = self.decision
-        fell = self.choice != decision.choice
         told = {
-            "x-londi-model": self._router.sessions.serving.models[self.choice],
-            "x-londi-reason": "fallback" if fell else decision.reason,
+            "x-londi-model": self.model,
+            "x-londi-reason": self.reason,
             "x-londi-session": decision.session,
             "x-londi-step": str(decision.step),
             "x-londi-probability": f"{decision.probability:.4f}",

@@ -1,0 +1,268 @@
+"""The gateway: two models behind one address, and a Switcher that chooses between them.
+
+Requests and answers pass as they came, byte by byte, but for the name of the model. This file knows
+HTTP, from both sides. `router.py` decides, and `errors.py` words refusals.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from londi.config.serve import GatewayConfig
+from londi.errors import InvalidConfig, UnknownName
+from londi.models.retry import RETRIED
+from londi.serve.apis import UsageReader
+from londi.serve.client import UNSENT
+from londi.serve.errors import Refusal, refusal
+from londi.serve.identity import HEADER, scoped
+from londi.serve.metrics import Metrics
+from londi.serve.router import Routed, Router, Target
+
+PREFIX = "/s/{session}"
+"""Before the address of an API: names the session for clients that only take an address."""
+
+_HOP = frozenset(
+    """
+    accept-encoding connection content-length host keep-alive proxy-authenticate
+    proxy-authorization te trailer transfer-encoding upgrade
+    """.split()  # noqa: SIM905
+)
+"""Headers that are of one connection, or made anew."""
+_OURS = "x-londi-"
+
+
+class Gateway:
+    """Relays requests to the model that the Switcher chooses.
+
+    Args:
+        config: the settings.
+        router: decides.
+        client: asks the models.
+    """
+
+    def __init__(self, config: GatewayConfig, router: Router, client: httpx2.AsyncClient) -> None:
+        self._config, self._router, self._client = config, router, client
+        self._names = {"londi", "auto", config.quick.model, config.deepthink.model}
+        self.metrics = Metrics()
+
+    async def relay(self, request: Request) -> Response:
+        """The answer of the chosen model to a request of one of the known APIs."""
+        path = request.url.path
+        try:
+            who = self._client_of(request.headers)
+            content = await self._content(request)
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            if session := request.path_params.get("session"):
+                headers[HEADER] = session
+            routed = self._router.route(path, headers, content, self._names, who)
+        except Refusal as error:
+            return refusal(path, error.status, str(error))
+        except (InvalidConfig, UnknownName) as error:
+            status = 404 if isinstance(error, UnknownName) else 400
+            return refusal(path, status, str(error))
+        assert routed is not None  # only addresses of known APIs come here
+        return await self._answered(request, path, routed)
+
+    async def feedback(self, request: Request) -> Response:
+        """`POST /v1/feedback {"session", "step", "value"}`."""
+        try:
+            who = self._client_of(request.headers)
+            given = json.loads(await self._content(request))
+            if not isinstance(given, dict) or given.keys() - {"session", "step", "value"}:
+                raise InvalidConfig("feedback: expected the keys session, step and value")
+            name, step, value = given.get("session"), given.get("step"), given.get("value")
+            if not isinstance(name, str):
+                raise InvalidConfig(f"session: expected a text, got {name!r}")
+            if step is not None and type(step) is not int:
+                raise InvalidConfig(f"step: expected a whole number or nothing, got {step!r}")
+            if type(value) not in (int, float):
+                raise InvalidConfig(f"value: expected a number, got {value!r}")
+            self._router.sessions.known(scoped(who, name)).feedback(value, step)
+        except Refusal as error:
+            return refusal("", error.status, str(error))
+        except (InvalidConfig, ValueError, RecursionError) as error:
+            said = str(error) if isinstance(error, InvalidConfig) else "feedback: expected JSON"
+            return refusal("", 404 if said.startswith("session: expected one") else 400, said)
+        return JSONResponse({"ok": True})
+
+    async def models(self, request: Request) -> Response:
+        """`GET /v1/models`: the names that a request may have."""
+        del request
+        listed = [
+            {"id": name, "object": "model", "created": 0, "owned_by": "londi"}
+            for name in sorted(self._names)
+        ]
+        return JSONResponse({"object": "list", "data": listed})
+
+    async def health(self, request: Request) -> Response:
+        """`GET /healthz`."""
+        del request
+        return JSONResponse({"status": "ok", "policy": self._router.sessions.policy.version})
+
+    async def exposed(self, request: Request) -> Response:
+        """`GET /metrics`, in Prometheus's format."""
+        del request
+        return Response(self.metrics.text(), media_type=self.metrics.media_type)
+
+    async def _answered(self, request: Request, path: str, routed: Routed) -> Response:
+        try:
+            response = await self._asked(request, routed)
+        except httpx2.TransportError as error:
+            self.metrics.failed(type(error).__name__)
+            if isinstance(error, UNSENT):
+                routed.release()
+            else:
+                routed.settle(None)
+            status = 504 if isinstance(error, httpx2.TimeoutException) else 502
+            return refusal(path, status, "the models cannot be reached", routed.headers())
+        except BaseException:
+            routed.settle(None)
+            raise
+        self.metrics.answered(routed, response.status_code)
+        headers = {
+            name: value for name, value in response.headers.items() if name.lower() not in _HOP
+        }
+        if not response.is_success:
+            content = await response.aread()
+            routed.release()
+            return Response(content, response.status_code, headers | routed.headers())
+        reader = routed.reader(response.headers.get("content-type", ""))
+        return StreamingResponse(
+            _relayed(response, routed, reader),
+            response.status_code,
+            headers | routed.headers(),
+        )
+
+    async def _asked(self, request: Request, routed: Routed) -> httpx2.Response:
+        """The answer of the chosen model; of the other one, where that fails."""
+        try:
+            response = await self._send(request, routed.target())
+        except httpx2.TransportError as error:
+            if not routed.fall_back(spent=not isinstance(error, UNSENT)):
+                raise
+            return await self._send(request, routed.target())
+        if response.status_code in RETRIED and routed.fall_back():
+            await response.aclose()
+            return await self._send(request, routed.target())
+        return response
+
+    async def _send(self, request: Request, target: Target) -> httpx2.Response:
+        headers = {
+            name: value
+            for name, value in request.headers.items()
+            if name not in _HOP and not name.startswith(_OURS) and not self._secret(name)
+        }
+        headers |= {"accept-encoding": "identity"} | target.headers
+        assert target.url is not None  # the settings of a gateway have addresses
+        sent = self._client.build_request(
+            "POST", target.url, headers=headers, content=target.content
+        )
+        return await self._client.send(sent, stream=True)
+
+    def _secret(self, name: str) -> bool:
+        """Whether a header holds the key of one of our own clients."""
+        return bool(self._config.clients) and name in ("authorization", "x-api-key")
+
+    def _client_of(self, headers: Mapping[str, str]) -> str:
+        """The name of the client that asks, by its key; empty where keys are not asked for."""
+        if not self._config.clients:
+            return ""
+        bearer = headers.get("authorization", "").removeprefix("Bearer ").strip()
+        given = bearer or headers.get("x-api-key", "")
+        digest = hash_key(given)
+        for name, known in self._config.clients.items():
+            if hmac.compare_digest(known, digest):
+                return name
+        raise Refusal(401, "the key of this request is unknown")
+
+    async def _content(self, request: Request) -> bytes:
+        """The body, as long as it is not too large."""
+        most, content = self._config.most_bytes, bytearray()
+        try:
+            async for part in request.stream():
+                content += part
+                if len(content) > most:
+                    raise Refusal(413, f"a request has at most {most:,} bytes")
+        except ClientDisconnect as error:
+            raise Refusal(499, "the client went away") from error
+        return bytes(content)
+
+
+def hash_key(key: str) -> str:
+    """A key as it stands in the settings: its SHA-256."""
+    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
+
+
+def make_app(config: GatewayConfig, router: Router | None = None) -> Starlette:
+    """The gateway as an ASGI application.
+
+    Raises:
+        LondiError: if the settings cannot be used.
+    """
+    client = httpx2.AsyncClient(
+        timeout=httpx2.Timeout(config.timeout, connect=config.connect_timeout),
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=256),
+        follow_redirects=False,
+    )
+    gateway = Gateway(config, router or Router.of(config), client)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        del app
+        async with client:
+            yield
+
+    routes = [
+        Route("/healthz", gateway.health),
+        Route("/metrics", gateway.exposed),
+        *(
+            Route(f"{prefix}/v1{path}", handler, methods=[method])
+            for prefix in ("", PREFIX)
+            for path, handler, method in (
+                ("/chat/completions", gateway.relay, "POST"),
+                ("/responses", gateway.relay, "POST"),
+                ("/messages", gateway.relay, "POST"),
+                ("/models", gateway.models, "GET"),
+                ("/feedback", gateway.feedback, "POST"),
+            )
+        ),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=_HANDLERS)
+
+
+async def _relayed(
+    response: httpx2.Response, routed: Routed, reader: UsageReader
+) -> AsyncIterator[bytes]:
+    """The bytes of an answer; it is settled when it ends, or when nobody reads on."""
+    try:
+        async for part in response.aiter_raw():
+            reader.feed(part)
+            yield part
+    finally:
+        routed.settle(reader.usage())
+        await response.aclose()
+
+
+async def _no_such_page(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 404)
+    said = {405: "this address takes another method"}.get(status, "there is no such address")
+    return refusal(request.url.path, status, said)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    del error  # it is in the log; a client learns nothing of it
+    return refusal(request.url.path, 500, "the gateway failed")
+
+
+_HANDLERS: Any = {404: _no_such_page, 405: _no_such_page, Exception: _failed}

@@ -1,0 +1,57 @@
+"""A gateway as a process: it listens until it is told to end.
+
+This file knows uvicorn. `gateway.py` is what it serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import uvicorn
+
+from londi.config.serve import GatewayConfig
+from londi.errors import LondiError
+from londi.serve.gateway import make_app
+from londi.serve.router import Router
+
+
+def serve(config: GatewayConfig) -> int:
+    """Serve until SIGINT or SIGTERM; answers that have begun are ended first.
+
+    Raises:
+        LondiError: if the settings cannot be used, or nobody can listen at the address.
+    """
+    app = make_app(config)
+    host, port = config.address
+    try:
+        listening = socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        raise LondiError(
+            f"listen: cannot listen at {config.listen!r}: {error.strerror or error}"
+        ) from error
+    with listening:
+        address, used = listening.getsockname()[:2]
+        shown = f"[{address}]" if ":" in address else address
+        print(f"serving at http://{shown}:{used}/v1", flush=True)
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=30)
+        )
+        asyncio.run(server.serve(sockets=[listening]))
+    return 0
+
+
+def described(config: GatewayConfig) -> str:
+    """The settings in words, once all that they name was found.
+
+    Raises:
+        LondiError: if they cannot be used.
+    """
+    policy = Router.of(config).sessions.policy
+    lines = [
+        f"QUICK {config.quick.model} at {config.quick.base_url}",
+        f"DEEPTHINK {config.deepthink.model} at {config.deepthink.base_url}",
+        f"Switcher {config.switcher}, version {policy.version}, encoder {policy.encoder.spec!r}",
+        f"listens at {config.listen}, {len(config.clients) or 'no'} client keys",
+    ]
+    return "\n".join(lines)

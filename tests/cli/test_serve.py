@@ -1,0 +1,88 @@
+"""`londi serve`: what is refused before anything listens."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.calling import call
+
+VALUES: dict[str, Any] = {
+    "quick": {"model": "small", "base_url": "http://127.0.0.1:1/v1"},
+    "deepthink": {"model": "large", "base_url": "http://127.0.0.1:1/v1"},
+    "switcher": "random:0.3",
+}
+
+
+def settings(folder: Path, **changes: Any) -> str:
+    file = folder / "serve.yaml"
+    file.write_text(json.dumps(VALUES | changes))
+    return str(file)
+
+
+def test_the_settings_can_be_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("serve", "--config", settings(tmp_path), "--check") == 0
+    assert capsys.readouterr().out == (
+        "QUICK small at http://127.0.0.1:1/v1\n"
+        "DEEPTHINK large at http://127.0.0.1:1/v1\n"
+        "Switcher random:0.3, version random:0.3, encoder 'none'\n"
+        "listens at 127.0.0.1:8080, no client keys\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"swicher": "x"}, "key 'swicher'; did you mean 'switcher'?"),
+        ({"quick": {"modle": "x"}}, "quick: unknown key 'modle'; did you mean 'model'?"),
+        (
+            {"quick": {"model": "small"}},
+            "quick.base_url: expected the address of its API, got none",
+        ),
+        (
+            {"quick": {"model": "s", "base_url": "here"}},
+            "base_url: expected http:// or https:// and a host, got 'here'",
+        ),
+        ({"deepthink": VALUES["quick"]}, "deepthink: expected another model than 'small' of quick"),
+        (
+            {"quick": {**VALUES["quick"], "key": "NO_SUCH_KEY"}},
+            "quick.key: the environment variable 'NO_SUCH_KEY' is not set",
+        ),
+        ({"budget": {"calls": -1}}, "budget.calls: expected a whole number >= 0, got -1"),
+        ({"budget": {"days": 1}}, "budget: unknown key 'days'"),
+        ({"budget": {"money": 1.0}}, "budget.money: expected a price of deepthink as well"),
+        ({"worth": 1.0}, "worth: expected a price of both models as well"),
+        ({"currency": "XXX"}, "unknown currency 'XXX'"),
+        ({"switcher": "nowhere.onnx"}, "cannot read 'nowhere.onnx'"),
+        ({"listen": "8080"}, "listen: expected HOST:PORT, got '8080'"),
+        ({"listen": "0.0.0.0:80"}, "clients: expected keys, since others reach '0.0.0.0:80'"),
+        ({"clients": {"a": "secret"}}, "clients.a: expected the SHA-256 of a key"),
+        ({"exploration": 2}, "exploration: expected a number from 0 to 1, got 2"),
+        ({"switcher": 3}, "switcher: expected a text, got 3"),
+    ],
+)
+def test_bad_settings_are_refused(
+    changes: dict[str, Any], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("serve", "--config", settings(tmp_path, **changes), "--check") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_an_address_that_is_taken_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert call("serve", "--config", settings(tmp_path, listen=listen)) == 2
+    assert f"listen: cannot listen at {listen!r}: " in capsys.readouterr().err
+
+
+def test_a_file_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("serve") == 2
+    assert call("serve", "--config", "nowhere.yaml") == 2
+    assert "'nowhere.yaml': No such file or directory" in capsys.readouterr().err
