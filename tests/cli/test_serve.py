@@ -47,7 +47,10 @@ def test_the_settings_can_be_checked(tmp_path: Path, capsys: pytest.CaptureFixtu
             {"quick": {"model": "s", "base_url": "here"}},
             "base_url: expected http:// or https:// and a host, got 'here'",
         ),
-        ({"deepthink": VALUES["quick"]}, "deepthink: expected another model than 'small' of quick"),
+        (
+            {"deepthink": VALUES["quick"]},
+            "deepthink: expected another model than QUICK, got 'small'",
+        ),
         (
             {"quick": {**VALUES["quick"], "key": "NO_SUCH_KEY"}},
             "quick.key: the environment variable 'NO_SUCH_KEY' is not set",

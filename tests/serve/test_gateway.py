@@ -21,6 +21,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from londi.serve.gateway import hash_key
+from londi.serve.traces import read_traces
 from upstream import OUTPUT, TOKENS, Upstream
 
 ASKED: Any = [{"role": "user", "content": "Who are you?"}]
@@ -324,3 +325,48 @@ def test_a_client_that_goes_away_leaves_its_budget_settled(
     upstream.go.set()
     answer = web.post(f"{url}/chat/completions", json=ask, timeout=60)
     assert answer.headers["x-londi-calls-left"] == "0"
+
+
+def test_steps_and_feedback_are_traced(
+    start: Start, upstream: Upstream, web: httpx2.Client, tmp_path: Path
+) -> None:
+    file = tmp_path / "traces.db"
+    url = start(traces=str(file), switcher="random:0.5", exploration=0.2, keep_texts=True)
+    for k in range(6):
+        web.post(
+            f"{url}/chat/completions",
+            json={"model": "londi", "messages": ASKED},
+            headers={"x-londi-session": f"s{k % 2}"},
+        )
+    web.post(f"{url}/feedback", json={"session": "s0", "value": 1.0})
+    web.post(f"{url}/feedback", json={"session": "s1", "step": 2, "value": 0.25})
+    while len(list(read_traces(file, "feedback"))) < 2 or len(list(read_traces(file, "steps"))) < 6:
+        pass
+    steps = list(read_traces(file, "steps"))
+    assert [(row["session"], row["step"]) for row in steps] == [
+        (f"s{k % 2}", k // 2) for k in range(6)
+    ]
+    for row in steps:
+        call = 0.8 * 0.5 + 0.2 * 0.5
+        assert row["propensity"] == pytest.approx(call)
+        assert (row["probability"], row["exploration"], row["reason"]) == (0.5, 0.2, "policy")
+        assert json.loads(row["candidates"]) == ["small", "large"]
+        assert row["model"] == ("small", "large")[row["choice"]]
+        assert (row["status"], row["api"]) == (200, "/chat/completions")
+        assert (row["prompt_tokens"], row["output_tokens"]) == (TOKENS, OUTPUT)
+        assert row["calls_left"] is None and 0 < row["first_byte"] <= row["seconds"]
+        assert json.loads(row["messages"]) == ASKED
+    found = [(row["session"], row["step"], row["value"]) for row in read_traces(file, "feedback")]
+    assert found == [("s0", None, 1.0), ("s1", 2, 0.25)]
+
+
+def test_texts_are_kept_on_request_alone(start: Start, web: httpx2.Client, tmp_path: Path) -> None:
+    file = tmp_path / "traces.db"
+    url = start(traces=str(file))
+    secret = "the secret of the conversation"
+    ask = {"model": "londi", "messages": [{"role": "user", "content": secret}]}
+    web.post(f"{url}/chat/completions", json=ask, headers={"authorization": "Bearer my-key"})
+    while not list(read_traces(file, "steps")):
+        pass
+    written = b"".join(part.read_bytes() for part in tmp_path.glob("traces.db*"))
+    assert secret.encode() not in written and b"my-key" not in written

@@ -87,6 +87,11 @@ class ServeConfig(Settings):
     """Bound of an answer where a request has none, for budgets in tokens or money."""
     currency: str = "USD"
     """Code of the currency of all prices."""
+    traces: str = ""
+    """File of traces, in SQLite's format: every step with its propensity, and the feedback; empty
+    for none."""
+    keep_texts: bool = False
+    """Keep the messages of requests in the traces as well."""
     seed: int | None = None
     """Seed of the draws; they depend on it and on the session's name alone. By default each start
     draws another one."""

@@ -180,7 +180,7 @@ def _action(text: str, actions: Sequence[str]) -> str:
     if not actions:
         return line
     lowered = {action.lower(): action for action in actions}
-    near = get_close_matches(line.lower().rstrip(". "), lowered, n=1, cutoff=0.0)
+    near = get_close_matches(line.lower().rstrip(". "), lowered, n=1, cutoff=0.0) if line else []
     return lowered[near[0]] if near else actions[0]
 
 

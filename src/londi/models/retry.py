@@ -26,7 +26,7 @@ def wait(tried: int, asked: str | None) -> float:
             wait is random, so that clients that failed together do not come back together.
     """
     if asked is None:
-        return random.uniform(0.5, 1.0) * min(FIRST * 2**tried, LONGEST)
+        return random.uniform(0.5, 1.0) * min(FIRST * 2.0**tried, LONGEST)
     try:
         seconds = float(asked)
     except ValueError:

@@ -86,6 +86,7 @@ class SwitchingTransport(httpx2.BaseTransport):
 
     def close(self) -> None:
         self._inner.close()
+        self.router.close()
 
 
 class AsyncSwitchingTransport(httpx2.AsyncBaseTransport):
@@ -115,6 +116,7 @@ class AsyncSwitchingTransport(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+        self.router.close()
 
 
 class _Tap(httpx2.SyncByteStream):
@@ -180,6 +182,7 @@ def _answer(
     response: httpx2.Response, routed: Routed
 ) -> tuple[httpx2.Response, UsageReader | None]:
     """The answer with what was decided in its headers; a reader unless it is a refusal."""
+    routed.status = response.status_code
     for name, value in routed.headers().items():
         response.headers[name] = value
     if not response.is_success:

@@ -86,9 +86,9 @@ class Gateway:
                 raise InvalidConfig(f"session: expected a text, got {name!r}")
             if step is not None and type(step) is not int:
                 raise InvalidConfig(f"step: expected a whole number or nothing, got {step!r}")
-            if type(value) not in (int, float):
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise InvalidConfig(f"value: expected a number, got {value!r}")
-            self._router.sessions.known(scoped(who, name)).feedback(value, step)
+            self._router.feedback(scoped(who, name), value, step)
         except Refusal as error:
             return refusal("", error.status, str(error))
         except (InvalidConfig, ValueError, RecursionError) as error:
@@ -129,6 +129,7 @@ class Gateway:
         except BaseException:
             routed.settle(None)
             raise
+        routed.status = response.status_code
         self.metrics.answered(routed, response.status_code)
         headers = {
             name: value for name, value in response.headers.items() if name.lower() not in _HOP
@@ -215,13 +216,15 @@ def make_app(config: GatewayConfig, router: Router | None = None) -> Starlette:
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=256),
         follow_redirects=False,
     )
-    gateway = Gateway(config, router or Router.of(config), client)
+    router = router or Router.of(config)
+    gateway = Gateway(config, router, client)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
         async with client:
             yield
+        router.close()
 
     routes = [
         Route("/healthz", gateway.health),

@@ -6,6 +6,7 @@ This file knows requests and sessions. It does not know how bytes travel.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import ceil
@@ -21,10 +22,11 @@ from londi.serve.apis import ANTHROPIC, Api, UsageReader, api_of
 from londi.serve.body import RequestBody
 from londi.serve.core.budget import BILLION, Amount
 from londi.serve.core.policy import load_policy
-from londi.serve.core.serving import Serving
+from londi.serve.core.serving import ServedDecision, Serving
 from londi.serve.core.session import Session
 from londi.serve.core.sessions import Sessions
 from londi.serve.identity import scoped, session_of
+from londi.serve.traces import STEP_NAMES, Row, TraceStore, as_json, now
 from londi.types import Usage
 
 
@@ -50,10 +52,18 @@ class Router:
         config: the settings.
         sessions: the sessions that it serves.
         keys: key of each model's API; empty to leave that of the request.
+        traces: where steps and feedback are written down; None for nowhere.
     """
 
-    def __init__(self, config: ServeConfig, sessions: Sessions, keys: tuple[str, str]) -> None:
+    def __init__(
+        self,
+        config: ServeConfig,
+        sessions: Sessions,
+        keys: tuple[str, str],
+        traces: TraceStore | None = None,
+    ) -> None:
         self._config, self.sessions, self._keys = config, sessions, keys
+        self.traces = traces
 
     @classmethod
     def of(cls, config: ServeConfig) -> Router:
@@ -77,7 +87,8 @@ class Router:
             lifetime=config.cache_lifetime,
         )
         sessions = Sessions(load_policy(config.switcher), serving, seed=config.seed)
-        return cls(config, sessions, keys)
+        traces = TraceStore(Path(config.traces).expanduser()) if config.traces else None
+        return cls(config, sessions, keys, traces)
 
     @classmethod
     def read(cls, file: Path | str) -> Router:
@@ -139,6 +150,27 @@ class Router:
             named = {"authorization": f"Bearer {key}"}
         return Target(url, named, body.with_model(upstream.model))
 
+    def feedback(self, session: str, value: float, step: int | None = None) -> None:
+        """Note the value of a step, or of a whole session; see `Session.feedback`.
+
+        Raises:
+            InvalidConfig: if the session or the step is unknown, or the value is none.
+        """
+        self.sessions.known(session).feedback(value, step)
+        if self.traces:
+            row = {"session": session, "step": step, "time": now(), "value": float(value)}
+            self.traces.add("feedback", row)
+
+    def trace(self, routed: Routed, usage: Usage | None) -> None:
+        """Write a step down, once it has ended."""
+        if self.traces is not None:
+            self.traces.add("steps", routed.row(usage, self._config.keep_texts))
+
+    def close(self) -> None:
+        """Write what waits to be written."""
+        if self.traces is not None:
+            self.traces.close()
+
     def _bound(self, api: Api, body: RequestBody, size: int) -> Amount:
         """The most that a call of DEEPTHINK on this request can take.
 
@@ -156,6 +188,7 @@ class Routed:
     Attributes:
         decision: who answers, and why.
         choice: the model that is asked: that of the decision, or the other one after `fall_back`.
+        status: HTTP status of the answer; None before there is one.
     """
 
     def __init__(
@@ -170,6 +203,8 @@ class Routed:
         self._router, self._api, self._body = router, api, body
         self._session, self._bound = session, bound
         self._ended = False
+        self._time, self._began, self._first_byte = now(), time.perf_counter(), 0.0
+        self.status: int | None = None
         self.decision = session.decide(messages, bound)
         self.choice = self.decision.choice
 
@@ -192,6 +227,7 @@ class Routed:
 
     def reader(self, content_type: str) -> UsageReader:
         """What reads the usage from the answer while it passes."""
+        self._first_byte = time.perf_counter() - self._began
         return UsageReader(self._api, content_type.startswith("text/event-stream"))
 
     def settle(self, usage: Usage | None) -> None:
@@ -199,12 +235,50 @@ class Routed:
         if not self._ended:
             self._ended = True
             self._session.settle(self.decision.step, usage)
+            self._router.trace(self, usage)
 
     def release(self) -> None:
         """Give back what is held, since nobody answered."""
         if not self._ended:
             self._ended = True
             self._session.release(self.decision.step)
+            self._router.trace(self, None)
+
+    def row(self, usage: Usage | None, texts: bool) -> Row:
+        """The step as a row of the traces."""
+        decision, body = self.decision, self._body.values
+        told = {
+            name: getattr(decision, name)
+            for name in ServedDecision.__dataclass_fields__
+            if name in STEP_NAMES
+        }
+        counted = (
+            {}
+            if usage is None
+            else {
+                "prompt_tokens": usage.tokens,
+                "cached_tokens": usage.cached_tokens,
+                "cache_write_tokens": usage.cache_write_tokens,
+                "output_tokens": usage.output_tokens,
+            }
+        )
+        return (
+            told
+            | counted
+            | {
+                "time": self._time,
+                "candidates": as_json(self._router.sessions.serving.models),
+                "calls_left": _capped(decision.calls_left),
+                "money_left": _capped(decision.money_left),
+                "observation": decision.observation.astype("<f4").tobytes(),
+                "api": self._api.path,
+                "model": self.model,
+                "status": self.status,
+                "first_byte": self._first_byte or None,
+                "seconds": time.perf_counter() - self._began,
+                "messages": as_json(body.get("messages", body.get("input"))) if texts else None,
+            }
+        )
 
     @property
     def model(self) -> str:
@@ -247,6 +321,10 @@ def _key(name: str, upstream: UpstreamConfig) -> str:
     if not (key := os.environ.get(upstream.key)):
         raise InvalidConfig(f"{name}.key: the environment variable {upstream.key!r} is not set")
     return key
+
+
+def _capped(left: float) -> float | None:
+    return left if left < INF else None
 
 
 def _dearest(price: Price, tokens: int, output: int) -> float:

@@ -1,0 +1,144 @@
+"""Traces: what is written stays, whatever happens to the process, and nothing waits for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from londi.errors import DamagedFile, LondiError
+from londi.serve.traces import FEEDBACK, FORMAT, STEPS, TABLES, TraceStore, read_traces
+
+GIVEN: dict[str, Any] = {"text": "a", "integer": 3, "real": 0.5, "blob": b"\x00\x01"}
+STEP = {column.name: GIVEN[column.kind] for column in STEPS}
+VALUE = {column.name: GIVEN[column.kind] for column in FEEDBACK}
+
+
+def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
+    store = TraceStore(tmp_path / "t.db")
+    rows = [STEP | {"step": k, "price": None} for k in range(1200)]
+    for row in rows:
+        store.add("steps", row)
+    store.add("feedback", VALUE | {"step": None})
+    store.close()
+    assert store.dropped == 0
+    assert list(read_traces(tmp_path / "t.db", "steps")) == rows
+    assert list(read_traces(tmp_path / "t.db", "feedback")) == [VALUE | {"step": None}]
+
+
+def test_a_file_is_gone_on_with(tmp_path: Path) -> None:
+    for k in range(3):
+        store = TraceStore(tmp_path / "t.db")
+        store.add("steps", STEP | {"step": k})
+        store.close()
+    assert [row["step"] for row in read_traces(tmp_path / "t.db", "steps")] == [0, 1, 2]
+
+
+def test_two_writers_share_a_file(tmp_path: Path) -> None:
+    stores = [TraceStore(tmp_path / "t.db") for _ in range(2)]
+    for k in range(600):
+        stores[k % 2].add("steps", STEP | {"step": k})
+    for store in stores:
+        store.close()
+        assert store.dropped == 0
+    assert sorted(row["step"] for row in read_traces(tmp_path / "t.db", "steps")) == [*range(600)]
+
+
+def test_what_was_written_survives_a_kill(tmp_path: Path) -> None:
+    file = tmp_path / "t.db"
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from pathlib import Path
+from londi.serve.traces import TraceStore, read_traces
+from serve.test_traces import STEP
+store = TraceStore(Path({str(file)!r}))
+for k in range(100):
+    store.add("steps", STEP | {{"step": k}})
+while len(list(read_traces(Path({str(file)!r}), "steps"))) < 100:
+    pass
+print("written", flush=True)
+while True:
+    store.add("steps", STEP | {{"step": 1000}})
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout
+        assert process.stdout.readline() == "written\n"
+        os.kill(process.pid, signal.SIGKILL)
+    steps = [row["step"] for row in read_traces(file, "steps")]
+    assert steps[:100] == [*range(100)] and set(steps[100:]) <= {1000}
+
+
+def test_what_is_too_much_is_dropped_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("londi.serve.traces.WAITING", 50)
+    other = TraceStore(tmp_path / "t.db")
+    other.close()
+    with sqlite3.connect(tmp_path / "t.db") as blocker:
+        store = TraceStore(tmp_path / "t.db")
+        blocker.execute("BEGIN IMMEDIATE")  # nobody else can write meanwhile
+        for k in range(700):
+            store.add("steps", STEP | {"step": k})
+        assert store.dropped >= 100
+        blocker.rollback()
+    store.close()
+    written = len(list(read_traces(tmp_path / "t.db", "steps")))
+    assert written + store.dropped == 700
+    blocker.close()
+
+
+def test_a_row_that_cannot_be_written_is_counted(tmp_path: Path) -> None:
+    store = TraceStore(tmp_path / "t.db")
+    store.add("steps", STEP | {"session": None})
+    store.close()
+    assert store.dropped == 1
+    assert not list(read_traces(tmp_path / "t.db", "steps"))
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no traces, but long enough to look at " * 10)
+    with pytest.raises(DamagedFile, match="holds no traces"):
+        TraceStore(tmp_path / "text")
+    with sqlite3.connect(tmp_path / "other.db") as other:
+        other.execute("CREATE TABLE mine (a)")
+    other.close()
+    with pytest.raises(DamagedFile, match=rf"expected traces of format {FORMAT}, got format 0"):
+        TraceStore(tmp_path / "other.db")
+    store = TraceStore(tmp_path / "newer.db")
+    store.close()
+    with sqlite3.connect(tmp_path / "newer.db") as newer:
+        newer.execute("PRAGMA user_version=9")
+    newer.close()
+    with pytest.raises(DamagedFile, match=rf"expected traces of format {FORMAT}, got format 9"):
+        list(read_traces(tmp_path / "newer.db", "steps"))
+    with pytest.raises(LondiError, match="there is no file"):
+        list(read_traces(tmp_path / "nothing.db", "steps"))
+    with pytest.raises(LondiError, match="cannot open the traces"):
+        TraceStore(tmp_path / "nowhere" / "t.db")
+
+
+def test_a_file_that_was_cut_is_damaged(tmp_path: Path) -> None:
+    file = tmp_path / "t.db"
+    store = TraceStore(file)
+    for k in range(2000):
+        store.add("steps", STEP | {"step": k})
+    store.close()
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    with pytest.raises(DamagedFile):
+        list(read_traces(file, "steps"))
+
+
+def test_every_column_is_declared_once() -> None:
+    for columns in TABLES.values():
+        names = [column.name for column in columns]
+        assert len(names) == len(set(names))
+        assert all(column.meaning.endswith(".") for column in columns)
