@@ -63,6 +63,7 @@ EXTRAS = {
         "train",
     ),
     **dict.fromkeys(("httpx2", "anyio"), "client"),
+    "redis": "redis",
     **dict.fromkeys(("starlette", "uvicorn", "prometheus_client"), "serve"),
 }
 """The extra that brings a package, for those that are imported wherever they are needed."""

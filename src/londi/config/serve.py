@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from math import inf
 from urllib.parse import urlsplit
 
 from londi.config.base import INF, MOST_SEED, Settings, check
@@ -41,8 +40,8 @@ class UpstreamConfig(Settings):
 
 
 @dataclass(frozen=True)
-class SessionBudgetConfig(Settings):
-    """The most that a session takes of DEEPTHINK; behind it QUICK goes on."""
+class BudgetConfig(Settings):
+    """The most that is taken of DEEPTHINK; behind it QUICK goes on."""
 
     calls: int | None = None
     """Number of calls."""
@@ -73,8 +72,15 @@ class ServeConfig(Settings):
     worth: float | None = None
     """Value of a return of 1, in the currency of the prices; c is then what DEEPTHINK's next call
     costs more than QUICK's, as the provider's cache and the answers' lengths have it."""
-    budget: SessionBudgetConfig = field(default_factory=SessionBudgetConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
     """The most that a session takes of DEEPTHINK: `{calls, tokens, money}`."""
+    client_budget: BudgetConfig = field(default_factory=BudgetConfig)
+    """The most that all sessions of a client of the gateway take, for ever."""
+    day_budget: BudgetConfig = field(default_factory=BudgetConfig)
+    """The most that all sessions take in a day (UTC)."""
+    ledger: str = ""
+    """Where it is counted what budgets have lost: a file in SQLite's format, or `redis://HOST:PORT`
+    for several gateways; empty for memory, which ends with the process."""
     exploration: float = 0.0
     """Probability of a uniformly random choice in place of the Switcher's, for data to learn
     from."""
@@ -116,8 +122,9 @@ class ServeConfig(Settings):
         priced = all(upstream.price for upstream in (one, other))
         if self.worth is not None and not priced:
             raise InvalidConfig("worth: expected a price of both models as well")
-        if self.budget.money is not None and not other.price:
-            raise InvalidConfig("budget.money: expected a price of deepthink as well")
+        for name in ("budget", "client_budget", "day_budget"):
+            if getattr(self, name).money is not None and not other.price:
+                raise InvalidConfig(f"{name}.money: expected a price of deepthink as well")
 
 
 @dataclass(frozen=True)
@@ -165,8 +172,3 @@ class GatewayConfig(ServeConfig):
         if not (host and port.isascii() and port.isdigit() and int(port) < 65536):
             raise InvalidConfig(f"listen: expected HOST:PORT, got {self.listen!r}")
         return host.strip("[]"), int(port)
-
-
-def cap(value: float | None) -> float:
-    """A budget as a number; infinite where there is none."""
-    return inf if value is None else value

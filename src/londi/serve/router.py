@@ -14,7 +14,7 @@ from pathlib import Path
 
 from londi.config.base import INF
 from londi.config.prices import Price
-from londi.config.serve import ServeConfig, UpstreamConfig, cap
+from londi.config.serve import BudgetConfig, ServeConfig, UpstreamConfig
 from londi.config.settings import read_config
 from londi.envs.conversation import Message
 from londi.errors import InvalidConfig, UnknownName
@@ -26,6 +26,7 @@ from londi.serve.core.serving import ServedDecision, Serving
 from londi.serve.core.session import Session
 from londi.serve.core.sessions import Sessions
 from londi.serve.identity import scoped, session_of
+from londi.serve.ledgers import open_ledger
 from londi.serve.traces import STEP_NAMES, Row, TraceStore, as_json, now
 from londi.types import Usage
 
@@ -74,19 +75,21 @@ class Router:
         """
         upstreams = (config.quick, config.deepthink)
         keys = (_key("quick", config.quick), _key("deepthink", config.deepthink))
-        most = config.budget
-        money = cap(most.money) * BILLION
         serving = Serving(
             models=(config.quick.model, config.deepthink.model),
             prices=(upstreams[0].price, upstreams[1].price),
             cost=config.cost,
             worth=config.worth,
-            budget=Amount(cap(most.calls), cap(most.tokens), money),
+            budget=_amount(config.budget),
+            client_budget=_amount(config.client_budget),
+            day_budget=_amount(config.day_budget),
             exploration=config.exploration,
             in_tool_loops=config.in_tool_loops,
             lifetime=config.cache_lifetime,
         )
-        sessions = Sessions(load_policy(config.switcher), serving, seed=config.seed)
+        policy = load_policy(config.switcher)
+        ledger = open_ledger(config.ledger)
+        sessions = Sessions(policy, serving, seed=config.seed, ledger=ledger)
         traces = TraceStore(Path(config.traces).expanduser()) if config.traces else None
         return cls(config, sessions, keys, traces)
 
@@ -133,7 +136,7 @@ class Router:
             raise UnknownName("model", str(body.values.get("model")), names)
         messages = api.read(body.values)
         name = session_of(headers, body.values, messages)
-        session = self.sessions.session(scoped(who, name))
+        session = self.sessions.session(scoped(who, name), who)
         bound = self._bound(api, body, len(content))
         return Routed(self, api, body, session, messages, bound)
 
@@ -167,9 +170,10 @@ class Router:
             self.traces.add("steps", routed.row(usage, self._config.keep_texts))
 
     def close(self) -> None:
-        """Write what waits to be written."""
+        """Write what waits to be written, and let go of files and connections."""
         if self.traces is not None:
             self.traces.close()
+        self.sessions.ledger.close()
 
     def _bound(self, api: Api, body: RequestBody, size: int) -> Amount:
         """The most that a call of DEEPTHINK on this request can take.
@@ -301,7 +305,7 @@ class Routed:
             "x-londi-step": str(decision.step),
             "x-londi-probability": f"{decision.probability:.4f}",
         }
-        left = self._session.budget.left
+        left = self._session.left
         told |= {
             f"x-londi-{unit}-left": f"{amount:g}"
             for unit, amount in (
@@ -312,6 +316,15 @@ class Routed:
             if amount < INF
         }
         return {name: value for name, value in told.items() if value.isascii()}
+
+
+def _amount(budget: BudgetConfig) -> Amount:
+    money = INF if budget.money is None else int(budget.money * BILLION)
+    return Amount(_cap(budget.calls), _cap(budget.tokens), money)
+
+
+def _cap(most: int | None) -> float:
+    return INF if most is None else most
 
 
 def _key(name: str, upstream: UpstreamConfig) -> str:

@@ -1,29 +1,15 @@
-"""A budget that holds: whatever is reserved, settled and given back, in any order."""
+"""Amounts of budgets, and what is left of several."""
 
 from __future__ import annotations
 
-from dataclasses import astuple
 from math import inf, nan
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from londi.config.prices import Price
 from londi.errors import InvalidConfig
-from londi.serve.core.budget import Amount, SessionBudget
+from londi.serve.core.budget import Amount, MemoryLedger, Scope, amount_left
 from londi.types import Usage
-
-
-def test_the_most_is_held_and_the_rest_given_back() -> None:
-    budget = SessionBudget(Amount(calls=3, tokens=1000, money=inf))
-    bound = Amount(1, 600, 50)
-    assert budget.reserve(bound)
-    assert budget.left == Amount(2, 400, inf)
-    assert not budget.reserve(bound), "600 tokens are not left"
-    assert budget.left == Amount(2, 400, inf)
-    budget.settle(bound, Amount(1, 100, 7))
-    assert budget.left == Amount(2, 900, inf)
 
 
 def test_the_amount_of_a_call_is_rounded_up() -> None:
@@ -37,27 +23,12 @@ def test_the_amount_of_a_call_is_rounded_up() -> None:
 @pytest.mark.parametrize("value", [-1, nan, -inf])
 def test_a_bad_budget_is_refused(unit: str, value: float) -> None:
     with pytest.raises(InvalidConfig, match=f"budget: {unit}: expected a number >= 0, got"):
-        SessionBudget(Amount(**{"calls": 1, unit: value}))
+        Scope("session:a", Amount(**{"calls": 1, unit: value}))
 
 
-AMOUNT = st.builds(Amount, st.integers(0, 2), st.integers(0, 50), st.integers(0, 50))
-
-
-@given(AMOUNT, st.lists(st.tuples(AMOUNT, st.floats(0, 1), st.booleans()), max_size=30))
-def test_no_order_of_calls_takes_more_than_the_budget(
-    most: Amount, calls: list[tuple[Amount, float, bool]]
-) -> None:
-    budget, held, taken = SessionBudget(most), [], Amount()
-    for bound, share, now in calls:
-        if budget.reserve(bound):
-            held.append((bound, Amount(*(int(share * unit) for unit in astuple(bound)))))
-        if now and held:
-            bound, spent = held.pop(0)
-            budget.settle(bound, spent)
-            taken += spent
-        assert most.covers(taken) and min(astuple(budget.left)) >= 0
-    for bound, spent in held:
-        budget.settle(bound, spent)
-        taken += spent
-    assert most.covers(taken)
-    assert budget.left == most - taken, "all that was held is settled"
+def test_what_is_left_is_the_least_of_all_budgets() -> None:
+    ledger = MemoryLedger()
+    session, day = Scope("session:a", Amount(3, inf, inf)), Scope("day:1", Amount(5, 100, inf))
+    assert ledger.reserve([session, day], Amount(1, 40, 7))
+    assert amount_left(ledger, [session, day]) == Amount(2, 60, inf)
+    assert amount_left(ledger, []) == Amount(inf, inf, inf)

@@ -120,6 +120,21 @@ def test_a_spent_budget_leaves_quick() -> None:
     assert (decisions[-1].reason, decisions[-1].propensity) == ("budget", 1.0)
 
 
+def test_a_client_and_a_day_have_budgets_of_their_own() -> None:
+    found = serve(
+        "always-deepthink", client_budget=Amount(2, inf, inf), day_budget=Amount(3, inf, inf)
+    )
+
+    def ask(name: str, client: str) -> int:
+        session = found.session(name, client)
+        decision = session.decide(ASKED)
+        session.settle(decision.step, USED)
+        return decision.choice
+
+    assert [ask(name, "mine") for name in ("a", "b", "c")] == [1, 1, 0]
+    assert [ask(name, "other") for name in ("d", "e")] == [1, 0], "three in a day"
+
+
 def test_what_is_held_is_not_there_for_another_call() -> None:
     session = serve("always-deepthink", budget=Amount(1, inf, inf)).session("a")
     first, second = session.decide(ASKED), session.decide(ASKED)
@@ -135,7 +150,7 @@ def test_money_is_taken_as_it_was_used() -> None:
     decision = session.decide(ASKED, bound)
     assert decision.money_left == pytest.approx(0.001)
     session.settle(decision.step, USED)  # (100 * 2 + 20 * 8) / 1e6 dollars
-    assert session.budget.left.money == 1_000_000 - 360_000
+    assert session.left.money == 1_000_000 - 360_000
     assert session.decide(ASKED, bound).choice == DEEPTHINK
     assert session.decide(ASKED, bound).choice == QUICK, "40,000 are left beside what is held"
 
@@ -177,12 +192,12 @@ def test_the_other_model_answers_where_the_chosen_one_failed() -> None:
     session = serve("always-quick", budget=Amount(1, inf, inf)).session("a")
     decision = session.decide(ASKED)
     assert session.fall_back(decision.step)
-    assert session.budget.left.calls == 0
+    assert session.left.calls == 0
     assert not session.fall_back(session.decide(ASKED).step), "no call is left for DEEPTHINK"
     assert session.fall_back(decision.step), "back to QUICK, and the call is given back"
-    assert session.budget.left.calls == 1
+    assert session.left.calls == 1
     session.settle(decision.step, USED)
-    assert session.budget.left.calls == 1
+    assert session.left.calls == 1
 
 
 def test_a_step_is_settled_once() -> None:
@@ -277,7 +292,7 @@ def test_no_order_of_steps_exceeds_the_calls(most: int, steps: list[str], policy
                 session.release(step)
         held = sum(waiting.values())
         assert calls + held <= most
-        assert session.budget.left.calls == most - calls - held
+        assert session.left.calls == most - calls - held
 
 
 def test_threads_of_one_session_share_its_budget() -> None:
@@ -295,4 +310,4 @@ def test_threads_of_one_session_share_its_budget() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(ask, range(8))) == 50
-    assert session.budget.left.calls == 0
+    assert session.left.calls == 0

@@ -1,14 +1,17 @@
-"""The budget of a session: reserved before a DEEPTHINK call, and settled after it.
+"""Budgets of DEEPTHINK: reserved before a call, and settled after it.
 
-What a call can take at most is held from before it is made until its usage is known, so that calls
-side by side cannot spend the same rest twice. This file knows amounts, and no model.
+What a call can take at most is counted as taken from before it is made; when its usage is known the
+rest is given back. So calls side by side cannot spend the same rest twice, and a call whose end
+nobody saw stays counted. This file knows amounts, and no model.
 """
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from math import ceil, inf
-from typing import Self
+from typing import Protocol, Self
 
 from londi.config.prices import Price
 from londi.errors import InvalidConfig
@@ -58,37 +61,79 @@ NO_CAP = Amount(inf, inf, inf)
 ZERO = Amount()
 
 
-class SessionBudget:
-    """The budget of one session.
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Something that has a budget: a session, a client, a day.
 
-    Args:
-        most: what the session may take.
+    Attributes:
+        name: its name, which no other scope has.
+        most: what may be taken in it.
 
     Raises:
         InvalidConfig: if an amount is negative, or no number.
     """
 
-    def __init__(self, most: Amount = NO_CAP) -> None:
-        for unit in fields(most):
-            value = getattr(most, unit.name)
+    name: str
+    most: Amount
+
+    def __post_init__(self) -> None:
+        for unit in fields(self.most):
+            value = getattr(self.most, unit.name)
             if not value >= 0:
                 raise InvalidConfig(f"budget: {unit.name}: expected a number >= 0, got {value!r}")
-        self.most = most
-        self._taken = self._held = ZERO
 
-    @property
-    def left(self) -> Amount:
-        """What is neither taken nor held."""
-        return self.most - self._taken - self._held
 
-    def reserve(self, bound: Amount) -> bool:
-        """Hold the most that a call can take; False, and nothing held, where it is not left."""
-        if not self.left.covers(bound):
-            return False
-        self._held += bound
-        return True
+class Ledger(Protocol):
+    """What is taken in each scope; it may be shared by threads, and by processes."""
 
-    def settle(self, bound: Amount, taken: Amount) -> None:
-        """Take what a call has taken, and give back the rest of what was held for it."""
-        self._held -= bound
-        self._taken += taken
+    def taken(self, scope: Scope) -> Amount:
+        """What is taken there, calls that wait for their end among them."""
+        ...
+
+    def reserve(self, scopes: Sequence[Scope], bound: Amount) -> bool:
+        """Take `bound` in all of `scopes` at once; False, and nothing taken, where one lacks it."""
+        ...
+
+    def settle(self, scopes: Sequence[Scope], bound: Amount, taken: Amount) -> None:
+        """Put what a call has taken in place of the bound that was reserved for it."""
+        ...
+
+    def close(self) -> None:
+        """Let go of a file or a connection."""
+        ...
+
+
+class MemoryLedger:
+    """A ledger in memory, for one process."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, Amount] = {}
+        self._lock = threading.Lock()
+
+    def taken(self, scope: Scope) -> Amount:
+        with self._lock:
+            return self._taken.get(scope.name, ZERO)
+
+    def reserve(self, scopes: Sequence[Scope], bound: Amount) -> bool:
+        with self._lock:
+            after = {scope.name: self._taken.get(scope.name, ZERO) + bound for scope in scopes}
+            if not all(scope.most.covers(after[scope.name]) for scope in scopes):
+                return False
+            self._taken |= after
+            return True
+
+    def settle(self, scopes: Sequence[Scope], bound: Amount, taken: Amount) -> None:
+        with self._lock:
+            for scope in scopes:
+                self._taken[scope.name] = self._taken.get(scope.name, ZERO) - bound + taken
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def amount_left(ledger: Ledger, scopes: Sequence[Scope]) -> Amount:
+    """What may still be taken in all of `scopes`."""
+    rests = [scope.most - ledger.taken(scope) for scope in scopes]
+    return Amount(
+        *(min((getattr(rest, unit.name) for rest in rests), default=inf) for unit in fields(Amount))
+    )

@@ -12,7 +12,7 @@ from typing import Literal
 from londi.config.prices import Price
 from londi.encoders.text import LIFETIME
 from londi.errors import InvalidConfig
-from londi.serve.core.budget import NO_CAP, Amount, SessionBudget
+from londi.serve.core.budget import NO_CAP, Amount, Scope
 from londi.types import Array
 
 QUICK, DEEPTHINK = 0, 1
@@ -32,6 +32,8 @@ class Serving:
             what DEEPTHINK's call costs more than QUICK's.
         worth: value of a return of 1 in the currency of the prices; it turns money into c.
         budget: what a session may take of DEEPTHINK.
+        client_budget: what all sessions of a client may take of it.
+        day_budget: what all sessions may take of it in a day (UTC).
         exploration: share of the draws that is uniform over what is allowed.
         in_tool_loops: switch while tools are being called; else the model that called them goes on.
         lifetime: seconds for which providers keep the beginning of a prompt.
@@ -42,6 +44,8 @@ class Serving:
     cost: float | None = None
     worth: float | None = None
     budget: Amount = NO_CAP
+    client_budget: Amount = NO_CAP
+    day_budget: Amount = NO_CAP
     exploration: float = 0.0
     in_tool_loops: bool = False
     lifetime: float = LIFETIME
@@ -55,10 +59,12 @@ class Serving:
             raise InvalidConfig(
                 f"exploration: expected a number from 0 to 1, got {self.exploration!r}"
             )
-        SessionBudget(self.budget)  # refuses a bad amount
+        budgets = (self.budget, self.client_budget, self.day_budget)
+        for budget in budgets:
+            Scope("", budget)  # refuses a bad amount
         if self.worth is not None and None in self.prices:
             raise InvalidConfig("worth: expected prices of both models as well")
-        if self.budget.money < inf and self.prices[DEEPTHINK] is None:
+        if self.prices[DEEPTHINK] is None and any(budget.money < inf for budget in budgets):
             raise InvalidConfig("budget: money: expected a price of DEEPTHINK as well")
 
 

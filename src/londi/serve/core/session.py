@@ -18,7 +18,7 @@ import numpy as np
 
 from londi.envs.conversation import ConversationPrompt, Message
 from londi.errors import InvalidConfig
-from londi.serve.core.budget import BILLION, ZERO, Amount, SessionBudget
+from londi.serve.core.budget import BILLION, ZERO, Amount, Ledger, Scope, amount_left
 from londi.serve.core.policy import Policy
 from londi.serve.core.pricing import CallPricing
 from londi.serve.core.serving import DEEPTHINK, QUICK, Reason, ServedDecision, Serving
@@ -33,12 +33,14 @@ class _Waiting:
 
     Attributes:
         choice: the model that is asked.
-        held: held of the budget.
+        held: reserved of the budgets.
+        scopes: in which it is reserved.
         messages: what it is asked.
     """
 
     choice: int
     held: Amount
+    scopes: tuple[Scope, ...]
     messages: tuple[Message, ...]
 
 
@@ -51,6 +53,8 @@ class Session:
         name: its id.
         policy: decides.
         serving: how sessions are served.
+        ledger: what is taken of the budgets.
+        scopes: the budgets that a call now would be of.
         rng: where draws come from.
         clock: seconds that only go forward.
     """
@@ -60,11 +64,13 @@ class Session:
         name: str,
         policy: Policy,
         serving: Serving,
+        ledger: Ledger,
+        scopes: Callable[[], tuple[Scope, ...]],
         rng: np.random.Generator,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
-        self.budget = SessionBudget(serving.budget)
+        self._ledger, self._scopes = ledger, scopes
         self._policy, self._serving, self._rng, self._clock = policy, serving, rng, clock
         self._calls = [CallPricing(price, serving.lifetime) for price in serving.prices]
         self._seen: Counter[int] = Counter()
@@ -73,6 +79,11 @@ class Session:
         self._waiting: dict[int, _Waiting] = {}
         self._values: dict[int | None, float] = {}
         self._lock = threading.Lock()
+
+    @property
+    def left(self) -> Amount:
+        """What a call may still take of all budgets."""
+        return amount_left(self._ledger, self._scopes())
 
     @property
     def waits(self) -> bool:
@@ -86,14 +97,23 @@ class Session:
             messages: the conversation so far.
             bound: the most that a call of DEEPTHINK can take; it is one call, whatever this says.
         """
-        bound = Amount(1, bound.tokens, bound.money)
+        bound, scopes = Amount(1, bound.tokens, bound.money), self._scopes()
         with self._lock:
-            decision = self._decide(messages, bound)
+            now = self._clock()
+            idle = (now - self._calls[QUICK].answered, now - self._calls[DEEPTHINK].answered)
+            prompt = ConversationPrompt.of(messages, self._answered_by, idle)
+            quick, deepthink = (calls.money(messages, now) for calls in self._calls)
+            price = None if quick is None or deepthink is None else deepthink - quick
+            left = amount_left(self._ledger, scopes)
+            decision = self._decide(prompt, price, bound, left)
+            if decision.choice == DEEPTHINK and not self._ledger.reserve(scopes, bound):
+                # Another session, or another gateway, was faster.
+                decision = self._decide(prompt, price, bound, ZERO)
             held = bound if decision.choice == DEEPTHINK else ZERO
-            reserved = self.budget.reserve(held)
-            assert reserved, "a call without budget is not allowed"
-            self._waiting[decision.step] = _Waiting(decision.choice, held, tuple(messages))
+            waiting = _Waiting(decision.choice, held, scopes, tuple(messages))
+            self._waiting[decision.step] = waiting
             self._steps += 1
+            self._seen[hash(prompt.observations[-1])] += 1
         return decision
 
     def fall_back(self, step: int, bound: Amount = ZERO, spent: bool = False) -> bool:
@@ -113,11 +133,13 @@ class Session:
         with self._lock:
             waiting = self._find(step)
             other = QUICK if waiting.choice == DEEPTHINK else DEEPTHINK
-            held = Amount(1, bound.tokens, bound.money) if other == DEEPTHINK else ZERO
-            if not self.budget.reserve(held):
-                return False
-            self.budget.settle(waiting.held, waiting.held if spent else ZERO)
-            self._waiting[step] = _Waiting(other, held, waiting.messages)
+            held, scopes = ZERO, self._scopes()
+            if other == DEEPTHINK:
+                held = Amount(1, bound.tokens, bound.money)
+                if not self._ledger.reserve(scopes, held):
+                    return False
+            self._settle(waiting, waiting.held if spent else ZERO)
+            self._waiting[step] = _Waiting(other, held, scopes, waiting.messages)
             return True
 
     def settle(self, step: int, usage: Usage | None) -> None:
@@ -136,7 +158,7 @@ class Session:
             taken = waiting.held
             if waiting.choice == DEEPTHINK and usage is not None:
                 taken = Amount.of(usage, self._serving.prices[DEEPTHINK])
-            self.budget.settle(waiting.held, taken)
+            self._settle(waiting, taken)
             read = usage or Usage(calls=1)
             self._calls[waiting.choice].called(waiting.messages, read, self._clock())
             self._answered_by = waiting.choice
@@ -148,7 +170,7 @@ class Session:
             InvalidConfig: if the step is unknown, or settled already.
         """
         with self._lock:
-            self.budget.settle(self._find(step).held, ZERO)
+            self._settle(self._find(step), ZERO)
             del self._waiting[step]
 
     def feedback(self, value: float, step: int | None = None) -> None:
@@ -170,25 +192,24 @@ class Session:
                 raise InvalidConfig(f"value: session {self.name!r} has one for {what} already")
             self._values[step] = float(value)
 
+    def _settle(self, waiting: _Waiting, taken: Amount) -> None:
+        if waiting.held != ZERO:
+            self._ledger.settle(waiting.scopes, waiting.held, taken)
+
     def _find(self, step: int) -> _Waiting:
         if step not in self._waiting:
             raise InvalidConfig(f"step: expected one that waits for its answer, got {step!r}")
         return self._waiting[step]
 
-    def _decide(self, messages: Sequence[Message], bound: Amount) -> ServedDecision:
-        serving, policy, now = self._serving, self._policy, self._clock()
-        idle = (now - self._calls[QUICK].answered, now - self._calls[DEEPTHINK].answered)
-        prompt = ConversationPrompt.of(messages, self._answered_by, idle)
-        quick, deepthink = (calls.money(messages, now) for calls in self._calls)
-        price = None if quick is None or deepthink is None else deepthink - quick
-        left = self.budget.left
+    def _decide(
+        self, prompt: ConversationPrompt, price: float | None, bound: Amount, left: Amount
+    ) -> ServedDecision:
+        serving, policy = self._serving, self._policy
         allowed, reason = self._allowed(prompt, left, bound)
 
         asked = CostBudget(self._cost(price), _calls_left(left, bound))
         shown = policy.shown(asked)
-        text = hash(prompt.observations[-1])
-        state = State(prompt, shown, self._steps, self._seen[text])
-        self._seen[text] += 1
+        state = State(prompt, shown, self._steps, self._seen[hash(prompt.observations[-1])])
         layout = policy.layout
         row = np.zeros((1, layout.observed), np.float32)
         (features,) = policy.encoder.encode([prompt], [])

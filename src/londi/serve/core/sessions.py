@@ -9,10 +9,13 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 
 from londi.errors import InvalidConfig
+from londi.serve.core.budget import NO_CAP, Ledger, MemoryLedger, Scope
 from londi.serve.core.policy import Policy
 from londi.serve.core.serving import Serving
 from londi.serve.core.session import Session
@@ -27,6 +30,7 @@ class Sessions:
         seed: of the draws, which then depend on it and on the session's name alone.
         most: sessions that are kept; the one used longest ago is forgotten first, though none that
             waits for an answer.
+        ledger: what is taken of the budgets; one in memory by default.
         clock: seconds that only go forward.
 
     Raises:
@@ -40,23 +44,33 @@ class Sessions:
         *,
         seed: int | None = None,
         most: int = 100_000,
+        ledger: Ledger | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if serving.cost is not None:
             policy.check_cost(serving.cost)
         self.policy, self.serving = policy, serving
+        self.ledger: Ledger = ledger or MemoryLedger()
         self._seed = seed if seed is not None else int(np.random.default_rng().integers(1 << 32))
         self._most, self._clock = most, clock
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._lock = threading.Lock()
 
-    def session(self, name: str) -> Session:
-        """The session of that name, begun if there is none."""
+    def session(self, name: str, client: str = "") -> Session:
+        """The session of that name, begun if there is none.
+
+        Args:
+            name: its name.
+            client: who has it, where clients have budgets.
+        """
         with self._lock:
             found = self._sessions.get(name)
             if found is None:
                 rng = np.random.default_rng([self._seed, *name.encode(errors="surrogatepass")])
-                found = Session(name, self.policy, self.serving, rng, self._clock)
+                scopes = partial(self._scopes, name, client)
+                found = Session(
+                    name, self.policy, self.serving, self.ledger, scopes, rng, self._clock
+                )
                 self._sessions[name] = found
                 self._forget()
             self._sessions.move_to_end(name)
@@ -72,6 +86,16 @@ class Sessions:
             if name not in self._sessions:
                 raise InvalidConfig(f"session: expected one that was begun, got {name!r}")
             return self._sessions[name]
+
+    def _scopes(self, name: str, client: str) -> tuple[Scope, ...]:
+        """The budgets that a call now is of; those without a cap are left out."""
+        serving = self.serving
+        of = (
+            (f"session:{name}", serving.budget),
+            (f"client:{client}", serving.client_budget),
+            (f"day:{datetime.now(UTC):%Y-%m-%d}", serving.day_budget),
+        )
+        return tuple(Scope(key, most) for key, most in of if most != NO_CAP)
 
     def _forget(self) -> None:
         while len(self._sessions) > self._most:

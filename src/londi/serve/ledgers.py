@@ -1,0 +1,181 @@
+"""Ledgers that outlive a process: a file in SQLite's format, or Redis for several gateways.
+
+Each reservation is one transaction over all its budgets. What a killed gateway had reserved stays
+counted: nobody knows whether its models have answered. This file knows amounts, and no sessions.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from londi.errors import DamagedFile, InvalidConfig, LondiError
+from londi.serve.core.budget import ZERO, Amount, Ledger, MemoryLedger, Scope
+
+FORMAT = 1
+"""Version of the table."""
+REDIS = ("redis://", "rediss://", "unix://")
+"""Beginnings of an address of Redis."""
+UNITS = ("calls", "tokens", "money")
+
+
+def open_ledger(place: str) -> Ledger:
+    """The ledger at `place`: a file, an address of Redis, or memory where it is empty.
+
+    Raises:
+        LondiError: if it cannot be opened.
+    """
+    if not place:
+        return MemoryLedger()
+    if place.startswith(REDIS):
+        return RedisLedger(place)
+    if "://" in place:
+        raise InvalidConfig(f"ledger: expected a file or redis://HOST:PORT, got {place!r}")
+    return SqliteLedger(Path(place).expanduser())
+
+
+class SqliteLedger:
+    """A ledger in a file, for all processes of one machine.
+
+    Args:
+        file: made if there is none.
+
+    Raises:
+        DamagedFile: if the file is of another kind or version.
+        LondiError: if it cannot be opened.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._lock = threading.Lock()
+        try:
+            self._db = sqlite3.connect(
+                file, timeout=30, check_same_thread=False, isolation_level=None
+            )
+            self._db.execute("PRAGMA journal_mode=WAL")
+            # A commit survives the death of the process; only a loss of power can undo the last.
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS ledger"
+                " (scope TEXT PRIMARY KEY, calls INTEGER, tokens INTEGER, money INTEGER)"
+                " WITHOUT ROWID"
+            )
+            self._db.execute("SELECT scope, calls, tokens, money FROM ledger LIMIT 1")
+        except sqlite3.OperationalError as error:
+            raise LondiError(f"cannot open the ledger {str(file)!r}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise DamagedFile(f"{str(file)!r} holds no ledger: {error}") from error
+
+    def taken(self, scope: Scope) -> Amount:
+        with self._lock:
+            row = self._db.execute(
+                "SELECT calls, tokens, money FROM ledger WHERE scope = ?", (scope.name,)
+            ).fetchone()
+        return Amount(*row) if row else ZERO
+
+    def reserve(self, scopes: Sequence[Scope], bound: Amount) -> bool:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                held = all(self._add(scope, bound, scope.most) for scope in scopes)
+                self._db.execute("COMMIT" if held else "ROLLBACK")
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+        return held
+
+    def settle(self, scopes: Sequence[Scope], bound: Amount, taken: Amount) -> None:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                for scope in scopes:
+                    self._add(scope, taken - bound, None)
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _add(self, scope: Scope, amount: Amount, most: Amount | None) -> bool:
+        """Add to what is taken; False where it would be more than `most`."""
+        added = [int(getattr(amount, unit)) for unit in UNITS]
+        caps = [_whole(getattr(most, unit)) if most else None for unit in UNITS]
+        row = self._db.execute(
+            "INSERT INTO ledger VALUES (?1, ?2, ?3, ?4) ON CONFLICT (scope) DO UPDATE SET"
+            " calls = calls + ?2, tokens = tokens + ?3, money = money + ?4 RETURNING"
+            " (?5 IS NULL OR calls <= ?5) AND (?6 IS NULL OR tokens <= ?6)"
+            " AND (?7 IS NULL OR money <= ?7)",
+            (scope.name, *added, *caps),
+        ).fetchone()
+        return bool(row[0])
+
+
+class RedisLedger:
+    """A ledger in Redis, for all gateways that know its address.
+
+    Args:
+        url: of the server.
+
+    Raises:
+        LondiError: if there is no server at the address.
+    """
+
+    # ARGV: calls, tokens and money to add, then the three caps of each key, empty for none.
+    _RESERVE = """
+    local units = {'calls', 'tokens', 'money'}
+    for k, key in ipairs(KEYS) do
+        for u, unit in ipairs(units) do
+            local cap = ARGV[3 * k + u]
+            local taken = tonumber(redis.call('HGET', key, unit) or '0')
+            if cap ~= '' and taken + tonumber(ARGV[u]) > tonumber(cap) then return 0 end
+        end
+    end
+    for _, key in ipairs(KEYS) do
+        for u, unit in ipairs(units) do redis.call('HINCRBY', key, unit, ARGV[u]) end
+    end
+    return 1
+    """
+    PREFIX = "londi:ledger:"
+
+    def __init__(self, url: str) -> None:
+        import redis
+
+        self._redis: Any = redis.Redis.from_url(url, decode_responses=True)
+        self._failure = redis.RedisError
+        try:
+            self._redis.ping()
+        except redis.RedisError as error:
+            raise LondiError(f"ledger: no Redis at {url!r}: {error}") from error
+        self._reserve = self._redis.register_script(self._RESERVE)
+
+    def taken(self, scope: Scope) -> Amount:
+        found = self._redis.hmget(self.PREFIX + scope.name, UNITS)
+        return Amount(*(int(value or 0) for value in found))
+
+    def reserve(self, scopes: Sequence[Scope], bound: Amount) -> bool:
+        keys = [self.PREFIX + scope.name for scope in scopes]
+        added = [int(getattr(bound, unit)) for unit in UNITS]
+        caps = [_whole(getattr(scope.most, unit)) for scope in scopes for unit in UNITS]
+        given = [*added, *("" if cap is None else cap for cap in caps)]
+        return bool(self._reserve(keys, given))
+
+    def settle(self, scopes: Sequence[Scope], bound: Amount, taken: Amount) -> None:
+        change = taken - bound
+        with self._redis.pipeline(transaction=True) as together:
+            for scope in scopes:
+                for unit in UNITS:
+                    together.hincrby(self.PREFIX + scope.name, unit, int(getattr(change, unit)))
+            together.execute()
+
+    def close(self) -> None:
+        self._redis.close()
+
+
+def _whole(cap: float) -> int | None:
+    """A cap as a whole number; None where there is none."""
+    return int(cap) if isfinite(cap) else None

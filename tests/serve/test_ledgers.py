@@ -1,0 +1,215 @@
+"""Ledgers: budgets hold in any order, in any number of threads and processes, and after a kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import astuple
+from math import inf
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+import redis_server
+from londi.errors import DamagedFile, InvalidConfig, LondiError
+from londi.serve.core.budget import Amount, Ledger, MemoryLedger, Scope, amount_left
+from londi.serve.ledgers import SqliteLedger, open_ledger
+
+SESSION = Scope("session:a", Amount(3, 1000, inf))
+DAY = Scope("day:2026-01-01", Amount(inf, inf, 100))
+Open = Callable[[], Ledger]
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
+    """The address of a Redis; None where there is none."""
+    if not redis_server.installed():
+        yield None
+        return
+    with redis_server.served(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, redis: str | None) -> Iterator[str]:
+    """Where an empty ledger is."""
+    if request.param == "memory":
+        yield ""
+    elif request.param == "sqlite":
+        yield str(tmp_path / "ledger.db")
+    elif redis is None:
+        pytest.skip("redis-server or redis is not installed")
+    else:
+        import redis as client
+
+        yield redis
+        with client.Redis.from_url(redis) as connection:
+            connection.flushall()
+
+
+@pytest.fixture
+def ledger(place: str) -> Iterator[Ledger]:
+    found = open_ledger(place)
+    yield found
+    found.close()
+
+
+def test_a_reservation_is_of_all_budgets_or_of_none(ledger: Ledger) -> None:
+    bound = Amount(1, 600, 40)
+    assert ledger.reserve([SESSION, DAY], bound)
+    assert not ledger.reserve([SESSION, DAY], bound), "the session has no 600 tokens left"
+    assert ledger.taken(DAY) == ledger.taken(SESSION) == bound
+    other = Scope("session:b", Amount(inf, inf, inf))
+    assert ledger.reserve([other, DAY], bound)
+    assert not ledger.reserve([other, DAY], bound), "the day has no 40 left"
+    assert ledger.taken(other) == bound
+    ledger.settle([SESSION, DAY], bound, Amount(1, 100, 5))
+    assert ledger.taken(SESSION) == Amount(1, 100, 5)
+    assert ledger.taken(DAY) == Amount(2, 700, 45)
+    assert ledger.reserve([SESSION, DAY], bound)
+
+
+def test_a_new_scope_has_taken_nothing(ledger: Ledger) -> None:
+    assert ledger.taken(Scope("session:new", Amount(1))) == Amount()
+    assert ledger.reserve([], Amount(1, 1, 1)), "without budgets anything goes"
+    assert not ledger.reserve([Scope("session:none", Amount())], Amount(1, 0, 0))
+    assert ledger.taken(Scope("session:none", Amount())) == Amount()
+
+
+def test_large_amounts_are_exact(ledger: Ledger) -> None:
+    scope = Scope("day:x", Amount(inf, inf, 10**15))
+    assert ledger.reserve([scope], Amount(1, 0, 10**15 - 1))
+    assert not ledger.reserve([scope], Amount(1, 0, 2))
+    assert ledger.reserve([scope], Amount(1, 0, 1))
+
+
+AMOUNT = st.builds(Amount, st.integers(0, 2), st.integers(0, 50), st.integers(0, 50))
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    AMOUNT,
+    st.lists(st.tuples(AMOUNT, st.floats(0, 1), st.booleans()), max_size=30),
+)
+def test_no_order_of_calls_takes_more_than_the_budget(
+    ledger: Ledger, most: Amount, calls: list[tuple[Amount, float, bool]]
+) -> None:
+    scope, held, taken = Scope(str(uuid4()), most), [], Amount()
+    for bound, share, now in calls:
+        if ledger.reserve([scope], bound):
+            held.append((bound, Amount(*(int(share * unit) for unit in astuple(bound)))))
+        if now and held:
+            bound, spent = held.pop(0)
+            ledger.settle([scope], bound, spent)
+            taken += spent
+        assert most.covers(taken) and min(astuple(amount_left(ledger, [scope]))) >= 0
+    for bound, spent in held:
+        ledger.settle([scope], bound, spent)
+        taken += spent
+    assert ledger.taken(scope) == taken, "all that was held is settled"
+
+
+def test_threads_share_a_budget(ledger: Ledger) -> None:
+    scope, together = Scope("session:t", Amount(50, inf, inf)), threading.Barrier(8)
+
+    def call(_: int) -> int:
+        together.wait()
+        return sum(ledger.reserve([scope], Amount(1, 0, 0)) for _ in range(20))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(call, range(8))) == 50
+    assert ledger.taken(scope) == Amount(50)
+
+
+CODE = """
+import sys
+from londi.serve.core.budget import Amount, Scope
+from londi.serve.ledgers import open_ledger
+ledger, scope = open_ledger(sys.argv[1]), Scope("session:p", Amount(100, 10**9, 10**9))
+print("ready", flush=True)
+sys.stdin.readline()
+calls = 0
+while ledger.reserve([scope], Amount(1, 10, 10)):
+    ledger.settle([scope], Amount(1, 10, 10), Amount(1, 3, 3))
+    calls += 1
+print(calls, flush=True)
+"""
+
+
+def start(place: str, code: str = CODE) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, place],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_processes_share_a_budget(place: str) -> None:
+    if not place:
+        pytest.skip("memory is of one process")
+    with ExitStack() as stack:
+        running = [stack.enter_context(start(place)) for _ in range(3)]
+        for process in running:
+            assert process.stdout and process.stdout.readline() == "ready\n"
+        for process in running:
+            assert process.stdin
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        calls = [int(process.stdout.readline()) for process in running if process.stdout]
+    assert sum(calls) == 100
+    ledger = open_ledger(place)
+    assert ledger.taken(Scope("session:p", Amount())) == Amount(100, 300, 300)
+    ledger.close()
+
+
+def test_what_a_killed_process_had_reserved_stays_counted(place: str) -> None:
+    if not place:
+        pytest.skip("memory ends with its process")
+    code = CODE.replace("sys.stdin.readline()", "").replace(
+        "    ledger.settle([scope], Amount(1, 10, 10), Amount(1, 3, 3))\n    calls += 1",
+        "    calls += 1\n    print(calls, flush=True)\n    calls < 5 or sys.stdin.readline()",
+    )
+    with start(place, code) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if line == "5\n":
+                os.kill(process.pid, signal.SIGKILL)
+                break
+    ledger = open_ledger(place)
+    assert ledger.taken(Scope("session:p", Amount())) == Amount(5, 50, 50)
+    ledger.close()
+
+
+def test_an_empty_place_is_memory_and_another_is_refused(tmp_path: Path) -> None:
+    assert isinstance(open_ledger(""), MemoryLedger)
+    with pytest.raises(InvalidConfig, match="ledger: expected a file or redis://HOST:PORT, got"):
+        open_ledger("http://here")
+    (tmp_path / "text").write_text("this is no ledger " * 100)
+    with pytest.raises(DamagedFile, match="holds no ledger"):
+        SqliteLedger(tmp_path / "text")
+    with pytest.raises(LondiError, match="cannot open the ledger"):
+        SqliteLedger(tmp_path / "nowhere" / "l.db")
+    with sqlite3.connect(tmp_path / "other.db") as other:
+        other.execute("CREATE TABLE ledger (mine)")
+    other.close()
+    with pytest.raises(LondiError, match="cannot open the ledger"):
+        SqliteLedger(tmp_path / "other.db")
+
+
+@pytest.mark.skipif(not redis_server.installed(), reason="redis-server or redis is not installed")
+def test_no_redis_is_said_in_one_line() -> None:
+    with pytest.raises(LondiError, match=r"ledger: no Redis at 'redis://127\.0\.0\.1:1'") as caught:
+        open_ledger("redis://127.0.0.1:1")
+    assert len(str(caught.value).splitlines()) == 1
