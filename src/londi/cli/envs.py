@@ -18,14 +18,14 @@ class Family:
         title: its name.
         prefix: how the names of its environments begin.
         description: what is played there.
-        pair: the name that its built-in models begin with.
+        models: how the names of its built-in models begin.
         trained: the environment that they were trained on.
     """
 
     title: str
     prefix: str
     description: str
-    pair: str
+    models: str
     trained: str
 
 
@@ -74,9 +74,9 @@ def _run(given: Namespace) -> int:
         inside = [name for name in found if name.startswith(family.prefix)]
         if not inside:
             continue
-        pair = [name for name in builtin_models() if name.startswith(family.pair)]
+        models = [name for name in builtin_models() if name.startswith(family.models)]
         print(fill(f"{family.title}: {family.description}", 80))
-        print(fill(f"Built-in pair: {', '.join(pair)}; * marks where it was trained.", 80))
+        print(fill(f"Built-in models: {', '.join(models)}; * marks where it was trained.", 80))
         for name in inside:
             print(name + (" *" if name == family.trained else ""))
         print()
