@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from json_values import json_values
 from londi.serve.gateway import hash_key
 from londi.serve.traces import read_traces
 from upstream import OUTPUT, TOKENS, Upstream
@@ -267,17 +268,8 @@ def test_feedback_is_taken_once(url: str, web: httpx2.Client, chat: openai.OpenA
         assert give(**wrong)[0] == 400, wrong
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(("role", "content", "type", "text", "tool_calls", "input", "tools")),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=10,
+JSON = json_values(
+    st.integers(), ("role", "content", "type", "text", "tool_calls", "input", "tools"), 10
 )
 
 

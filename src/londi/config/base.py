@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Literal
+from urllib.parse import urlsplit
 
 from londi.config.kinds import conform
 from londi.errors import InvalidConfig, UnknownName
@@ -73,6 +74,12 @@ def is_spec(text: str) -> bool:
     A prefix of londi's own, such as ``builtin:``, has the same form: ask for those first.
     """
     return _SPEC.fullmatch(text) is not None
+
+
+def is_http(url: str) -> bool:
+    """Whether `url` is an address of HTTP with a host."""
+    address = urlsplit(url)
+    return address.scheme in ("http", "https") and bool(address.hostname)
 
 
 def check_name(kind: str, name: str, known: tuple[str, ...]) -> None:

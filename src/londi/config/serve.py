@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
-from londi.config.base import INF, MOST_SEED, Settings, check
+from londi.config.base import INF, MOST_SEED, Settings, check, is_http
 from londi.config.prices import CURRENCIES, Price
 from londi.errors import InvalidConfig, UnknownName
 
@@ -32,8 +31,7 @@ class UpstreamConfig(Settings):
         super().__post_init__()
         if not self.model:
             raise InvalidConfig("model: expected the name of a model, got an empty text")
-        address = urlsplit(self.base_url)
-        if self.base_url and not (address.scheme in ("http", "https") and address.hostname):
+        if self.base_url and not is_http(self.base_url):
             raise InvalidConfig(
                 f"base_url: expected http:// or https:// and a host, got {self.base_url!r}"
             )

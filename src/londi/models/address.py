@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+from londi.config.base import is_http
 from londi.errors import InvalidConfig
 
 ENDPOINT = "openai:"
@@ -42,8 +42,7 @@ class Endpoint:
         model, at, url = name.rpartition("@")
         if not at or "://" not in url:
             model, url = name, os.environ.get(ADDRESS, OPENAI)
-        address = urlsplit(url)
-        if not (model and address.scheme in ("http", "https") and address.hostname):
+        if not (model and is_http(url)):
             raise InvalidConfig(
                 f"model: expected openai:<model>@<base_url> with an address that begins with"
                 f" http:// or https://, got {spec!r}"

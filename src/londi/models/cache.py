@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +22,8 @@ from londi.envs.prompt import Prompt
 from londi.errors import LondiError, ModelError
 from londi.models.base import LanguageModel, ModelWrapper
 from londi.models.check import check_replies
+from londi.storage.sqlite import connected
 from londi.types import Reply, Usage, amounts
-
-WAIT = 60.0
-"""Seconds to wait for another process that holds the file."""
 
 
 @dataclass
@@ -74,7 +71,7 @@ class AnswerStore:
         """The connection to the file, which is opened at the first call."""
         if self._db is None:
             file.parent.mkdir(parents=True, exist_ok=True)
-            self._db = _connected(file)
+            self._db = connected(file, _prepare)
         return self._db
 
     def get(self, key: bytes) -> bytes | None:
@@ -124,26 +121,6 @@ class AnswerStore:
 _SCHEMA = [("key", "BLOB"), ("value", "BLOB")]
 
 
-def _connected(file: Path) -> sqlite3.Connection:
-    """A connection to the file, which is created if it is not there."""
-    deadline = time.monotonic() + WAIT
-    while True:
-        db = sqlite3.connect(file, timeout=WAIT)
-        try:
-            _prepare(db)
-            return db
-        except sqlite3.OperationalError as error:
-            db.close()
-            # SQLite does not wait where several processes change the journal of a new file at once.
-            locked = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-            if not locked or time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        except BaseException:
-            db.close()
-            raise
-
-
 def _prepare(db: sqlite3.Connection) -> None:
     """Make the table of answers, unless the file holds something else."""
     tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -162,7 +139,7 @@ def _try_to_make(file: Path) -> None:
     with TemporaryDirectory(dir=nearest, prefix=".") as folder:
         trial = Path(folder) / file.relative_to(nearest)
         trial.parent.mkdir(parents=True)
-        _connected(trial).close()
+        connected(trial, _prepare).close()
 
 
 def _unusable(file: Path | None, error: Exception) -> LondiError:

@@ -15,6 +15,7 @@ import time
 import weakref
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from difflib import get_close_matches
 from math import exp
 from typing import Any
@@ -27,7 +28,8 @@ from londi.errors import ModelError, one_line
 from londi.models.address import ENDPOINT, Endpoint
 from londi.models.base import BaseModel
 from londi.models.retry import RETRIED, wait
-from londi.types import Reply, Usage
+from londi.models.usage import member, openai_usage
+from londi.types import Reply
 
 KEY = "OPENAI_API_KEY"
 """Environment variable with the key; a local server needs none."""
@@ -120,11 +122,13 @@ class EndpointModel(BaseModel):
         except (KeyError, IndexError, TypeError) as error:
             raise ModelError(f"{self._where}: expected a chat completion, got none") from error
         logprob = _logprob(choice)
+        used = member(found, "usage")
+        usage = openai_usage(used, "prompt_tokens", "completion_tokens", "prompt_tokens_details")
         return Reply(
             _action(text, prompt.actions),
             logprob or 0.0,
             1.0 if logprob is None else min(1.0, exp(logprob)),
-            _usage(found, seconds),
+            replace(usage, seconds=seconds),
         )
 
     def _messages(self, prompt: Prompt) -> list[dict[str, str]]:
@@ -190,15 +194,3 @@ def _logprob(choice: Any) -> float | None:
         return float(sum(token["logprob"] for token in choice["logprobs"]["content"]))
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def _usage(found: Any, seconds: float) -> Usage:
-    used = found.get("usage") or {}
-    details = used.get("prompt_tokens_details") or {}
-    return Usage(
-        calls=1,
-        tokens=int(used.get("prompt_tokens") or 0),
-        seconds=seconds,
-        output_tokens=int(used.get("completion_tokens") or 0),
-        cached_tokens=int(details.get("cached_tokens") or 0),
-    )

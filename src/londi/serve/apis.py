@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from londi.envs.conversation import Message
-from londi.serve.core.messages import Body, read_anthropic, read_chat, read_responses
+from londi.models.usage import Body, count, member, openai_usage
+from londi.serve.core.messages import read_anthropic, read_chat, read_responses
 from londi.types import Usage
 
 
@@ -33,37 +33,37 @@ class Api:
 
     def most_output(self, body: Body) -> int | None:
         """The most tokens of an answer that the request allows; None where it does not say."""
-        found = (_count(body, name) for name in self.bounds)
+        found = (count(body, name) for name in self.bounds)
         return next((bound for bound in found if bound), None)
 
 
 def _used_chat(before: Usage, body: Body) -> Usage:
-    used = _object(body, "usage")
+    used = member(body, "usage")
     if not used:
         return before
-    return _usage(used, "prompt_tokens", "completion_tokens", "prompt_tokens_details")
+    return openai_usage(used, "prompt_tokens", "completion_tokens", "prompt_tokens_details")
 
 
 def _used_responses(before: Usage, body: Body) -> Usage:
-    used = _object(body, "usage") or _object(_object(body, "response"), "usage")
+    used = member(body, "usage") or member(member(body, "response"), "usage")
     if not used:
         return before
-    return _usage(used, "input_tokens", "output_tokens", "input_tokens_details")
+    return openai_usage(used, "input_tokens", "output_tokens", "input_tokens_details")
 
 
 def _used_anthropic(before: Usage, body: Body) -> Usage:
-    used = _object(body, "usage") or _object(_object(body, "message"), "usage")
+    used = member(body, "usage") or member(member(body, "message"), "usage")
     if not used:
         return before
     # A stream tells the prompt's tokens at its begin, and the answer's at its end.
-    output = _count(used, "output_tokens") or before.output_tokens
+    output = count(used, "output_tokens") or before.output_tokens
     if "input_tokens" not in used:
         return replace(before, output_tokens=output)
-    cached = _count(used, "cache_read_input_tokens")
-    written = _count(used, "cache_creation_input_tokens")
+    cached = count(used, "cache_read_input_tokens")
+    written = count(used, "cache_creation_input_tokens")
     return Usage(
         calls=1,
-        tokens=_count(used, "input_tokens") + cached + written,
+        tokens=count(used, "input_tokens") + cached + written,
         output_tokens=output,
         cached_tokens=cached,
         cache_write_tokens=written,
@@ -122,26 +122,3 @@ class UsageReader:
             return  # no JSON: an answer passes as it is
         if isinstance(found, Mapping):
             self._usage = self._api.used(self._usage, found)
-
-
-def _usage(used: Body, tokens: str, output: str, details: str) -> Usage:
-    told, count = _object(used, details), _count(used, tokens)
-    cached = min(_count(told, "cached_tokens"), count)
-    return Usage(
-        calls=1,
-        tokens=count,
-        output_tokens=_count(used, output),
-        cached_tokens=cached,
-        cache_write_tokens=min(_count(told, "cache_write_tokens"), count - cached),
-    )
-
-
-def _object(body: Body, name: str) -> dict[str, Any]:
-    found = body.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _count(body: Body, name: str) -> int:
-    """A number of tokens; 0 where there is none."""
-    found = body.get(name)
-    return found if type(found) is int and found > 0 else 0

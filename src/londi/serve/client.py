@@ -9,7 +9,7 @@ and no decision.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -69,7 +69,7 @@ class SwitchingTransport(httpx2.BaseTransport):
         routed = _route(self.router, request, request.read())
         if routed is None:
             return self._inner.handle_request(request)
-        with _settled(routed):
+        with settled(routed):
             try:
                 response = self._inner.handle_request(_sent(request, routed.target()))
             except httpx2.TransportError as error:
@@ -99,16 +99,11 @@ class AsyncSwitchingTransport(httpx2.AsyncBaseTransport):
         routed = _route(self.router, request, await request.aread())
         if routed is None:
             return await self._inner.handle_async_request(request)
-        with _settled(routed):
-            try:
-                response = await self._inner.handle_async_request(_sent(request, routed.target()))
-            except httpx2.TransportError as error:
-                if not routed.fall_back(spent=not isinstance(error, UNSENT)):
-                    raise
-                response = await self._inner.handle_async_request(_sent(request, routed.target()))
-            if response.status_code in RETRIED and routed.fall_back():
-                await response.aclose()
-                response = await self._inner.handle_async_request(_sent(request, routed.target()))
+        with settled(routed):
+            response = await asked(
+                routed,
+                lambda target: self._inner.handle_async_request(_sent(request, target)),
+            )
         answer, reader = _answer(response, routed)
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         answer.stream = _AsyncTap(response.stream, routed, reader)
@@ -155,6 +150,27 @@ class _AsyncTap(httpx2.AsyncByteStream):
         await self._inner.aclose()
 
 
+async def asked(
+    routed: Routed, send: Callable[[Target], Awaitable[httpx2.Response]]
+) -> httpx2.Response:
+    """The answer of the chosen model, or of the other one where that fails.
+
+    Args:
+        routed: the request.
+        send: sends it to a model.
+    """
+    try:
+        response = await send(routed.target())
+    except httpx2.TransportError as error:
+        if not routed.fall_back(spent=not isinstance(error, UNSENT)):
+            raise
+        return await send(routed.target())
+    if response.status_code in RETRIED and routed.fall_back():
+        await response.aclose()
+        return await send(routed.target())
+    return response
+
+
 def _route(router: Router, request: httpx2.Request, content: bytes) -> Routed | None:
     if request.method != "POST":
         return None
@@ -199,7 +215,7 @@ def _settle(routed: Routed, reader: UsageReader | None) -> None:
 
 
 @contextmanager
-def _settled(routed: Routed) -> Iterator[None]:
+def settled(routed: Routed) -> Iterator[None]:
     """Settle the budget where no answer comes, whatever happens inside."""
     try:
         yield

@@ -11,6 +11,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -21,9 +22,8 @@ from starlette.routing import Route
 
 from londi.config.serve import GatewayConfig
 from londi.errors import InvalidConfig, UnknownName
-from londi.models.retry import RETRIED
 from londi.serve.apis import UsageReader
-from londi.serve.client import UNSENT
+from londi.serve.client import asked, settled
 from londi.serve.errors import Refusal, refusal
 from londi.serve.identity import HEADER, scoped
 from londi.serve.metrics import Metrics
@@ -117,18 +117,12 @@ class Gateway:
 
     async def _answered(self, request: Request, path: str, routed: Routed) -> Response:
         try:
-            response = await self._asked(request, routed)
+            with settled(routed):
+                response = await asked(routed, partial(self._send, request))
         except httpx2.TransportError as error:
             self.metrics.failed(type(error).__name__)
-            if isinstance(error, UNSENT):
-                routed.release()
-            else:
-                routed.settle(None)
             status = 504 if isinstance(error, httpx2.TimeoutException) else 502
             return refusal(path, status, "the models cannot be reached", routed.headers())
-        except BaseException:
-            routed.settle(None)
-            raise
         routed.status = response.status_code
         self.metrics.answered(routed, response.status_code)
         headers = {
@@ -144,19 +138,6 @@ class Gateway:
             response.status_code,
             headers | routed.headers(),
         )
-
-    async def _asked(self, request: Request, routed: Routed) -> httpx2.Response:
-        """The answer of the chosen model; of the other one, where that fails."""
-        try:
-            response = await self._send(request, routed.target())
-        except httpx2.TransportError as error:
-            if not routed.fall_back(spent=not isinstance(error, UNSENT)):
-                raise
-            return await self._send(request, routed.target())
-        if response.status_code in RETRIED and routed.fall_back():
-            await response.aclose()
-            return await self._send(request, routed.target())
-        return response
 
     async def _send(self, request: Request, target: Target) -> httpx2.Response:
         headers = {

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from londi.envs.conversation import Message
-from londi.serve.core.messages import Body
+from londi.models.usage import Body
 
 HEADER = "x-londi-session"
 """Header that names a session."""

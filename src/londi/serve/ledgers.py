@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from londi.errors import DamagedFile, InvalidConfig, LondiError
-from londi.serve.core.budget import ZERO, Amount, Ledger, MemoryLedger, Scope
+from londi.serve.core.budget import NO_CAP, UNITS, ZERO, Amount, Ledger, MemoryLedger, Scope
+from londi.storage.sqlite import connected
 
-FORMAT = 1
-"""Version of the table."""
 REDIS = ("redis://", "rediss://", "unix://")
 """Beginnings of an address of Redis."""
-UNITS = ("calls", "tokens", "money")
 
 
 def open_ledger(place: str) -> Ledger:
@@ -52,18 +50,7 @@ class SqliteLedger:
     def __init__(self, file: Path) -> None:
         self._lock = threading.Lock()
         try:
-            self._db = sqlite3.connect(
-                file, timeout=30, check_same_thread=False, isolation_level=None
-            )
-            self._db.execute("PRAGMA journal_mode=WAL")
-            # A commit survives the death of the process; only a loss of power can undo the last.
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.execute(
-                "CREATE TABLE IF NOT EXISTS ledger"
-                " (scope TEXT PRIMARY KEY, calls INTEGER, tokens INTEGER, money INTEGER)"
-                " WITHOUT ROWID"
-            )
-            self._db.execute("SELECT scope, calls, tokens, money FROM ledger LIMIT 1")
+            self._db = connected(file, _prepare, check_same_thread=False, isolation_level=None)
         except sqlite3.OperationalError as error:
             raise LondiError(f"cannot open the ledger {str(file)!r}: {error}") from error
         except sqlite3.DatabaseError as error:
@@ -77,34 +64,31 @@ class SqliteLedger:
         return Amount(*row) if row else ZERO
 
     def reserve(self, scopes: Sequence[Scope], bound: Amount) -> bool:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                held = all(self._add(scope, bound, scope.most) for scope in scopes)
-                self._db.execute("COMMIT" if held else "ROLLBACK")
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-        return held
+        return self._together(lambda: all(self._add(one, bound, one.most) for one in scopes))
 
     def settle(self, scopes: Sequence[Scope], bound: Amount, taken: Amount) -> None:
+        change = taken - bound
+        self._together(lambda: all(self._add(one, change, NO_CAP) for one in scopes))
+
+    def _together(self, change: Callable[[], bool]) -> bool:
+        """Do all of a change, or nothing of one that is refused."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                for scope in scopes:
-                    self._add(scope, taken - bound, None)
-                self._db.execute("COMMIT")
+                done = change()
+                self._db.execute("COMMIT" if done else "ROLLBACK")
             except BaseException:
                 self._db.execute("ROLLBACK")
                 raise
+        return done
 
     def close(self) -> None:
         self._db.close()
 
-    def _add(self, scope: Scope, amount: Amount, most: Amount | None) -> bool:
+    def _add(self, scope: Scope, amount: Amount, most: Amount) -> bool:
         """Add to what is taken; False where it would be more than `most`."""
         added = [int(getattr(amount, unit)) for unit in UNITS]
-        caps = [_whole(getattr(most, unit)) if most else None for unit in UNITS]
+        caps = [_whole(getattr(most, unit)) for unit in UNITS]
         row = self._db.execute(
             "INSERT INTO ledger VALUES (?1, ?2, ?3, ?4) ON CONFLICT (scope) DO UPDATE SET"
             " calls = calls + ?2, tokens = tokens + ?3, money = money + ?4 RETURNING"
@@ -174,6 +158,18 @@ class RedisLedger:
 
     def close(self) -> None:
         self._redis.close()
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    """Make the table of a new file, and fail on one that holds another."""
+    db.execute("PRAGMA journal_mode=WAL")
+    # A commit survives the death of the process; only a loss of power can undo the last.
+    db.execute("PRAGMA synchronous=NORMAL")
+    db.execute(
+        "CREATE TABLE IF NOT EXISTS ledger"
+        " (scope TEXT PRIMARY KEY, calls INTEGER, tokens INTEGER, money INTEGER) WITHOUT ROWID"
+    )
+    db.execute("SELECT scope, calls, tokens, money FROM ledger LIMIT 1")
 
 
 def _whole(cap: float) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import ceil
 from pathlib import Path
 
@@ -73,11 +73,10 @@ class Router:
         Raises:
             LondiError: if the Switcher cannot be loaded or does not fit, or a key is missing.
         """
-        upstreams = (config.quick, config.deepthink)
         keys = (_key("quick", config.quick), _key("deepthink", config.deepthink))
         serving = Serving(
             models=(config.quick.model, config.deepthink.model),
-            prices=(upstreams[0].price, upstreams[1].price),
+            prices=(config.quick.price, config.deepthink.price),
             cost=config.cost,
             worth=config.worth,
             budget=_amount(config.budget),
@@ -160,7 +159,7 @@ class Router:
             InvalidConfig: if the session or the step is unknown, or the value is none.
         """
         self.sessions.known(session).feedback(value, step)
-        if self.traces:
+        if self.traces is not None:
             row = {"session": session, "step": step, "time": now(), "value": float(value)}
             self.traces.add("feedback", row)
 
@@ -253,8 +252,7 @@ class Routed:
         decision, body = self.decision, self._body.values
         told = {
             name: getattr(decision, name)
-            for name in ServedDecision.__dataclass_fields__
-            if name in STEP_NAMES
+            for name in STEP_NAMES.intersection(f.name for f in fields(ServedDecision))
         }
         counted = (
             {}

@@ -47,7 +47,9 @@ def described(config: GatewayConfig) -> str:
     Raises:
         LondiError: if they cannot be used.
     """
-    policy = Router.of(config).sessions.policy
+    router = Router.of(config)
+    router.close()
+    policy = router.sessions.policy
     lines = [
         f"QUICK {config.quick.model} at {config.quick.base_url}",
         f"DEEPTHINK {config.deepthink.model} at {config.deepthink.base_url}",

@@ -14,10 +14,12 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from londi.errors import DamagedFile, LondiError
+from londi.storage.sqlite import connected
 
 FORMAT = 1
 """Version of the tables."""
@@ -192,30 +194,28 @@ def as_json(value: object) -> str:
 def _open(file: Path) -> sqlite3.Connection:
     """The file, with its tables."""
     try:
-        connection = sqlite3.connect(file, timeout=30, check_same_thread=False)
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            # What was committed survives the death of the process; no write waits for the disk.
-            connection.execute("PRAGMA synchronous=NORMAL")
-            with connection:
-                connection.execute("BEGIN IMMEDIATE")
-                (version,) = connection.execute("PRAGMA user_version").fetchone()
-                found = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-                if version == 0 and not found:
-                    for statement in schema().split(";"):
-                        connection.execute(statement)
-                    connection.execute(f"PRAGMA user_version={FORMAT}")
-                    version = FORMAT
-        except BaseException:
-            connection.close()
-            raise
+        return connected(file, partial(_prepare, file), check_same_thread=False)
+    except sqlite3.OperationalError as error:
+        raise LondiError(f"cannot open the traces {str(file)!r}: {error}") from error
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise LondiError(f"cannot open the traces {str(file)!r}: {error}") from error
         raise DamagedFile(f"{str(file)!r} holds no traces: {error}") from error
+
+
+def _prepare(file: Path, db: sqlite3.Connection) -> None:
+    """Make the tables of a new file, and refuse one of another version."""
+    db.execute("PRAGMA journal_mode=WAL")
+    # What was committed survives the death of the process; no write waits for the disk.
+    db.execute("PRAGMA synchronous=NORMAL")
+    with db:
+        db.execute("BEGIN IMMEDIATE")
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if version == 0 and not tables:
+            for statement in schema().split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version={FORMAT}")
+            version = FORMAT
     if version != FORMAT:
-        connection.close()
         raise DamagedFile(
             f"{str(file)!r}: expected traces of format {FORMAT}, got format {version}"
         )
-    return connection

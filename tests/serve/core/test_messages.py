@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from json_values import json_values
 from londi.envs.conversation import Message
 from londi.serve.core.messages import read_anthropic, read_chat, read_responses
 
@@ -114,17 +115,8 @@ def test_anthropics_requests_are_read() -> None:
     ]
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(("role", "content", "type", "text", "tool_calls", "function", "name")),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=12,
+JSON = json_values(
+    st.floats(), ("role", "content", "type", "text", "tool_calls", "function", "name"), 12
 )
 
 

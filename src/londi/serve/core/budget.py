@@ -57,6 +57,7 @@ class Amount:
         )
 
 
+UNITS = tuple(unit.name for unit in fields(Amount))
 NO_CAP = Amount(inf, inf, inf)
 ZERO = Amount()
 
@@ -77,10 +78,10 @@ class Scope:
     most: Amount
 
     def __post_init__(self) -> None:
-        for unit in fields(self.most):
-            value = getattr(self.most, unit.name)
+        for unit in UNITS:
+            value = getattr(self.most, unit)
             if not value >= 0:
-                raise InvalidConfig(f"budget: {unit.name}: expected a number >= 0, got {value!r}")
+                raise InvalidConfig(f"budget: {unit}: expected a number >= 0, got {value!r}")
 
 
 class Ledger(Protocol):
@@ -134,6 +135,4 @@ class MemoryLedger:
 def amount_left(ledger: Ledger, scopes: Sequence[Scope]) -> Amount:
     """What may still be taken in all of `scopes`."""
     rests = [scope.most - ledger.taken(scope) for scope in scopes]
-    return Amount(
-        *(min((getattr(rest, unit.name) for rest in rests), default=inf) for unit in fields(Amount))
-    )
+    return Amount(*(min((getattr(rest, unit) for rest in rests), default=inf) for unit in UNITS))

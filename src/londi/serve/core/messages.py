@@ -11,9 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from londi.envs.conversation import Message
-
-Body = Mapping[str, Any]
-"""A request as JSON."""
+from londi.models.usage import Body
 
 _ROLES = {"developer": "system", "function": "tool"}
 _TEXTS = frozenset(("text", "input_text", "output_text"))

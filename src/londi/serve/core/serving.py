@@ -6,9 +6,9 @@ This file knows what is decided, and not how.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, isfinite
 from typing import Literal
 
+from londi.config.base import INF, check
 from londi.config.prices import Price
 from londi.encoders.text import LIFETIME
 from londi.errors import InvalidConfig
@@ -51,20 +51,14 @@ class Serving:
     lifetime: float = LIFETIME
 
     def __post_init__(self) -> None:
-        for name in ("cost", "worth"):
-            value = getattr(self, name)
-            if value is not None and not (isfinite(value) and value >= 0):
-                raise InvalidConfig(f"{name}: expected a number >= 0, got {value!r}")
-        if not 0 <= self.exploration <= 1:
-            raise InvalidConfig(
-                f"exploration: expected a number from 0 to 1, got {self.exploration!r}"
-            )
+        given = [name for name in ("cost", "worth") if getattr(self, name) is not None]
+        check(self, exploration=(0, 1), **dict.fromkeys(given, (0, INF)))
         budgets = (self.budget, self.client_budget, self.day_budget)
         for budget in budgets:
             Scope("", budget)  # refuses a bad amount
         if self.worth is not None and None in self.prices:
             raise InvalidConfig("worth: expected prices of both models as well")
-        if self.prices[DEEPTHINK] is None and any(budget.money < inf for budget in budgets):
+        if self.prices[DEEPTHINK] is None and any(budget.money < INF for budget in budgets):
             raise InvalidConfig("budget: money: expected a price of DEEPTHINK as well")
 
 
