@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import hypothesis
 import pytest
 import torch
 
@@ -18,6 +19,12 @@ from londi.imitation.tokenizer import learn_tokenizer, new_model
 from londi.models.hf.onnx.backend import Backend
 from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.models.hf.transformer import TransformerModel
+
+# A loaded machine draws and runs slowly, which is no failure.
+hypothesis.settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any-machine")
 
 SLOW = frozenset((Path(__file__).parent / "slow.txt").read_text(encoding="utf-8").split())
 """Tests that take more than 0.3 seconds; `scripts/slow` measures them."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from londi.models.check import check_model
     from londi.models.registry import load_model
     from londi.serve.client import async_http_client, http_client
+    from londi.serve.steps import StepRouter
     from londi.switching.budget import Budget
     from londi.switching.env import SwitchingVectorEnv
     from londi.switching.switcher import Switcher
@@ -26,6 +27,7 @@ _HOMES = {
     "Budget": "switching.budget",
     "EvaluateConfig": "config",
     "LondiError": "errors",
+    "StepRouter": "serve.steps",
     "Switcher": "switching.switcher",
     "SwitchingVectorEnv": "switching.env",
     "TrainConfig": "config",
@@ -44,6 +46,7 @@ __all__ = [
     "Budget",
     "EvaluateConfig",
     "LondiError",
+    "StepRouter",
     "Switcher",
     "SwitchingVectorEnv",
     "TrainConfig",

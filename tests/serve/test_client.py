@@ -83,7 +83,7 @@ def test_an_answer_says_who_gave_it_and_what_is_left(
     assert told["x-londi-model"] == "large" and told["x-londi-reason"] == "policy"
     assert (told["x-londi-session"], told["x-londi-step"]) == ("mine", "0")
     assert told["x-londi-calls-left"] == "1", "this call is held"
-    left = router_of(client).sessions.known("mine").left
+    left = router_of(client).steps.sessions.known("mine").left
     # 1,000 prompt tokens at 2 and 50 of the answer at 8, for a million.
     assert left.money == 1_000_000_000 - (TOKENS * 2 + OUTPUT * 8) * 1000
     assert left.calls == 1
@@ -127,8 +127,8 @@ def test_the_usage_of_each_api_is_counted(
         return kind(base_url=url, api_key="mine", http_client=client, max_retries=0)
 
     assert ask(agent, "any", stream) == "I am large"
-    (name,) = router_of(client).sessions._sessions
-    session = router_of(client).sessions.known(name)
+    (name,) = router_of(client).steps.sessions._sessions
+    session = router_of(client).steps.sessions.known(name)
     assert session.left.tokens == 1_000_000 - TOKENS - OUTPUT
     expected = session._calls[1].expected([], now=0.0)
     assert expected.output_tokens == OUTPUT
@@ -210,7 +210,7 @@ def test_where_both_fail_the_agent_is_told(
     agent = openai.OpenAI(base_url=upstream.url, api_key="mine", http_client=client, max_retries=0)
     with pytest.raises(openai.RateLimitError):
         agent.chat.completions.create(model="any", messages=ASKED)
-    (session,) = router_of(client).sessions._sessions.values()
+    (session,) = router_of(client).steps.sessions._sessions.values()
     assert session.left.calls == 1 and not session.waits
 
 
@@ -227,7 +227,7 @@ def test_an_answer_without_usage_takes_all_that_was_held(
         client.post(f"{upstream.url}/chat/completions", content=sent)
     except httpx2.TransportError:
         assert model == "cut"
-    (session,) = router_of(client).sessions._sessions.values()
+    (session,) = router_of(client).steps.sessions._sessions.values()
     assert session.left.tokens == 100_000 - len(sent) - 100
     assert not session.waits
 
@@ -248,7 +248,7 @@ def test_a_request_that_is_left_takes_all_that_was_held(upstream: Upstream, tmp_
 
     asyncio.run(leave())
     transport: Any = client._transport
-    (session,) = transport.router.sessions._sessions.values()
+    (session,) = transport.router.steps.sessions._sessions.values()
     assert session.left.calls == 2 and not session.waits
 
 

@@ -273,7 +273,7 @@ JSON = json_values(
 )
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(("chat/completions", "responses", "messages", "feedback")),
     st.dictionaries(

@@ -97,7 +97,7 @@ def test_large_amounts_are_exact(ledger: Ledger) -> None:
 AMOUNT = st.builds(Amount, st.integers(0, 2), st.integers(0, 50), st.integers(0, 50))
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     AMOUNT,
     st.lists(st.tuples(AMOUNT, st.floats(0, 1), st.booleans()), max_size=30),

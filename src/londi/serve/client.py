@@ -73,10 +73,10 @@ class SwitchingTransport(httpx2.BaseTransport):
             try:
                 response = self._inner.handle_request(_sent(request, routed.target()))
             except httpx2.TransportError as error:
-                if not routed.fall_back(spent=not isinstance(error, UNSENT)):
+                if not routed.step.fall_back(spent=not isinstance(error, UNSENT)):
                     raise
                 response = self._inner.handle_request(_sent(request, routed.target()))
-            if response.status_code in RETRIED and routed.fall_back():
+            if response.status_code in RETRIED and routed.step.fall_back():
                 response.close()
                 response = self._inner.handle_request(_sent(request, routed.target()))
         answer, reader = _answer(response, routed)
@@ -162,10 +162,10 @@ async def asked(
     try:
         response = await send(routed.target())
     except httpx2.TransportError as error:
-        if not routed.fall_back(spent=not isinstance(error, UNSENT)):
+        if not routed.step.fall_back(spent=not isinstance(error, UNSENT)):
             raise
         return await send(routed.target())
-    if response.status_code in RETRIED and routed.fall_back():
+    if response.status_code in RETRIED and routed.step.fall_back():
         await response.aclose()
         return await send(routed.target())
     return response
@@ -198,7 +198,7 @@ def _answer(
     response: httpx2.Response, routed: Routed
 ) -> tuple[httpx2.Response, UsageReader | None]:
     """The answer with what was decided in its headers; a reader unless it is a refusal."""
-    routed.status = response.status_code
+    routed.step.status = response.status_code
     for name, value in routed.headers().items():
         response.headers[name] = value
     if not response.is_success:
@@ -209,9 +209,9 @@ def _answer(
 def _settle(routed: Routed, reader: UsageReader | None) -> None:
     """After the last byte, or where nobody reads on."""
     if reader is None:
-        routed.release()
+        routed.step.release()
     else:
-        routed.settle(reader.usage())
+        routed.step.settle(reader.usage())
 
 
 @contextmanager
@@ -220,8 +220,8 @@ def settled(routed: Routed) -> Iterator[None]:
     try:
         yield
     except UNSENT:
-        routed.release()
+        routed.step.release()
         raise
     except BaseException:  # a cancellation among them: the model may have been asked
-        routed.settle(None)
+        routed.step.settle(None)
         raise

@@ -88,7 +88,7 @@ class Gateway:
                 raise InvalidConfig(f"step: expected a whole number or nothing, got {step!r}")
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise InvalidConfig(f"value: expected a number, got {value!r}")
-            self._router.feedback(scoped(who, name), value, step)
+            self._router.steps.feedback(scoped(who, name), value, step)
         except Refusal as error:
             return refusal("", error.status, str(error))
         except (InvalidConfig, ValueError, RecursionError) as error:
@@ -108,7 +108,7 @@ class Gateway:
     async def health(self, request: Request) -> Response:
         """`GET /healthz`."""
         del request
-        return JSONResponse({"status": "ok", "policy": self._router.sessions.policy.version})
+        return JSONResponse({"status": "ok", "policy": self._router.steps.sessions.policy.version})
 
     async def exposed(self, request: Request) -> Response:
         """`GET /metrics`, in Prometheus's format."""
@@ -123,14 +123,14 @@ class Gateway:
             self.metrics.failed(type(error).__name__)
             status = 504 if isinstance(error, httpx2.TimeoutException) else 502
             return refusal(path, status, "the models cannot be reached", routed.headers())
-        routed.status = response.status_code
+        routed.step.status = response.status_code
         self.metrics.answered(routed, response.status_code)
         headers = {
             name: value for name, value in response.headers.items() if name.lower() not in _HOP
         }
         if not response.is_success:
             content = await response.aread()
-            routed.release()
+            routed.step.release()
             return Response(content, response.status_code, headers | routed.headers())
         reader = routed.reader(response.headers.get("content-type", ""))
         return StreamingResponse(
@@ -234,7 +234,7 @@ async def _relayed(
             reader.feed(part)
             yield part
     finally:
-        routed.settle(reader.usage())
+        routed.step.settle(reader.usage())
         await response.aclose()
 
 

@@ -32,7 +32,7 @@ class Metrics:
 
     def answered(self, routed: Routed, status: int) -> None:
         """Count an answer."""
-        self._answers.labels(routed.model, routed.reason, str(status)).inc()
+        self._answers.labels(routed.step.model, routed.step.reason, str(status)).inc()
 
     def failed(self, kind: str) -> None:
         """Count a request without an answer."""

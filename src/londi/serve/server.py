@@ -49,7 +49,7 @@ def described(config: GatewayConfig) -> str:
     """
     router = Router.of(config)
     router.close()
-    policy = router.sessions.policy
+    policy = router.steps.sessions.policy
     lines = [
         f"QUICK {config.quick.model} at {config.quick.base_url}",
         f"DEEPTHINK {config.deepthink.model} at {config.deepthink.base_url}",
