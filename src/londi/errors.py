@@ -64,6 +64,7 @@ EXTRAS = {
     ),
     **dict.fromkeys(("httpx2", "anyio"), "client"),
     "redis": "redis",
+    "duckdb": "traces",
     **dict.fromkeys(("starlette", "uvicorn", "prometheus_client"), "serve"),
 }
 """The extra that brings a package, for those that are imported wherever they are needed."""

@@ -347,7 +347,10 @@ def test_steps_and_feedback_are_traced(
         assert (row["status"], row["api"]) == (200, "/chat/completions")
         assert (row["prompt_tokens"], row["output_tokens"]) == (TOKENS, OUTPUT)
         assert row["calls_left"] is None and 0 < row["first_byte"] <= row["seconds"]
-        assert json.loads(row["messages"]) == ASKED
+        again = row["step"] > 0  # the same messages once more: nothing is new
+        assert (row["follows"], row["kept"]) == ((row["step"] - 1, 1) if again else (None, 0))
+        assert json.loads(row["messages"]) == ([] if again else ASKED)
+        assert json.loads(row["answer"])["content"] == f"I am {row['model']}"
     found = [(row["session"], row["step"], row["value"]) for row in read_traces(file, "feedback")]
     assert found == [("s0", None, 1.0), ("s1", 2, 0.25)]
 

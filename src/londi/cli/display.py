@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from londi.evaluation.curves import Estimate, Frontier
     from londi.evaluation.results import Result
     from londi.oracle.clairvoyant import Limit
+    from londi.serve.traces import Row
+    from londi.serve.transcripts.summary import Summary
 
 
 def print_results(title: str, head: str, lines: Sequence[tuple[str, Result]]) -> None:
@@ -103,6 +105,57 @@ def print_limit(env: str, found: Limit) -> None:
     if cut:
         these = "1 episode has" if cut == 1 else f"{cut} episodes have"
         print(f"{these} more states than were explored")
+
+
+def print_summary(file: str, found: Summary) -> None:
+    """Print the figures of traces: who answered, how often, and what it took."""
+    heads = ["steps", "failed", "prompt\ntokens", "cached", "output\ntokens", "seconds\na step"]
+    table = _table(f"{file}: {found.sessions:,} sessions, {found.steps:,} steps", "model", heads)
+    for model in found.models:
+        table.add_row(
+            model.model or "unknown",
+            f"{model.steps:,}",
+            f"{model.failed:,}",
+            f"{model.prompt_tokens:,}",
+            f"{model.cached_tokens:,}",
+            f"{model.output_tokens:,}",
+            "-" if model.seconds is None else f"{model.seconds:.3g}",
+        )
+    Console().print(table)
+    if found.chosen:
+        print(
+            f"DEEPTHINK was chosen at {found.calls:,} of {found.chosen:,} steps"
+            f" ({found.calls / found.chosen:.1%})"
+        )
+    print(f"propensity known at {found.propensities:,} steps")
+    for name, count in found.reasons.items():
+        print(f"settled by {name}: {count:,}")
+    if found.policies:
+        print(f"policies: {', '.join(found.policies)}")
+    if found.value is not None:
+        print(f"feedback for {found.rated:,} sessions, mean {found.value:.4g}")
+
+
+def print_steps(session: str, steps: Sequence[Row], feedback: Sequence[Row]) -> None:
+    """Print one session of traces, a line a step."""
+    heads = ["choice", "P(call)", "propensity", "reason", "tokens", "seconds", "value"]
+    table = _table(f"session {session}", "step", heads)
+    values = {row["step"]: row["value"] for row in feedback}
+    for row in steps:
+        table.add_row(
+            f"{row['step']} {row['model'] or ''}",
+            *(_cell(row[name]) for name in ("choice", "probability", "propensity", "reason")),
+            f"{_cell(row['prompt_tokens'])} + {_cell(row['output_tokens'])}",
+            _cell(row["seconds"]),
+            _cell(values.get(row["step"])),
+        )
+    Console().print(table)
+    if None in values:
+        print(f"feedback for the session: {values[None]:.4g}")
+
+
+def _cell(value: object) -> str:
+    return "-" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def played(result: Result) -> str:

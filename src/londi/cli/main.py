@@ -21,6 +21,7 @@ from londi.cli import (
     report,
     serve,
     sweep,
+    traces,
     train,
     tune,
 )
@@ -37,6 +38,7 @@ VERBS = {
         tune,
         export,
         serve,
+        traces,
         limit,
         frontier,
         report,

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from londi.config import TrainConfig
 from londi.encoders.registry import make_encoder
-from londi.errors import InvalidConfig, LondiError, OutputExists, one_line
+from londi.errors import InvalidConfig, LondiError, one_line
 from londi.evaluation.operating_point import load_operating_point
 from londi.evaluation.trainings import check_trained
 from londi.models.hf.onnx.trace import trace
 from londi.models.pair import ModelPair, load_pair
 from londi.models.provenance import ModelIdentity, check_provenance
-from londi.storage.atomic import replacing
+from londi.storage.atomic import check_free, replacing
 from londi.storage.runs import read_run
 from londi.switching.budget import Budget
 from londi.switching.exported import CALL, EXPECTED, FORMAT, METADATA, ExportedSwitcher
@@ -54,8 +54,7 @@ def export(
         raise InvalidConfig(f"out: expected a file name that ends in .onnx, got {str(file)!r}")
     if not file.parent.is_dir():
         raise InvalidConfig(f"out: there is no folder {str(file.parent)!r}")
-    if file.exists() and not overwrite:
-        raise OutputExists(f"{str(file)!r} exists; give --overwrite to replace it")
+    check_free(file, overwrite)
     used = pair or load_pair(training, training.seed)
     try:
         check_provenance(folder, used)

@@ -1,12 +1,11 @@
-"""The APIs that a Switcher stands in front of: what is read of a request, and of an answer.
+"""The APIs that a Switcher stands in front of: what is read of requests, and usages of answers.
 
 Requests and answers pass as they came. This file knows their JSON, and nothing of HTTP.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from londi.envs.conversation import Message
@@ -22,12 +21,14 @@ class Api:
     Attributes:
         path: end of its address.
         read: the messages of a request.
+        texts: the same as they came, the instructions of the system first.
         used: the usage so far, with what the JSON of an answer, or of one event of a stream, says.
         bounds: keys of a request that bound the tokens of the answer.
     """
 
     path: str
     read: Callable[[Body], list[Message]]
+    texts: Callable[[Body], list[object]]
     used: Callable[[Usage, Body], Usage]
     bounds: tuple[str, ...]
 
@@ -70,55 +71,45 @@ def _used_anthropic(before: Usage, body: Body) -> Usage:
     )
 
 
-CHAT = Api("/chat/completions", read_chat, _used_chat, ("max_completion_tokens", "max_tokens"))
-RESPONSES = Api("/responses", read_responses, _used_responses, ("max_output_tokens",))
-ANTHROPIC = Api("/messages", read_anthropic, _used_anthropic, ("max_tokens",))
+def _texts(body: Body, system: str, name: str) -> list[object]:
+    """The messages of a request as they came.
+
+    Args:
+        body: the request.
+        system: key of the system's instructions, where they stand beside the messages.
+        name: key of the messages.
+    """
+    head: list[object] = [{"role": "system", "content": body[system]}] if body.get(system) else []
+    messages = body.get(name)
+    if isinstance(messages, str):
+        return [*head, {"role": "user", "content": messages}]
+    return [*head, *(messages if isinstance(messages, list) else ())]
+
+
+CHAT = Api(
+    "/chat/completions",
+    read_chat,
+    lambda body: _texts(body, "", "messages"),
+    _used_chat,
+    ("max_completion_tokens", "max_tokens"),
+)
+RESPONSES = Api(
+    "/responses",
+    read_responses,
+    lambda body: _texts(body, "instructions", "input"),
+    _used_responses,
+    ("max_output_tokens",),
+)
+ANTHROPIC = Api(
+    "/messages",
+    read_anthropic,
+    lambda body: _texts(body, "system", "messages"),
+    _used_anthropic,
+    ("max_tokens",),
+)
 APIS = (CHAT, RESPONSES, ANTHROPIC)
 
 
 def api_of(path: str) -> Api | None:
     """The API that an address belongs to, if a Switcher stands in front of it."""
     return next((api for api in APIS if path.endswith(api.path)), None)
-
-
-class UsageReader:
-    """Reads the usage from an answer while it passes, whole or as a stream of events.
-
-    Args:
-        api: of the answer.
-        streams: whether it is a stream of server-sent events.
-    """
-
-    def __init__(self, api: Api, streams: bool) -> None:
-        self._api, self._streams = api, streams
-        self._rest = bytearray()
-        self._usage = Usage()
-
-    def feed(self, part: bytes) -> None:
-        """Take the next bytes of the answer."""
-        self._rest += part
-        if self._streams:
-            *lines, rest = self._rest.split(b"\n")
-            self._rest = bytearray(rest)
-            for line in lines:
-                self._line(bytes(line))
-
-    def usage(self) -> Usage | None:
-        """The usage, once the answer has ended; None where it did not say."""
-        if self._streams:
-            self._line(bytes(self._rest))
-        else:
-            self._json(bytes(self._rest))
-        return self._usage if self._usage.tokens else None
-
-    def _line(self, line: bytes) -> None:
-        if line.startswith(b"data:") and b'"usage"' in line:
-            self._json(line.removeprefix(b"data:"))
-
-    def _json(self, text: bytes) -> None:
-        try:
-            found = json.loads(text)
-        except (ValueError, RecursionError):
-            return  # no JSON: an answer passes as it is
-        if isinstance(found, Mapping):
-            self._usage = self._api.used(self._usage, found)

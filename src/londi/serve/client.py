@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx2
 
 from londi.models.retry import RETRIED
-from londi.serve.apis import UsageReader
+from londi.serve.answers import AnswerReader
 from londi.serve.router import Routed, Router, Target
 
 DROPPED = ("content-length", "host", "transfer-encoding")
@@ -118,7 +118,7 @@ class _Tap(httpx2.SyncByteStream):
     """An answer that passes, while its usage is read; it is settled when it ends or is left."""
 
     def __init__(
-        self, inner: httpx2.SyncByteStream, routed: Routed, reader: UsageReader | None
+        self, inner: httpx2.SyncByteStream, routed: Routed, reader: AnswerReader | None
     ) -> None:
         self._inner, self._routed, self._reader = inner, routed, reader
 
@@ -135,7 +135,7 @@ class _Tap(httpx2.SyncByteStream):
 
 class _AsyncTap(httpx2.AsyncByteStream):
     def __init__(
-        self, inner: httpx2.AsyncByteStream, routed: Routed, reader: UsageReader | None
+        self, inner: httpx2.AsyncByteStream, routed: Routed, reader: AnswerReader | None
     ) -> None:
         self._inner, self._routed, self._reader = inner, routed, reader
 
@@ -196,7 +196,7 @@ def _sent(request: httpx2.Request, target: Target) -> httpx2.Request:
 
 def _answer(
     response: httpx2.Response, routed: Routed
-) -> tuple[httpx2.Response, UsageReader | None]:
+) -> tuple[httpx2.Response, AnswerReader | None]:
     """The answer with what was decided in its headers; a reader unless it is a refusal."""
     routed.step.status = response.status_code
     for name, value in routed.headers().items():
@@ -206,12 +206,13 @@ def _answer(
     return response, routed.reader(response.headers.get("content-type", ""))
 
 
-def _settle(routed: Routed, reader: UsageReader | None) -> None:
+def _settle(routed: Routed, reader: AnswerReader | None) -> None:
     """After the last byte, or where nobody reads on."""
     if reader is None:
         routed.step.release()
     else:
-        routed.step.settle(reader.usage())
+        reader.end()
+        routed.step.settle(reader.usage, reader.message)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from londi.config.serve import GatewayConfig
 from londi.errors import InvalidConfig, UnknownName
-from londi.serve.apis import UsageReader
+from londi.serve.answers import AnswerReader
 from londi.serve.client import asked, settled
 from londi.serve.errors import Refusal, refusal
 from londi.serve.identity import HEADER, scoped
@@ -226,7 +226,7 @@ def make_app(config: GatewayConfig, router: Router | None = None) -> Starlette:
 
 
 async def _relayed(
-    response: httpx2.Response, routed: Routed, reader: UsageReader
+    response: httpx2.Response, routed: Routed, reader: AnswerReader
 ) -> AsyncIterator[bytes]:
     """The bytes of an answer; it is settled when it ends, or when nobody reads on."""
     try:
@@ -234,7 +234,8 @@ async def _relayed(
             reader.feed(part)
             yield part
     finally:
-        routed.step.settle(reader.usage())
+        reader.end()
+        routed.step.settle(reader.usage, reader.message)
         await response.aclose()
 
 

@@ -14,7 +14,8 @@ from typing import Self
 from londi.config.base import INF
 from londi.config.serve import ServeConfig, UpstreamConfig
 from londi.errors import InvalidConfig, UnknownName
-from londi.serve.apis import ANTHROPIC, Api, UsageReader, api_of
+from londi.serve.answers import AnswerReader
+from londi.serve.apis import ANTHROPIC, Api, api_of
 from londi.serve.body import RequestBody
 from londi.serve.core.budget import BILLION
 from londi.serve.steps import Step, StepRouter, made_of
@@ -129,10 +130,11 @@ class Routed:
         """The request to the model that is asked."""
         return self._router.target(self._api, self._body, self.step.choice)
 
-    def reader(self, content_type: str) -> UsageReader:
-        """What reads the usage from the answer while it passes."""
+    def reader(self, content_type: str) -> AnswerReader:
+        """What reads the answer while it passes."""
         self.step.answers()
-        return UsageReader(self._api, content_type.startswith("text/event-stream"))
+        streams = content_type.startswith("text/event-stream")
+        return AnswerReader(self._api, streams, self._router.steps.config.keep_texts)
 
     def headers(self) -> dict[str, str]:
         """Headers of the answer: who gave it, why, and what is left."""

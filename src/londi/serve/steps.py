@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from math import ceil
 from pathlib import Path
@@ -111,7 +111,8 @@ class StepRouter:
         found = self.sessions.session(scoped(client, name), client)
         bound = self._bound(api, body, size)
         decision = found.decide(messages, bound)
-        return Step(self, found, decision, bound, body, api)
+        kept = self._kept(found, decision.step, api.texts(body)) if self.config.keep_texts else {}
+        return Step(self, found, decision, bound, api.path, kept)
 
     def feedback(self, session: str, value: float, step: int | None = None) -> None:
         """Note the value of a session, or of one of its steps.
@@ -130,6 +131,14 @@ class StepRouter:
         if self.traces is not None:
             self.traces.close()
         self.sessions.ledger.close()
+
+    @staticmethod
+    def _kept(session: Session, step: int, messages: Sequence[object]) -> Row:
+        """The messages as the traces keep them: those that the step before has not had."""
+        texts = [as_json(message) for message in messages]
+        follows, kept = session.goes_on(step, texts)
+        new = f"[{','.join(texts[kept:])}]"
+        return {"follows": follows, "kept": kept, "messages": new}
 
     def _bound(self, api: Api, body: Body, size: int) -> Amount:
         """The most that a call of DEEPTHINK on this request can take.
@@ -160,11 +169,11 @@ class Step:
         session: Session,
         decision: ServedDecision,
         bound: Amount,
-        body: Body,
-        api: Api,
+        api: str,
+        kept: Row,
     ) -> None:
         self._router, self._session, self._bound = router, session, bound
-        self._body, self._api = body, api
+        self._kept: Row = {"api": api, **kept}
         self._ended = False
         self._time, self._began, self._first_byte = now(), time.perf_counter(), 0.0
         self.status: int | None = None
@@ -215,12 +224,17 @@ class Step:
         """Note that the answer has begun."""
         self._first_byte = time.perf_counter() - self._began
 
-    def settle(self, usage: Usage | None) -> None:
-        """Note the usage of the answer; where nobody knows it, all that was held is taken."""
+    def settle(self, usage: Usage | None, answer: object = None) -> None:
+        """Note the answer.
+
+        Args:
+            usage: of it; where nobody knows it, all that was held is taken.
+            answer: its message as JSON, for traces that keep texts.
+        """
         if not self._ended:
             self._ended = True
             self._session.settle(self.decision.step, usage)
-            self._trace(usage)
+            self._trace(usage, answer)
 
     def release(self) -> None:
         """Give back what is held, since nobody answered."""
@@ -229,13 +243,14 @@ class Step:
             self._session.release(self.decision.step)
             self._trace(None)
 
-    def _trace(self, usage: Usage | None) -> None:
+    def _trace(self, usage: Usage | None, answer: object = None) -> None:
         if self._router.traces is not None:
-            self._router.traces.add("steps", self._row(usage))
+            told = {} if answer is None else {"answer": as_json(answer)}
+            self._router.traces.add("steps", self._row(usage) | told)
 
     def _row(self, usage: Usage | None) -> Row:
         """The step as a row of the traces."""
-        decision, body = self.decision, self._body
+        decision = self.decision
         told: Row = {
             name: getattr(decision, name)
             for name in STEP_NAMES.intersection(f.name for f in fields(ServedDecision))
@@ -247,20 +262,22 @@ class Step:
                 "cache_write_tokens": usage.cache_write_tokens,
                 "output_tokens": usage.output_tokens,
             }
-        if self._router.config.keep_texts:
-            told["messages"] = as_json(body.get("messages", body.get("input")))
-        return told | {
-            "time": self._time,
-            "candidates": as_json(self._router.sessions.serving.models),
-            "calls_left": _capped(decision.calls_left),
-            "money_left": _capped(decision.money_left),
-            "observation": decision.observation.astype("<f4").tobytes(),
-            "api": self._api.path,
-            "model": self.model,
-            "status": self.status,
-            "first_byte": self._first_byte or None,
-            "seconds": time.perf_counter() - self._began,
-        }
+        return (
+            self._kept
+            | told
+            | {
+                "begun": self._session.begun,
+                "time": self._time,
+                "candidates": as_json(self._router.sessions.serving.models),
+                "calls_left": _capped(decision.calls_left),
+                "money_left": _capped(decision.money_left),
+                "observation": decision.observation.astype("<f4").tobytes(),
+                "model": self.model,
+                "status": self.status,
+                "first_byte": self._first_byte or None,
+                "seconds": time.perf_counter() - self._began,
+            }
+        )
 
 
 def made_of(file: Path, make: Callable[[ServeConfig], Made]) -> Made:

@@ -12,16 +12,17 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from londi.errors import DamagedFile, LondiError
+from londi.storage.atomic import replacing
 from londi.storage.sqlite import connected
 
-FORMAT = 1
+FORMAT = 2
 """Version of the tables."""
 WAITING = 10_000
 """Rows that may wait to be written."""
@@ -51,10 +52,11 @@ class Column:
 
 STEPS = (
     Column("session", "text", "Name of the conversation.", True),
-    Column("step", "integer", "Decisions before this one in its session.", True),
+    Column("begun", "real", "When the session began in its process; a restart begins it anew."),
+    Column("step", "integer", "Decisions before this one in its session, since it began.", True),
     Column("time", "real", "When it was decided, in seconds since 1970."),
     Column("candidates", "text", "Names of QUICK and DEEPTHINK, a JSON list."),
-    Column("choice", "integer", "g at the draw: 0 for QUICK, 1 for DEEPTHINK."),
+    Column("choice", "integer", "g at the draw: 0 for QUICK, 1 for DEEPTHINK; null for neither."),
     Column("propensity", "real", "Probability of the choice at the draw; null where unknown."),
     Column("probability", "real", "P(g = 1) under the policy, among what was allowed."),
     Column("exploration", "real", "Share of the draw that was uniform over it."),
@@ -76,7 +78,10 @@ STEPS = (
     Column("output_tokens", "integer", "Tokens of the answer."),
     Column("first_byte", "real", "Seconds from the request to the first byte of the answer."),
     Column("seconds", "real", "Seconds from the request to the end of the answer."),
-    Column("messages", "text", "The request's messages, JSON; null unless texts are kept."),
+    Column("follows", "integer", "Step whose messages this one goes on; null for the first."),
+    Column("kept", "integer", "Messages of that step that stand, from the first on."),
+    Column("messages", "text", "The messages behind them, JSON; null unless texts are kept."),
+    Column("answer", "text", "The message of the answer, JSON; null unless texts are kept."),
 )
 """Columns of the table `steps`, a row a decision."""
 
@@ -90,7 +95,19 @@ FEEDBACK = (
 )
 """Columns of the table `feedback`."""
 
-TABLES: Mapping[str, Sequence[Column]] = {"steps": STEPS, "feedback": FEEDBACK}
+SESSIONS = (
+    Column("session", "text", "Name of the conversation.", True),
+    Column("source", "text", "Format that it was read from.", True),
+    Column("rest", "text", "Messages behind the last answer, JSON."),
+    Column("metadata", "text", "What else stood there about it, a JSON object."),
+)
+"""Columns of the table `sessions`, a row an imported conversation."""
+
+TABLES: Mapping[str, Sequence[Column]] = {
+    "steps": STEPS,
+    "feedback": FEEDBACK,
+    "sessions": SESSIONS,
+}
 
 
 def schema() -> str:
@@ -151,14 +168,32 @@ class TraceStore:
 
     def _insert(self, connection: sqlite3.Connection, rows: list[tuple[str, Row]]) -> None:
         try:
-            with connection:  # one transaction
-                for table, columns in TABLES.items():
-                    names = [column.name for column in columns]
-                    values = [[row.get(name) for name in names] for of, row in rows if of == table]
-                    marks = ", ".join("?" * len(names))
-                    connection.executemany(f"INSERT INTO {table} VALUES ({marks})", values)
+            _insert(connection, rows)
         except sqlite3.Error:  # a full disk, say: answers go on
             self.dropped += len(rows)
+
+
+def write_traces(file: Path, rows: Iterable[tuple[str, Row]]) -> None:
+    """Write a new file of traces, all or nothing.
+
+    Args:
+        file: replaced if it is there.
+        rows: each with the name of its table.
+
+    Raises:
+        LondiError: if it cannot be written; `file` is as it was.
+    """
+    with replacing(file) as part:
+        part.unlink(missing_ok=True)
+        connection = _open(part)
+        try:
+            _insert(connection, rows)
+            # Without a journal beside it the file can be renamed.
+            connection.execute("PRAGMA journal_mode=DELETE")
+        except sqlite3.Error as error:
+            raise LondiError(f"cannot write to {str(file)!r}: {error}") from error
+        finally:
+            connection.close()
 
 
 def read_traces(file: Path, table: str) -> Iterator[Row]:
@@ -179,6 +214,16 @@ def read_traces(file: Path, table: str) -> Iterator[Row]:
         raise DamagedFile(f"{str(file)!r} is damaged: {error}") from error
     finally:
         connection.close()
+
+
+def _insert(connection: sqlite3.Connection, rows: Iterable[tuple[str, Row]]) -> None:
+    """Write rows in one transaction."""
+    with connection:
+        for table, row in rows:
+            names = [column.name for column in TABLES[table]]
+            marks = ", ".join("?" * len(names))
+            values = [row.get(name) for name in names]
+            connection.execute(f"INSERT INTO {table} VALUES ({marks})", values)
 
 
 def now() -> float:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from londi.errors import LondiError
+from londi.errors import LondiError, OutputExists
 
 PART = ".part"
 """Ending of a temporary name."""
@@ -45,6 +45,16 @@ def write_errors(place: Path) -> Iterator[None]:
         not_a_folder = isinstance(error, FileExistsError)
         reason = os.strerror(errno.ENOTDIR) if not_a_folder else error.strerror or error
         raise LondiError(f"cannot write to {str(place)!r}: {reason}{hint}") from error
+
+
+def check_free(place: Path, overwrite: bool) -> None:
+    """Refuse to replace what is there, unless it may be.
+
+    Raises:
+        OutputExists: if it may not.
+    """
+    if place.exists() and not overwrite:
+        raise OutputExists(f"{str(place)!r} exists; give --overwrite to replace it")
 
 
 def write_whole(file: Path, texts: Iterable[str]) -> None:

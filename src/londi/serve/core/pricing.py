@@ -49,7 +49,9 @@ class CallPricing:
         """The usage of a call on `messages` at the time `now`."""
         tokens = self._tokens(messages)
         warm = now - self.answered < self.lifetime
-        cached = self._tokens(messages[: self._common(messages)]) if warm else 0
+        cached = (
+            self._tokens(messages[: common(tuple(map(hash, messages)), self._seen)]) if warm else 0
+        )
         cached = cached if cached >= LEAST_CACHED else 0
         written = tokens - cached if self.price and self.price.cache_write is not None else 0
         return Usage(
@@ -74,14 +76,14 @@ class CallPricing:
             self._answers += 1
             self._answer += (usage.output_tokens - self._answer) / self._answers  # their mean
 
-    def _common(self, messages: Sequence[Message]) -> int:
-        """Number of messages that are as they were in the last call."""
-        both = zip(map(hash, messages), self._seen, strict=False)
-        same = takewhile(lambda pair: pair[0] == pair[1], both)
-        return sum(1 for _ in same)
-
     def _tokens(self, messages: Sequence[Message]) -> int:
         return ceil(self._per_character * sum(map(_characters, messages)))
+
+
+def common(one: Sequence[int], other: Sequence[int]) -> int:
+    """Length of the beginning that both have."""
+    both = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    return sum(1 for _ in both)
 
 
 def _characters(message: Message) -> int:

@@ -20,7 +20,7 @@ from londi.envs.conversation import ConversationPrompt, Message
 from londi.errors import InvalidConfig
 from londi.serve.core.budget import BILLION, ZERO, Amount, Ledger, Scope, amount_left
 from londi.serve.core.policy import Policy
-from londi.serve.core.pricing import CallPricing
+from londi.serve.core.pricing import CallPricing, common
 from londi.serve.core.serving import DEEPTHINK, QUICK, Reason, ServedDecision, Serving
 from londi.switching.decision import draw
 from londi.switching.observation import State
@@ -57,6 +57,9 @@ class Session:
         scopes: the budgets that a call now would be of.
         rng: where draws come from.
         clock: seconds that only go forward.
+
+    Attributes:
+        begun: when it began here, in seconds since 1970.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class Session:
         rng: np.random.Generator,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.name = name
+        self.name, self.begun = name, time.time()
         self._ledger, self._scopes = ledger, scopes
         self._policy, self._serving, self._rng, self._clock = policy, serving, rng, clock
         self._calls = [CallPricing(price, serving.lifetime) for price in serving.prices]
@@ -78,6 +81,7 @@ class Session:
         self._answered_by: int | None = None
         self._waiting: dict[int, _Waiting] = {}
         self._values: dict[int | None, float] = {}
+        self._asked: tuple[int, tuple[int, ...]] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -191,6 +195,20 @@ class Session:
                 what = "it" if step is None else f"its step {step}"
                 raise InvalidConfig(f"value: session {self.name!r} has one for {what} already")
             self._values[step] = float(value)
+
+    def goes_on(self, step: int, texts: Sequence[str]) -> tuple[int | None, int]:
+        """The step whose messages those of `step` go on, and how many of them still stand.
+
+        Args:
+            step: of the decision.
+            texts: its messages.
+        """
+        asked = tuple(map(hash, texts))
+        with self._lock:
+            before, self._asked = self._asked, (step, asked)
+        if before is None:
+            return None, 0
+        return before[0], common(before[1], asked)
 
     def _settle(self, waiting: _Waiting, taken: Amount) -> None:
         if waiting.held != ZERO:

@@ -1,0 +1,173 @@
+"""Answers of the APIs, read while they pass: their usage, and the message itself.
+
+An answer is one JSON object, or a stream of server-sent events that is put together here. Anything
+of another shape is passed over, since an answer goes to its client whatever it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from londi.models.usage import Body, member
+from londi.serve.apis import ANTHROPIC, CHAT, RESPONSES, Api
+from londi.types import Usage
+
+State = dict[str, Any]
+
+
+class AnswerReader:
+    """Reads an answer while it passes.
+
+    Args:
+        api: of the answer.
+        streams: whether it is a stream of server-sent events.
+        keep: read the message as well, and not only the usage.
+    """
+
+    def __init__(self, api: Api, streams: bool, keep: bool = False) -> None:
+        self._api, self._streams, self._keep = api, streams, keep
+        self._rest = bytearray()
+        self._usage = Usage()
+        self._state: State = {}
+
+    def feed(self, part: bytes) -> None:
+        """Take the next bytes of the answer."""
+        self._rest += part
+        if self._streams and b"\n" in part:
+            *lines, rest = self._rest.split(b"\n")
+            self._rest = bytearray(rest)
+            for line in lines:
+                self._line(bytes(line))
+
+    def end(self) -> None:
+        """Take the end of the answer."""
+        if self._streams:
+            self._line(bytes(self._rest))
+        elif found := _object(bytes(self._rest)):
+            self._usage = self._api.used(self._usage, found)
+            self._state = found
+        self._rest.clear()
+
+    @property
+    def usage(self) -> Usage | None:
+        """The usage, once the answer has ended; None where it did not say."""
+        return self._usage if self._usage.tokens else None
+
+    @property
+    def message(self) -> object:
+        """The message as JSON, in the shape of the API; None where there is none."""
+        return _SHAPES[self._api].message(self._state) if self._keep else None
+
+    def _line(self, line: bytes) -> None:
+        if line.startswith(b"data:") and (self._keep or b'"usage"' in line):
+            found = _object(line.removeprefix(b"data:"))
+            if found:
+                self._usage = self._api.used(self._usage, found)
+                if self._keep:
+                    _SHAPES[self._api].fold(self._state, found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How the answers of an API are put together.
+
+    Attributes:
+        fold: takes one event of a stream into the state.
+        message: the message of a state, which is an answer in one piece.
+    """
+
+    fold: Callable[[State, Body], None]
+    message: Callable[[State], object]
+
+
+def _fold_chat(state: State, event: Body) -> None:
+    delta = member(_first(event.get("choices")), "delta")
+    if not delta:
+        return
+    choice = state.setdefault("choices", [{"message": {"role": "assistant", "content": None}}])[0]
+    message = choice["message"]
+    for name, value in delta.items():
+        if name == "tool_calls":
+            calls = message.setdefault(name, {})
+            for call in value if isinstance(value, list) else ():
+                if isinstance(call, Mapping):
+                    _fold_call(calls.setdefault(str(call.get("index")), {}), call)
+        elif isinstance(value, str) and isinstance(message.get(name), str) and name != "role":
+            message[name] += value
+        elif value is not None:
+            message[name] = value
+
+
+def _fold_call(made: State, call: Body) -> None:
+    """One part of a call of a tool: its arguments come in pieces, all else at once."""
+    told = {name: value for name, value in call.items() if name not in ("index", "function")}
+    made.update({name: value for name, value in told.items() if value is not None})
+    function = made.setdefault("function", {"name": "", "arguments": ""})
+    for name in function:
+        said = member(call, "function").get(name)
+        function[name] += said if isinstance(said, str) else ""
+
+
+def _chat_message(state: State) -> object:
+    message = member(_first(state.get("choices")), "message")
+    calls = message.get("tool_calls")
+    if isinstance(calls, dict):  # of a stream, by their index
+        return message | {"tool_calls": list(calls.values())}
+    return message or None
+
+
+def _fold_response(state: State, event: Body) -> None:
+    if event.get("type") in ("response.completed", "response.incomplete"):
+        state.update(member(event, "response"))
+
+
+def _fold_anthropic(state: State, event: Body) -> None:
+    blocks, place = state.setdefault("blocks", {}), str(event.get("index"))
+    if event.get("type") == "content_block_start":
+        blocks[place] = dict(member(event, "content_block"))
+    block, delta = blocks.get(place), member(event, "delta")
+    if block is not None and event.get("type") == "content_block_delta":
+        for name in ("text", "thinking", "signature", "partial_json"):
+            if isinstance(said := delta.get(name), str):
+                before = block.get(name)
+                block[name] = (before if isinstance(before, str) else "") + said
+
+
+def _anthropic_message(state: State) -> object:
+    content = state.get("content")
+    if content is None:
+        content = [_block(block) for block in state.get("blocks", {}).values()]
+    return {"role": "assistant", "content": content} if content else None
+
+
+def _block(block: State) -> State:
+    """A block of a stream as it stands in an answer of one piece."""
+    made = {name: value for name, value in block.items() if name != "partial_json"}
+    if text := block.get("partial_json"):
+        made["input"] = _object(text) or text
+    return made
+
+
+def _first(values: object) -> Body:
+    """The first object of a list; an empty one where there is none."""
+    found = values[0] if isinstance(values, list) and values else {}
+    return found if isinstance(found, Mapping) else {}
+
+
+def _object(text: bytes | str) -> State:
+    """The JSON object that a text is; an empty one where it is none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+_SHAPES = {
+    CHAT: _Shape(_fold_chat, _chat_message),
+    RESPONSES: _Shape(_fold_response, lambda state: state.get("output") or None),
+    ANTHROPIC: _Shape(_fold_anthropic, _anthropic_message),
+}

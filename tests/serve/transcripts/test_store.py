@@ -1,0 +1,79 @@
+"""Steps of real traffic as conversations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from londi.config.serve import ServeConfig, UpstreamConfig
+from londi.serve.apis import ANTHROPIC, CHAT, Api
+from londi.serve.steps import StepRouter
+from londi.serve.traces import read_traces
+from londi.serve.transcripts.store import read_conversations
+from londi.types import Usage
+
+
+def router(file: Path) -> StepRouter:
+    config = ServeConfig(
+        UpstreamConfig("small"),
+        UpstreamConfig("large"),
+        "random:0.5",
+        traces=str(file),
+        keep_texts=True,
+        seed=0,
+    )
+    return StepRouter.of(config)
+
+
+def user(text: str) -> dict[str, Any]:
+    return {"role": "user", "content": text}
+
+
+def assistant(text: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": text}
+
+
+def talk(steps: StepRouter, api: Api, talked: list[tuple[list[Any], Any]], **more: Any) -> None:
+    for messages, answer in talked:
+        with steps.step({"messages": messages, **more}, api, session="mine") as step:
+            step.settle(Usage(calls=1, tokens=10, output_tokens=2), answer)
+
+
+def test_a_conversation_is_kept_once(tmp_path: Path) -> None:
+    first = [user("one"), assistant("1"), user("two"), assistant("2"), user("three")]
+    steps = router(tmp_path / "t.db")
+    talk(steps, CHAT, [(first[:1], first[1]), (first[:3], first[3]), (first, assistant("3"))])
+    steps.close()
+    rows = list(read_traces(tmp_path / "t.db", "steps"))
+    assert [(row["follows"], row["kept"]) for row in rows] == [(None, 0), (0, 1), (1, 3)]
+    (one,) = read_conversations(tmp_path / "t.db")
+    assert one.messages == [*first, assistant("3")]
+    assert [turn.asked for turn in one.turns] == [[user("one")], [user("two")], [user("three")]]
+
+
+def test_a_restart_and_a_shortened_history_lose_no_turn(tmp_path: Path) -> None:
+    for texts in (("one", "two"), ("three", "four")):
+        steps = router(tmp_path / "t.db")
+        for text in texts:  # the agent forgets all but the last message
+            talk(steps, CHAT, [([user(text)], assistant(text.upper()))])
+        steps.close()
+    (one,) = read_conversations(tmp_path / "t.db")
+    assert [message["content"] for message in one.messages] == (
+        ["one", "ONE", "two", "TWO", "three", "THREE", "four", "FOUR"]
+    )
+
+
+def test_an_answer_that_nobody_kept_is_found_in_the_next_request(tmp_path: Path) -> None:
+    steps = router(tmp_path / "t.db")
+    blocks = {"role": "assistant", "content": [{"type": "text", "text": "1"}]}
+    talked = [([user("one")], None), ([user("one"), blocks, user("two")], blocks)]
+    talk(steps, ANTHROPIC, talked, system="Be kind.")
+    steps.close()
+    (one,) = read_conversations(tmp_path / "t.db")
+    assert one.messages == [
+        {"role": "system", "content": "Be kind."},
+        user("one"),
+        assistant("1"),
+        user("two"),
+        assistant("1"),
+    ]
