@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -22,11 +22,21 @@ from starlette.routing import Route
 
 from londi.config.serve import GatewayConfig
 from londi.errors import InvalidConfig, UnknownName
+from londi.models.usage import Body
 from londi.serve.answers import AnswerReader
+from londi.serve.body import RequestBody
 from londi.serve.client import asked, settled
+from londi.serve.core.policy import Judgement
 from londi.serve.errors import Refusal, refusal
 from londi.serve.identity import HEADER, scoped
 from londi.serve.metrics import Metrics
+from londi.serve.questions import (
+    Asked,
+    answer_decisions,
+    answer_system_one,
+    read_decisions,
+    read_system_one,
+)
 from londi.serve.router import Routed, Router, Target
 
 PREFIX = "/s/{session}"
@@ -62,10 +72,7 @@ class Gateway:
         try:
             who = self._client_of(request.headers)
             content = await self._content(request)
-            headers = {name.lower(): value for name, value in request.headers.items()}
-            if session := request.path_params.get("session"):
-                headers[HEADER] = session
-            routed = self._router.route(path, headers, content, self._names, who)
+            routed = self._router.route(path, _headers(request), content, self._names, who)
         except Refusal as error:
             return refusal(path, error.status, str(error))
         except (InvalidConfig, UnknownName) as error:
@@ -95,6 +102,37 @@ class Gateway:
             said = str(error) if isinstance(error, InvalidConfig) else "feedback: expected JSON"
             return refusal("", 404 if said.startswith("session: expected one") else 400, said)
         return JSONResponse({"ok": True})
+
+    async def decisions(self, request: Request) -> Response:
+        """`POST /v1/decisions`: the Switcher as a decision model, in OpenAI's shape."""
+        return await self._judged(request, read_decisions, answer_decisions)
+
+    async def system_one(self, request: Request) -> Response:
+        """`POST /v1/systemone`: the same in the shape of System One."""
+        return await self._judged(request, read_system_one, answer_system_one)
+
+    async def _judged(
+        self,
+        request: Request,
+        read: Callable[[Body], Asked],
+        answer: Callable[[Asked, Judgement, Sequence[str], str], Body],
+    ) -> Response:
+        path = request.url.path
+        try:
+            who = self._client_of(request.headers)
+            body = RequestBody(await self._content(request)).values
+            if body.get("model") not in self._names:
+                raise UnknownName("model", str(body.get("model")), self._names)
+            question = read(body)
+            judged = self._router.steps.judge(question, _headers(request), who)
+            sessions = self._router.steps.sessions
+            told = answer(question, judged, sessions.serving.models, sessions.policy.version)
+        except Refusal as error:
+            return refusal(path, error.status, str(error))
+        except (InvalidConfig, UnknownName) as error:
+            status = 404 if isinstance(error, UnknownName) else 400
+            return refusal(path, status, str(error))
+        return JSONResponse(told)
 
     async def models(self, request: Request) -> Response:
         """`GET /v1/models`: the names that a request may have."""
@@ -217,12 +255,22 @@ def make_app(config: GatewayConfig, router: Router | None = None) -> Starlette:
                 ("/chat/completions", gateway.relay, "POST"),
                 ("/responses", gateway.relay, "POST"),
                 ("/messages", gateway.relay, "POST"),
+                ("/decisions", gateway.decisions, "POST"),
+                ("/systemone", gateway.system_one, "POST"),
                 ("/models", gateway.models, "GET"),
                 ("/feedback", gateway.feedback, "POST"),
             )
         ),
     ]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers=_HANDLERS)
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """The headers, names in lower case; a session that the address names is one of them."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    if session := request.path_params.get("session"):
+        headers[HEADER] = session
+    return headers
 
 
 async def _relayed(

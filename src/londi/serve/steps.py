@@ -15,20 +15,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+import numpy as np
+
 from londi.config.base import INF
 from londi.config.prices import Price
 from londi.config.serve import BudgetConfig, ServeConfig
 from londi.config.settings import read_config
+from londi.envs.conversation import ConversationPrompt
 from londi.errors import InvalidConfig
 from londi.models.usage import Body
 from londi.serve.apis import CHAT, Api
 from londi.serve.core.budget import BILLION, Amount
-from londi.serve.core.policy import load_policy
+from londi.serve.core.policy import Judgement, load_policy
 from londi.serve.core.serving import ServedDecision, Serving
 from londi.serve.core.session import Session
 from londi.serve.core.sessions import Sessions
 from londi.serve.identity import scoped, session_of
 from londi.serve.ledgers import open_ledger
+from londi.serve.questions import Asked
 from londi.serve.traces import STEP_NAMES, Row, TraceStore, as_json, now
 from londi.types import Usage
 
@@ -113,6 +117,31 @@ class StepRouter:
         decision = found.decide(messages, bound)
         kept = self._kept(found, decision.step, api.texts(body)) if self.config.keep_texts else {}
         return Step(self, found, decision, bound, api.path, kept)
+
+    def judge(
+        self, asked: Asked, headers: Mapping[str, str] | None = None, client: str = ""
+    ) -> Judgement:
+        """What the Switcher says of a conversation; nothing is decided, held or written down.
+
+        Args:
+            asked: the conversation, and the cost and budget of a call.
+            headers: of the request; a session that they name and that is known lends what it knows.
+            client: whose session it is.
+
+        Raises:
+            InvalidConfig: if the Switcher was not trained for the cost.
+        """
+        policy, serving = self.sessions.policy, self.sessions.serving
+        if asked.cost is not None:
+            policy.check_cost(asked.cost)
+        cost_budget = asked.cost_budget(policy.cost if serving.cost is None else serving.cost)
+        messages = asked.api.read(asked.body)
+        known = self.sessions.find(scoped(client, session_of(headers or {}, asked.body, messages)))
+        if known is not None:
+            return known.judge(messages, cost_budget)
+        prompt = ConversationPrompt.of(messages)
+        allowed = np.array([[True, cost_budget.remaining > 0]])
+        return policy.judge(prompt, cost_budget, prompt.turns, 0, allowed)
 
     def feedback(self, session: str, value: float, step: int | None = None) -> None:
         """Note the value of a session, or of one of its steps.

@@ -10,17 +10,39 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
+import numpy as np
+
 from londi.encoders.base import Encoder
 from londi.encoders.registry import make_prompt_encoder
+from londi.envs.conversation import ConversationPrompt
 from londi.errors import InvalidConfig, LondiError
 from londi.switching.budget import Budget
-from londi.switching.observation import ObservationLayout
+from londi.switching.observation import ObservationLayout, State
 from londi.switching.switcher import ConstantSwitcher, OnnxSwitcher, Switcher
-from londi.types import CostBudget
+from londi.types import Array, CostBudget
 
 RULES = {"always-quick": 0.0, "always-deepthink": 1.0}
 """Rules, and the probability of a call under each; `random:P` has P."""
 RANDOM = "random:"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a policy says of a state.
+
+    Attributes:
+        probability: P(g = 1), among what is allowed.
+        expected_gain: return that a call is expected to add; None where the policy does not say.
+        expected_calls: DEEPTHINK calls that a call now is expected to add, itself among them.
+        shown: cost and budget that the policy was shown.
+        observation: what it saw, float32 `[D]`.
+    """
+
+    probability: float
+    expected_gain: float | None
+    expected_calls: float | None
+    shown: CostBudget
+    observation: Array
 
 
 @dataclass(frozen=True)
@@ -58,6 +80,34 @@ class Policy:
                 f"cost: expected {self.fixed.cost:g}, for which the Switcher was trained, got"
                 f" {cost:g}; one of `londi train --universal` takes any of its range"
             )
+
+    def judge(
+        self,
+        prompt: ConversationPrompt,
+        asked: CostBudget,
+        steps: int,
+        repeats: int,
+        allowed: Array,
+    ) -> Judgement:
+        """What the policy says of a state.
+
+        Args:
+            prompt: the state.
+            asked: its cost and budget.
+            steps: decisions before.
+            repeats: how often the last observation was seen before.
+            allowed: the possible choices, `[1, 2]`.
+        """
+        shown, layout = self.shown(asked), self.layout
+        row = np.zeros((1, layout.observed), np.float32)
+        (features,) = self.encoder.encode([prompt], [])
+        layout.write(row[0], features, State(prompt, shown, steps, repeats))
+        probability = float(self.switcher.call_probability(row, allowed)[0])
+        gain = calls = None
+        if self.switcher.supported is not None:
+            expected = self.switcher.expect(row)
+            gain, calls = float(expected.gain[0]), float(expected.more_calls[0])
+        return Judgement(probability if allowed[0, 0] else 1.0, gain, calls, shown, row[0])
 
     def shown(self, asked: CostBudget) -> CostBudget:
         """The nearest cost and budget that the Switcher was trained for."""

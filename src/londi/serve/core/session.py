@@ -19,11 +19,10 @@ import numpy as np
 from londi.envs.conversation import ConversationPrompt, Message
 from londi.errors import InvalidConfig
 from londi.serve.core.budget import BILLION, ZERO, Amount, Ledger, Scope, amount_left
-from londi.serve.core.policy import Policy
+from londi.serve.core.policy import Judgement, Policy
 from londi.serve.core.pricing import CallPricing, common
 from londi.serve.core.serving import DEEPTHINK, QUICK, Reason, ServedDecision, Serving
 from londi.switching.decision import draw
-from londi.switching.observation import State
 from londi.types import Array, CostBudget, Usage
 
 
@@ -104,8 +103,7 @@ class Session:
         bound, scopes = Amount(1, bound.tokens, bound.money), self._scopes()
         with self._lock:
             now = self._clock()
-            idle = (now - self._calls[QUICK].answered, now - self._calls[DEEPTHINK].answered)
-            prompt = ConversationPrompt.of(messages, self._answered_by, idle)
+            prompt = self._prompt(messages, now)
             quick, deepthink = (calls.money(messages, now) for calls in self._calls)
             price = None if quick is None or deepthink is None else deepthink - quick
             left = amount_left(self._ledger, scopes)
@@ -119,6 +117,17 @@ class Session:
             self._steps += 1
             self._seen[hash(prompt.observations[-1])] += 1
         return decision
+
+    def judge(self, messages: Sequence[Message], asked: CostBudget) -> Judgement:
+        """What the policy would say at that cost and budget; nothing is decided, and nothing held.
+
+        Args:
+            messages: the conversation so far.
+            asked: cost of a call, and calls that are left.
+        """
+        allowed = np.array([[True, asked.remaining > 0]])
+        with self._lock:
+            return self._judge(self._prompt(messages, self._clock()), asked, allowed)
 
     def fall_back(self, step: int, bound: Amount = ZERO, spent: bool = False) -> bool:
         """Let the other model answer a step, since the chosen one failed.
@@ -222,42 +231,40 @@ class Session:
     def _decide(
         self, prompt: ConversationPrompt, price: float | None, bound: Amount, left: Amount
     ) -> ServedDecision:
-        serving, policy = self._serving, self._policy
+        serving = self._serving
         allowed, reason = self._allowed(prompt, left, bound)
 
         asked = CostBudget(self._cost(price), _calls_left(left, bound))
-        shown = policy.shown(asked)
-        state = State(prompt, shown, self._steps, self._seen[hash(prompt.observations[-1])])
-        layout = policy.layout
-        row = np.zeros((1, layout.observed), np.float32)
-        (features,) = policy.encoder.encode([prompt], [])
-        layout.write(row[0], features, state)
-        call = policy.switcher.call_probability(row, allowed)
-        call = np.where(allowed[:, 0], call, 1.0)
+        judged = self._judge(prompt, asked, allowed)
+        call = np.array([judged.probability])
         drawn = draw(call, allowed, self._rng, serving.exploration)
         choice = int(drawn.choice[0])
-        gain = more = None
-        if policy.switcher.supported is not None:
-            expected = policy.switcher.expect(row)
-            gain, more = float(expected.gain[0]), float(expected.more_calls[0])
         return ServedDecision(
             session=self.name,
             step=self._steps,
             choice=choice,
             model=serving.models[choice],
-            probability=float(call[0]),
+            probability=judged.probability,
             propensity=float(drawn.propensity[0]),
             exploration=serving.exploration,
-            expected_gain=gain,
-            expected_calls=more,
-            cost=shown.cost,
+            expected_gain=judged.expected_gain,
+            expected_calls=judged.expected_calls,
+            cost=judged.shown.cost,
             price=price,
             calls_left=left.calls,
             money_left=left.money / BILLION,
             reason=reason,
-            policy=policy.version,
-            observation=row[0],
+            policy=self._policy.version,
+            observation=judged.observation,
         )
+
+    def _prompt(self, messages: Sequence[Message], now: float) -> ConversationPrompt:
+        idle = (now - self._calls[QUICK].answered, now - self._calls[DEEPTHINK].answered)
+        return ConversationPrompt.of(messages, self._answered_by, idle)
+
+    def _judge(self, prompt: ConversationPrompt, asked: CostBudget, allowed: Array) -> Judgement:
+        repeats = self._seen[hash(prompt.observations[-1])]
+        return self._policy.judge(prompt, asked, self._steps, repeats, allowed)
 
     def _allowed(
         self, prompt: ConversationPrompt, left: Amount, bound: Amount

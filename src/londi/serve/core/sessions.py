@@ -76,16 +76,21 @@ class Sessions:
             self._sessions.move_to_end(name)
             return found
 
+    def find(self, name: str) -> Session | None:
+        """The session of that name; None where there is none."""
+        with self._lock:
+            return self._sessions.get(name)
+
     def known(self, name: str) -> Session:
         """The session of that name.
 
         Raises:
             InvalidConfig: if there is none.
         """
-        with self._lock:
-            if name not in self._sessions:
-                raise InvalidConfig(f"session: expected one that was begun, got {name!r}")
-            return self._sessions[name]
+        found = self.find(name)
+        if found is None:
+            raise InvalidConfig(f"session: expected one that was begun, got {name!r}")
+        return found
 
     def _scopes(self, name: str, client: str) -> tuple[Scope, ...]:
         """The budgets that a call now is of; those without a cap are left out."""
