@@ -55,6 +55,32 @@ class BudgetConfig(Settings):
 
 
 @dataclass(frozen=True)
+class ShadowConfig(Settings):
+    """Shadow answers: what the other model would have said, for data to learn from."""
+
+    quick: float = 0.0
+    """Probability that QUICK is asked as well, at a step that DEEPTHINK answers."""
+    deepthink: float = 0.0
+    """Probability that DEEPTHINK is asked as well, at a step that QUICK answers."""
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    """The most that all shadow answers of a day (UTC) take; behind it there are none."""
+    encoder: str = ""
+    """What embeds both answers into the traces: text, sentence:<model> or model:<name>; empty for
+    none."""
+    at_once: int = 32
+    """Shadow answers that are waited for at once; behind it there are none."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, quick=(0, 1), deepthink=(0, 1), at_once=(1, 10_000))
+
+    @property
+    def any(self) -> bool:
+        """Whether there are any."""
+        return self.quick > 0 or self.deepthink > 0
+
+
+@dataclass(frozen=True)
 class ServeConfig(Settings):
     """Put a Switcher in front of two models that are called through an API."""
 
@@ -96,6 +122,9 @@ class ServeConfig(Settings):
     for none."""
     keep_texts: bool = False
     """Keep the messages of requests in the traces as well."""
+    shadow: ShadowConfig = field(default_factory=ShadowConfig)
+    """Ask the other model beside the real answer, for data to learn from: `{quick, deepthink,
+    budget, encoder, at_once}`."""
     seed: int | None = None
     """Seed of the draws; they depend on it and on the session's name alone. By default each start
     draws another one."""
@@ -120,6 +149,10 @@ class ServeConfig(Settings):
         priced = all(upstream.price for upstream in (one, other))
         if self.worth is not None and not priced:
             raise InvalidConfig("worth: expected a price of both models as well")
+        if self.shadow.any and not self.traces:
+            raise InvalidConfig("shadow: expected traces as well, where the answers are kept")
+        if self.shadow.budget.money is not None and not priced:
+            raise InvalidConfig("shadow.budget.money: expected a price of both models as well")
         for name in ("budget", "client_budget", "day_budget"):
             if getattr(self, name).money is not None and not other.price:
                 raise InvalidConfig(f"{name}.money: expected a price of deepthink as well")

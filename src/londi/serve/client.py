@@ -9,8 +9,10 @@ and no decision.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
@@ -18,6 +20,7 @@ import httpx2
 from londi.models.retry import RETRIED
 from londi.serve.answers import AnswerReader
 from londi.serve.router import Routed, Router, Target
+from londi.serve.shadow import Shadow
 
 DROPPED = ("content-length", "host", "transfer-encoding")
 """Headers of a request that its new body or address makes anew."""
@@ -64,6 +67,7 @@ class SwitchingTransport(httpx2.BaseTransport):
 
     def __init__(self, router: Router, inner: httpx2.BaseTransport) -> None:
         self.router, self._inner = router, inner
+        self._beside = ThreadPoolExecutor(thread_name_prefix="shadow")
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         routed = _route(self.router, request, request.read())
@@ -80,11 +84,23 @@ class SwitchingTransport(httpx2.BaseTransport):
                 response.close()
                 response = self._inner.handle_request(_sent(request, routed.target()))
         answer, reader = _answer(response, routed)
+        if shadow := routed.shadow():
+            self._beside.submit(self._ask, request, *shadow)
         assert isinstance(response.stream, httpx2.SyncByteStream)
         answer.stream = _Tap(response.stream, routed, reader)
         return answer
 
+    def _ask(self, request: httpx2.Request, shadow: Shadow, target: Target) -> None:
+        """Ask for a shadow answer; a failure is a row without a status."""
+        with suppress(httpx2.TransportError), shadow:
+            response = self._inner.handle_request(_sent(request, target))
+            try:
+                shadow.answered(response.status_code, response.read())
+            finally:
+                response.close()
+
     def close(self) -> None:
+        self._beside.shutdown()
         self._inner.close()
         self.router.close()
 
@@ -94,22 +110,26 @@ class AsyncSwitchingTransport(httpx2.AsyncBaseTransport):
 
     def __init__(self, router: Router, inner: httpx2.AsyncBaseTransport) -> None:
         self.router, self._inner = router, inner
+        self._beside = Beside()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         routed = _route(self.router, request, await request.aread())
         if routed is None:
             return await self._inner.handle_async_request(request)
+
+        def send(target: Target) -> Awaitable[httpx2.Response]:
+            return self._inner.handle_async_request(_sent(request, target))
+
         with settled(routed):
-            response = await asked(
-                routed,
-                lambda target: self._inner.handle_async_request(_sent(request, target)),
-            )
+            response = await asked(routed, send)
         answer, reader = _answer(response, routed)
+        self._beside.shadow(routed, send)
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         answer.stream = _AsyncTap(response.stream, routed, reader)
         return answer
 
     async def aclose(self) -> None:
+        await self._beside.aclose()
         await self._inner.aclose()
         self.router.close()
 
@@ -169,6 +189,42 @@ async def asked(
         await response.aclose()
         return await send(routed.target())
     return response
+
+
+class Beside:
+    """Shadow answers that are being asked for, beside the real ones."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def shadow(self, routed: Routed, send: Callable[[Target], Awaitable[httpx2.Response]]) -> None:
+        """Ask for the shadow answer of a request, if it has one; nobody waits for it.
+
+        Args:
+            routed: the request, whose answer has begun.
+            send: sends it to a model.
+        """
+        if found := routed.shadow():
+            task = asyncio.create_task(self._ask(send, *found))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _ask(
+        self,
+        send: Callable[[Target], Awaitable[httpx2.Response]],
+        shadow: Shadow,
+        target: Target,
+    ) -> None:
+        with suppress(httpx2.TransportError), shadow:
+            response = await send(target)
+            try:
+                shadow.answered(response.status_code, await response.aread())
+            finally:
+                await response.aclose()
+
+    async def aclose(self) -> None:
+        """Wait for those that are asked for."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 def _route(router: Router, request: httpx2.Request, content: bytes) -> Routed | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +18,7 @@ from londi.serve.answers import AnswerReader
 from londi.serve.apis import ANTHROPIC, Api, api_of
 from londi.serve.body import RequestBody
 from londi.serve.core.budget import BILLION
+from londi.serve.shadow import Shadow, Shadows
 from londi.serve.steps import Step, StepRouter, made_of
 
 
@@ -42,10 +43,13 @@ class Router:
     Args:
         steps: decides, and keeps the account.
         keys: key of each model's API; empty to leave that of the request.
+        shadows: draws which steps have a shadow answer; None for no step.
     """
 
-    def __init__(self, steps: StepRouter, keys: tuple[str, str]) -> None:
-        self.steps, self._keys = steps, keys
+    def __init__(
+        self, steps: StepRouter, keys: tuple[str, str], shadows: Shadows | None = None
+    ) -> None:
+        self.steps, self._keys, self._shadows = steps, keys, shadows
 
     @classmethod
     def of(cls, config: ServeConfig) -> Self:
@@ -55,7 +59,11 @@ class Router:
             LondiError: if the Switcher cannot be loaded or does not fit, or a key is missing.
         """
         keys = (_key("quick", config.quick), _key("deepthink", config.deepthink))
-        return cls(StepRouter.of(config), keys)
+        steps = StepRouter.of(config)
+        shadows = None
+        if config.shadow.any and steps.traces is not None:
+            shadows = Shadows(config.shadow, steps, steps.traces)
+        return cls(steps, keys, shadows)
 
     @classmethod
     def read(cls, file: Path | str) -> Self:
@@ -94,7 +102,7 @@ class Router:
         if names is not None and body.values.get("model") not in names:
             raise UnknownName("model", str(body.values.get("model")), names)
         step = self.steps.step(body.values, api, headers=headers, client=who, size=len(content))
-        return Routed(self, api, body, step)
+        return Routed(self, api, body, step, len(content))
 
     def target(self, api: Api, body: RequestBody, choice: int) -> Target:
         """The request to the model of that choice."""
@@ -110,8 +118,20 @@ class Router:
             named = {"authorization": f"Bearer {key}"}
         return Target(url, named, body.with_model(upstream.model))
 
+    def shadow(self, step: Step, api: Api, body: RequestBody, size: int) -> Shadow | None:
+        """The shadow answer of a step; None where it has none."""
+        return None if self._shadows is None else self._shadows.draw(step, api, body, size)
+
+    @property
+    def reads_answers(self) -> bool:
+        """Whether the messages of answers are read, and not their usage alone."""
+        config = self.steps.config
+        return config.keep_texts or bool(config.shadow.any and config.shadow.encoder)
+
     def close(self) -> None:
         """Write what waits to be written, and let go of files and connections."""
+        if self._shadows is not None:
+            self._shadows.close()
         self.steps.close()
 
 
@@ -122,19 +142,27 @@ class Routed:
         step: its decision, and its account.
     """
 
-    def __init__(self, router: Router, api: Api, body: RequestBody, step: Step) -> None:
-        self._router, self._api, self._body = router, api, body
+    def __init__(self, router: Router, api: Api, body: RequestBody, step: Step, size: int) -> None:
+        self._router, self._api, self._body, self._size = router, api, body, size
         self.step = step
 
     def target(self) -> Target:
         """The request to the model that is asked."""
         return self._router.target(self._api, self._body, self.step.choice)
 
+    def shadow(self) -> tuple[Shadow, Target] | None:
+        """The shadow answer, and the request for it; None where the step has none."""
+        found = self._router.shadow(self.step, self._api, self._body, self._size)
+        if found is None:
+            return None
+        target = self._router.target(self._api, self._body, found.choice)
+        return found, replace(target, content=found.content)
+
     def reader(self, content_type: str) -> AnswerReader:
         """What reads the answer while it passes."""
         self.step.answers()
         streams = content_type.startswith("text/event-stream")
-        return AnswerReader(self._api, streams, self._router.steps.config.keep_texts)
+        return AnswerReader(self._api, streams, self._router.reads_answers)
 
     def headers(self) -> dict[str, str]:
         """Headers of the answer: who gave it, why, and what is left."""

@@ -7,6 +7,7 @@ or released. This file knows sessions and traces. It knows no HTTP and no networ
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -27,7 +28,7 @@ from londi.models.usage import Body
 from londi.serve.apis import CHAT, Api
 from londi.serve.core.budget import BILLION, Amount
 from londi.serve.core.policy import Judgement, load_policy
-from londi.serve.core.serving import ServedDecision, Serving
+from londi.serve.core.serving import DEEPTHINK, ServedDecision, Serving
 from londi.serve.core.session import Session
 from londi.serve.core.sessions import Sessions
 from londi.serve.identity import scoped, session_of
@@ -65,9 +66,9 @@ class StepRouter:
             prices=(config.quick.price, config.deepthink.price),
             cost=config.cost,
             worth=config.worth,
-            budget=_amount(config.budget),
-            client_budget=_amount(config.client_budget),
-            day_budget=_amount(config.day_budget),
+            budget=amount_of(config.budget),
+            client_budget=amount_of(config.client_budget),
+            day_budget=amount_of(config.day_budget),
             exploration=config.exploration,
             in_tool_loops=config.in_tool_loops,
             lifetime=config.cache_lifetime,
@@ -113,7 +114,7 @@ class StepRouter:
         if size is None:
             size = len(json.dumps(body, default=str))
         found = self.sessions.session(scoped(client, name), client)
-        bound = self._bound(api, body, size)
+        bound = self.bound(api, body, size, DEEPTHINK)
         decision = found.decide(messages, bound)
         kept = self._kept(found, decision.step, api.texts(body)) if self.config.keep_texts else {}
         return Step(self, found, decision, bound, api.path, kept)
@@ -169,13 +170,19 @@ class StepRouter:
         new = f"[{','.join(texts[kept:])}]"
         return {"follows": follows, "kept": kept, "messages": new}
 
-    def _bound(self, api: Api, body: Body, size: int) -> Amount:
-        """The most that a call of DEEPTHINK on this request can take.
+    def bound(self, api: Api, body: Body, size: int, choice: int) -> Amount:
+        """The most that a call of a model can take.
 
         A token has a byte at least, so that a prompt of text has no more tokens than bytes.
+
+        Args:
+            api: shape of the request.
+            body: the request.
+            size: its bytes.
+            choice: the model, 1 for DEEPTHINK.
         """
         output = api.most_output(body) or self.config.most_output_tokens
-        price = self.config.deepthink.price
+        price = self.sessions.serving.prices[choice]
         money = ceil(_dearest(price, size, output) * BILLION) if price else 0
         return Amount(1, size + output, money)
 
@@ -190,6 +197,7 @@ class Step:
         decision: who answers, and why.
         choice: the model that is asked: that of the decision, or the other one after `fall_back`.
         status: HTTP status of the answer; None where there is none.
+        message: its message as JSON, once the step has ended and where it was read.
     """
 
     def __init__(
@@ -203,7 +211,9 @@ class Step:
     ) -> None:
         self._router, self._session, self._bound = router, session, bound
         self._kept: Row = {"api": api, **kept}
-        self._ended = False
+        self._ended, self._lock = False, threading.Lock()
+        self._calls: list[Callable[[], object]] = []
+        self.message: object = None
         self._time, self._began, self._first_byte = now(), time.perf_counter(), 0.0
         self.status: int | None = None
         self.decision = decision
@@ -219,6 +229,11 @@ class Step:
         where: TracebackType | None,
     ) -> None:
         self.settle(None)
+
+    @property
+    def begun(self) -> float:
+        """When its session began, in seconds since 1970."""
+        return self._session.begun
 
     @property
     def model(self) -> str:
@@ -260,22 +275,38 @@ class Step:
             usage: of it; where nobody knows it, all that was held is taken.
             answer: its message as JSON, for traces that keep texts.
         """
-        if not self._ended:
-            self._ended = True
+        if self._end():
+            self.message = answer
             self._session.settle(self.decision.step, usage)
-            self._trace(usage, answer)
+            self._trace(usage)
 
     def release(self) -> None:
         """Give back what is held, since nobody answered."""
-        if not self._ended:
-            self._ended = True
+        if self._end():
             self._session.release(self.decision.step)
             self._trace(None)
 
-    def _trace(self, usage: Usage | None, answer: object = None) -> None:
+    def when_ended(self, call: Callable[[], object]) -> None:
+        """Call `call` when the step has ended; at once where it has."""
+        with self._lock:
+            if not self._ended:
+                self._calls.append(call)
+                return
+        call()
+
+    def _end(self) -> bool:
+        """Whether the step ends now, and not for the second time."""
+        with self._lock:
+            ended, self._ended = self._ended, True
+        return not ended
+
+    def _trace(self, usage: Usage | None) -> None:
         if self._router.traces is not None:
-            told = {} if answer is None else {"answer": as_json(answer)}
+            keeps = self._router.config.keep_texts and self.message is not None
+            told = {"answer": as_json(self.message)} if keeps else {}
             self._router.traces.add("steps", self._row(usage) | told)
+        for call in self._calls:
+            call()
 
     def _row(self, usage: Usage | None) -> Row:
         """The step as a row of the traces."""
@@ -295,7 +326,7 @@ class Step:
             self._kept
             | told
             | {
-                "begun": self._session.begun,
+                "begun": self.begun,
                 "time": self._time,
                 "candidates": as_json(self._router.sessions.serving.models),
                 "calls_left": _capped(decision.calls_left),
@@ -318,9 +349,20 @@ def made_of(file: Path, make: Callable[[ServeConfig], Made]) -> Made:
         raise InvalidConfig(f"{str(file)!r}: {error}") from error
 
 
-def _amount(budget: BudgetConfig) -> Amount:
+def amount_of(budget: BudgetConfig) -> Amount:
+    """The most that a budget of the settings allows."""
     money = INF if budget.money is None else int(budget.money * BILLION)
     return Amount(_cap(budget.calls), _cap(budget.tokens), money)
+
+
+def usage_row(usage: Usage) -> Row:
+    """The columns of the traces that a usage has."""
+    return {
+        "prompt_tokens": usage.tokens,
+        "cached_tokens": usage.cached_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "output_tokens": usage.output_tokens,
+    }
 
 
 def _cap(most: int | None) -> float:

@@ -103,10 +103,31 @@ SESSIONS = (
 )
 """Columns of the table `sessions`, a row an imported conversation."""
 
+SHADOWS = (
+    Column("session", "text", "Name of the conversation.", True),
+    Column("begun", "real", "As in the steps; with session and step it names the step."),
+    Column("step", "integer", "The step whose request it is.", True),
+    Column("time", "real", "When the other model was asked, in seconds since 1970."),
+    Column("choice", "integer", "The other model: 0 for QUICK, 1 for DEEPTHINK."),
+    Column("model", "text", "Its name."),
+    Column("share", "real", "Probability with which it was asked, whatever the step's choice."),
+    Column("status", "integer", "HTTP status of its answer; null where none came."),
+    Column("prompt_tokens", "integer", "Tokens of the prompt; null where nobody counted them."),
+    Column("cached_tokens", "integer", "Tokens of it that the provider had in its cache."),
+    Column("cache_write_tokens", "integer", "Tokens of it that were put into the cache."),
+    Column("output_tokens", "integer", "Tokens of the answer."),
+    Column("seconds", "real", "Seconds from the request to the end of the answer."),
+    Column("answer", "text", "Its message, JSON; null unless texts are kept."),
+    Column("embedding", "blob", "Embedding of its words: float32 numbers, little-endian."),
+    Column("answer_embedding", "blob", "The same of the answer that the agent got."),
+)
+"""Columns of the table `shadows`, a row a shadow answer."""
+
 TABLES: Mapping[str, Sequence[Column]] = {
     "steps": STEPS,
     "feedback": FEEDBACK,
     "sessions": SESSIONS,
+    "shadows": SHADOWS,
 }
 
 

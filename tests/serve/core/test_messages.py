@@ -126,3 +126,10 @@ JSON = json_values(
 )
 def test_any_json_is_read(body: dict[str, Any], read: Callable[[Any], list[Message]]) -> None:
     assert all(isinstance(message.text, str) for message in read(body))
+
+
+@pytest.mark.parametrize("read", [read_chat, read_responses, read_anthropic])
+def test_a_type_that_is_no_text_is_passed_over(read: Callable[[Any], list[Message]]) -> None:
+    content = [{"type": [{}], "text": "x"}, {"type": "text", "text": "y"}]
+    (message,) = read({"messages": [{"role": "user", "content": content}]} | {"input": content[:0]}) or [None]
+    assert message is None or message.text == "y"

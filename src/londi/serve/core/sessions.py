@@ -33,6 +33,9 @@ class Sessions:
         ledger: what is taken of the budgets; one in memory by default.
         clock: seconds that only go forward.
 
+    Attributes:
+        seed: see above; drawn where none was given.
+
     Raises:
         InvalidConfig: if the policy was not trained for the cost.
     """
@@ -51,7 +54,7 @@ class Sessions:
             policy.check_cost(serving.cost)
         self.policy, self.serving = policy, serving
         self.ledger: Ledger = ledger or MemoryLedger()
-        self._seed = seed if seed is not None else int(np.random.default_rng().integers(1 << 32))
+        self.seed = seed if seed is not None else int(np.random.default_rng().integers(1 << 32))
         self._most, self._clock = most, clock
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._lock = threading.Lock()
@@ -66,7 +69,7 @@ class Sessions:
         with self._lock:
             found = self._sessions.get(name)
             if found is None:
-                rng = np.random.default_rng([self._seed, *name.encode(errors="surrogatepass")])
+                rng = np.random.default_rng([self.seed, *name.encode(errors="surrogatepass")])
                 scopes = partial(self._scopes, name, client)
                 found = Session(
                     name, self.policy, self.serving, self.ledger, scopes, rng, self._clock
