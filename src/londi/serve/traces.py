@@ -1,32 +1,43 @@
 """Traces of real traffic: every step with its propensity, and the feedback that comes later.
 
 The columns are declared once, here; the tables of the file, the pages and every export are made of
-them. Steps are written beside the answers by a thread of its own and never hold one up: what comes
-faster than it can be written is dropped and counted. This file knows rows, and no HTTP.
+them. A row is first a line of a journal, which no death of the process loses, and which takes some
+microseconds. A thread carries the lines into the file, each exactly once; a journal that a killed
+process has left is carried on with by whoever opens the file next. This file knows rows, and no
+HTTP.
 """
 
 from __future__ import annotations
 
 import json
-import queue
+import logging
 import sqlite3
 import threading
 import time
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from londi.errors import DamagedFile, LondiError
+from londi.storage.journal import Journal
 from londi.storage.sqlite import connected
+
+_log = logging.getLogger(__name__)
 
 FORMAT = 1
 """Version of the tables."""
-WAITING = 10_000
-"""Rows that may wait to be written."""
-TOGETHER = 500
-"""Most rows of one transaction."""
+WAITING = 1 << 30
+"""Most bytes of the journal that may wait for the file."""
+LARGE = 1 << 24
+"""Bytes of a journal that is no longer gone on with, once all of it is in the file."""
+RETRY = 1.0
+"""Seconds before the next try, where the file could not be written to."""
+LOCKED = 2.0
+"""Seconds to wait for another process that writes to the file."""
 
 Kind = Literal["text", "integer", "real", "blob"]
 Row = dict[str, Any]
@@ -92,6 +103,11 @@ FEEDBACK = (
 
 TABLES: Mapping[str, Sequence[Column]] = {"steps": STEPS, "feedback": FEEDBACK}
 
+_JOURNALS = """
+CREATE TABLE IF NOT EXISTS journals (name TEXT PRIMARY KEY, carried INTEGER) WITHOUT ROWID
+"""
+"""Bytes of each journal that are in the tables."""
+
 
 def schema() -> str:
     """The tables in SQL."""
@@ -112,7 +128,7 @@ class TraceStore:
         file: made if there is none.
 
     Attributes:
-        dropped: rows that came faster than they could be written, or that the disk had no room for.
+        dropped: rows that the disk had no room for, or that the file could not hold.
 
     Raises:
         DamagedFile: if the file is of another kind or version.
@@ -122,43 +138,76 @@ class TraceStore:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.dropped = 0
-        self._rows: queue.Queue[tuple[str, Row] | None] = queue.Queue(WAITING)
-        connection = _open(file)
-        self._thread = threading.Thread(target=self._write, args=(connection,), daemon=True)
+        self._db = _open(file)
+        try:
+            self._journal = Journal.beside(file)
+        except OSError as error:
+            self._db.close()
+            raise LondiError(f"cannot write beside {str(file)!r}: {error.strerror}") from error
+        self._db.execute(f"PRAGMA busy_timeout={LOCKED * 1000:.0f}")
+        self._carried = 0  # bytes of the journal that are in the file
+        self._open, self._lock, self._wake = True, threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def add(self, table: str, row: Row) -> None:
-        """Write a row soon; it is dropped where too many wait."""
+        """Write a row; from now on no death of the process loses it."""
+        line = _line(table, row)
         try:
-            self._rows.put_nowait((table, row))
-        except queue.Full:
-            self.dropped += 1
+            with self._lock:
+                if not self._open or self._journal.size - self._carried > WAITING:
+                    raise OSError
+                self._journal.append(line)
+        except OSError:  # a full disk, say: answers go on
+            self._drop(1)
+        self._wake.set()
 
     def close(self) -> None:
-        """Write what waits, and close the file."""
-        self._rows.put(None)
+        """Carry what waits into the file, and close it; what cannot be stays in the journal."""
+        with self._lock:
+            self._open = False
+        self._wake.set()
         self._thread.join()
 
-    def _write(self, connection: sqlite3.Connection) -> None:
-        going = True
+    def _run(self) -> None:
+        going, retry = True, None
         while going:
-            rows = [self._rows.get()]
-            while len(rows) < TOGETHER and not self._rows.empty():
-                rows.append(self._rows.get())
-            going = None not in rows
-            self._insert(connection, [row for row in rows if row is not None])
-        connection.close()
+            self._wake.wait(retry)
+            self._wake.clear()
+            going = self._open  # before the last look at the journal
+            try:
+                self._carry()
+                retry = None
+            except sqlite3.Error as error:
+                if retry is None:
+                    _log.warning("traces wait in %s: %s", self._journal.file, error)
+                retry = RETRY
+        if self._carried == self._journal.size:
+            _forget(self._db, self._journal)
+        self._journal.close()
+        self._db.close()
 
-    def _insert(self, connection: sqlite3.Connection, rows: list[tuple[str, Row]]) -> None:
+    def _carry(self) -> None:
+        """Carry the journal into the file, and begin another one where it has grown large."""
+        self._carried, refused = _carry(self._db, self._journal, self._carried)
+        self._drop(refused)
+        if self._carried < LARGE:
+            return
         try:
-            with connection:  # one transaction
-                for table, columns in TABLES.items():
-                    names = [column.name for column in columns]
-                    values = [[row.get(name) for name in names] for of, row in rows if of == table]
-                    marks = ", ".join("?" * len(names))
-                    connection.executemany(f"INSERT INTO {table} VALUES ({marks})", values)
-        except sqlite3.Error:  # a full disk, say: answers go on
-            self.dropped += len(rows)
+            new = Journal.beside(self.file)
+        except OSError:
+            return  # no room for a new one
+        with self._lock:
+            done = self._carried == self._journal.size
+            old = self._journal if done else new
+            if done:
+                self._journal, self._carried = new, 0
+        _forget(self._db, old)
+
+    def _drop(self, rows: int) -> None:
+        if rows and not self.dropped:
+            _log.warning("rows of the traces %s are dropped: no room for them", self.file)
+        self.dropped += rows
 
 
 def read_traces(file: Path, table: str) -> Iterator[Row]:
@@ -191,6 +240,85 @@ def as_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def _line(table: str, row: Row) -> bytes:
+    """A row as a line of a journal."""
+    plain = {
+        name: b2a_base64(value, newline=False).decode() if isinstance(value, bytes) else value
+        for name, value in row.items()
+    }
+    return json.dumps([table, plain], separators=(",", ":")).encode()
+
+
+def _values(columns: Sequence[Column], row: Row) -> list[Any]:
+    """The values of a row from a journal, as SQLite takes them."""
+    values = [row.get(column.name) for column in columns]
+    for k, (column, value) in enumerate(zip(columns, values, strict=True)):
+        if isinstance(value, str):
+            # No file holds half a character as it is; in a text that is JSON this is its escape.
+            blob = column.kind == "blob"
+            values[k] = (
+                a2b_base64(value) if blob else value.encode(errors="backslashreplace").decode()
+            )
+    return values
+
+
+def _carry(db: sqlite3.Connection, journal: Journal, start: int) -> tuple[int, int]:
+    """Carry the lines of a journal into the tables, from the byte `start` on.
+
+    How far they are is written in the same transaction, so that each is carried exactly once,
+    whenever the process dies.
+
+    Returns:
+        The byte behind the last line, and the number of rows that the tables did not take.
+
+    Raises:
+        sqlite3.Error: if the file cannot be written to; then the rest waits.
+    """
+    refused = 0
+    while lines := journal.read(start):
+        with db:  # one transaction
+            refused += sum(not _insert(db, line) for line in lines.splitlines())
+            start += len(lines)
+            db.execute("INSERT OR REPLACE INTO journals VALUES (?, ?)", (journal.file.name, start))
+    return start, refused
+
+
+_MISFITS = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
+"""Errors that are of one row, and not of the file."""
+
+
+def _insert(db: sqlite3.Connection, line: bytes) -> bool:
+    """Insert the row of a line; False where it is none that the table takes."""
+    try:
+        table, row = json.loads(line)
+        values = _values(TABLES[table], row)
+        db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(values))})", values)
+    except (*_MISFITS, ValueError, OverflowError, LookupError, TypeError):
+        return False
+    return True
+
+
+def _forget(db: sqlite3.Connection, journal: Journal) -> None:
+    """Delete a journal that was carried to its end."""
+    journal.remove()
+    with suppress(sqlite3.Error), db:  # what stays in the table names a file that is gone
+        db.execute("DELETE FROM journals WHERE name = ?", (journal.file.name,))
+
+
+def _adopt(db: sqlite3.Connection, file: Path) -> None:
+    """Carry on with the journals that killed processes have left."""
+    for journal in Journal.orphans(file):
+        name = journal.file.name
+        found = db.execute("SELECT carried FROM journals WHERE name = ?", (name,)).fetchone()
+        _carry(db, journal, found[0] if found else 0)
+        _forget(db, journal)
+
+
 def _open(file: Path) -> sqlite3.Connection:
     """The file, with its tables."""
     try:
@@ -215,7 +343,10 @@ def _prepare(file: Path, db: sqlite3.Connection) -> None:
                 db.execute(statement)
             db.execute(f"PRAGMA user_version={FORMAT}")
             version = FORMAT
+        if version == FORMAT:
+            db.execute(_JOURNALS)
     if version != FORMAT:
         raise DamagedFile(
             f"{str(file)!r}: expected traces of format {FORMAT}, got format {version}"
         )
+    _adopt(db, file)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from json_values import json_values
@@ -120,6 +121,7 @@ JSON = json_values(
 )
 
 
+@hypothesis_settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     st.dictionaries(st.sampled_from(("messages", "input", "system", "instructions")), JSON),
     st.sampled_from((read_chat, read_responses, read_anthropic)),
