@@ -81,6 +81,15 @@ def api_of(path: str) -> Api | None:
     return next((api for api in APIS if path.endswith(api.path)), None)
 
 
+_LAST = (
+    b'"message_stop"',
+    b'"response.completed"',
+    b'"response.incomplete"',
+    b'"response.failed"',
+)
+"""Types of the last event of a stream; in a text their quotes would be escaped."""
+
+
 class UsageReader:
     """Reads the usage from an answer while it passes, whole or as a stream of events.
 
@@ -93,27 +102,38 @@ class UsageReader:
         self._api, self._streams = api, streams
         self._rest = bytearray()
         self._usage = Usage()
+        self._ended = False
 
     def feed(self, part: bytes) -> None:
         """Take the next bytes of the answer."""
         self._rest += part
-        if self._streams:
+        if self._streams and b"\n" in part:
             *lines, rest = self._rest.split(b"\n")
             self._rest = bytearray(rest)
             for line in lines:
                 self._line(bytes(line))
 
-    def usage(self) -> Usage | None:
-        """The usage, once the answer has ended; None where it did not say."""
+    def end(self) -> None:
+        """Take note that the answer has come to its end."""
         if self._streams:
             self._line(bytes(self._rest))
         else:
             self._json(bytes(self._rest))
-        return self._usage if self._usage.tokens else None
+        self._ended = True
+
+    def usage(self) -> Usage | None:
+        """The usage; None where the answer did not say, or has not come to its end.
+
+        What it says before its end is no more than the beginning has taken.
+        """
+        return self._usage if self._ended and self._usage.tokens else None
 
     def _line(self, line: bytes) -> None:
-        if line.startswith(b"data:") and b'"usage"' in line:
-            self._json(line.removeprefix(b"data:"))
+        if line.startswith(b"data:"):
+            data = line.removeprefix(b"data:").strip()
+            if b'"usage"' in data:
+                self._json(data)
+            self._ended |= data == b"[DONE]" or any(last in data for last in _LAST)
 
     def _json(self, text: bytes) -> None:
         try:

@@ -127,6 +127,8 @@ class _Tap(httpx2.SyncByteStream):
             if self._reader:
                 self._reader.feed(part)
             yield part
+        if self._reader:
+            self._reader.end()
 
     def close(self) -> None:
         _settle(self._routed, self._reader)
@@ -144,6 +146,8 @@ class _AsyncTap(httpx2.AsyncByteStream):
             if self._reader:
                 self._reader.feed(part)
             yield part
+        if self._reader:
+            self._reader.end()
 
     async def aclose(self) -> None:
         _settle(self._routed, self._reader)
