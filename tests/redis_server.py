@@ -40,7 +40,9 @@ class Server:
     def stop(self) -> None:
         """Kill it, and all that it knows."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        assert self._process.stdout
+        self._process.stdout.close()
 
     def freeze(self) -> None:
         """Let it answer nothing, though it can be connected to."""

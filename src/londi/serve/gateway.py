@@ -1,7 +1,7 @@
 """The gateway: two models behind one address, and a Switcher that chooses between them.
 
 Requests and answers pass as they came, byte by byte, but for the name of the model. This file knows
-HTTP, from both sides. `router.py` decides, and `errors.py` words refusals.
+requests of HTTP. `router.py` decides, `relay.py` passes answers on, and `errors.py` words refusals.
 """
 
 from __future__ import annotations
@@ -17,29 +17,22 @@ from typing import Any
 import httpx2
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from londi.config.serve import GatewayConfig
 from londi.errors import InvalidConfig, UnknownName
-from londi.serve.apis import UsageReader
-from londi.serve.client import asked, settled
 from londi.serve.errors import Refusal, refusal
 from londi.serve.identity import HEADER, scoped
 from londi.serve.metrics import Metrics
-from londi.serve.router import Routed, Router, Target
+from londi.serve.relay import HOP, Relay
+from londi.serve.router import Router, Target
 
 PREFIX = "/s/{session}"
 """Before the address of an API: names the session for clients that only take an address."""
 
-_HOP = frozenset(
-    """
-    accept-encoding connection content-length host keep-alive proxy-authenticate
-    proxy-authorization te trailer transfer-encoding upgrade
-    """.split()  # noqa: SIM905
-)
-"""Headers that are of one connection, or made anew."""
-_OURS = "x-londi-"
+_OURS = b"x-londi-"
+"""Beginning of the headers that are for us."""
 
 
 class Gateway:
@@ -54,7 +47,7 @@ class Gateway:
     def __init__(self, config: GatewayConfig, router: Router, client: httpx2.AsyncClient) -> None:
         self._config, self._router, self._client = config, router, client
         self._names = {"londi", "auto", config.quick.model, config.deepthink.model}
-        self.metrics = Metrics()
+        self.metrics = Metrics(router)
 
     async def relay(self, request: Request) -> Response:
         """The answer of the chosen model to a request of one of the known APIs."""
@@ -72,7 +65,7 @@ class Gateway:
             status = 404 if isinstance(error, UnknownName) else 400
             return refusal(path, status, str(error))
         assert routed is not None  # only addresses of known APIs come here
-        return await self._answered(request, path, routed)
+        return Relay(path, routed, partial(self._send, request), self.metrics)
 
     async def feedback(self, request: Request) -> Response:
         """`POST /v1/feedback {"session", "step", "value"}`."""
@@ -115,46 +108,24 @@ class Gateway:
         del request
         return Response(self.metrics.text(), media_type=self.metrics.media_type)
 
-    async def _answered(self, request: Request, path: str, routed: Routed) -> Response:
-        try:
-            with settled(routed):
-                response = await asked(routed, partial(self._send, request))
-        except httpx2.TransportError as error:
-            self.metrics.failed(type(error).__name__)
-            status = 504 if isinstance(error, httpx2.TimeoutException) else 502
-            return refusal(path, status, "the models cannot be reached", routed.headers())
-        routed.status = response.status_code
-        self.metrics.answered(routed, response.status_code)
-        headers = {
-            name: value for name, value in response.headers.items() if name.lower() not in _HOP
-        }
-        if not response.is_success:
-            content = await response.aread()
-            routed.release()
-            return Response(content, response.status_code, headers | routed.headers())
-        reader = routed.reader(response.headers.get("content-type", ""))
-        return StreamingResponse(
-            _relayed(response, routed, reader),
-            response.status_code,
-            headers | routed.headers(),
-        )
-
     async def _send(self, request: Request, target: Target) -> httpx2.Response:
-        headers = {
-            name: value
-            for name, value in request.headers.items()
-            if name not in _HOP and not name.startswith(_OURS) and not self._secret(name)
-        }
-        headers |= {"accept-encoding": "identity"} | target.headers
+        headers = httpx2.Headers(
+            [
+                (name, value)
+                for name, value in request.headers.raw
+                if name not in HOP and not name.startswith(_OURS) and not self._secret(name)
+            ]
+        )
+        headers.update({"accept-encoding": "identity"} | target.headers)
         assert target.url is not None  # the settings of a gateway have addresses
         sent = self._client.build_request(
             "POST", target.url, headers=headers, content=target.content
         )
         return await self._client.send(sent, stream=True)
 
-    def _secret(self, name: str) -> bool:
+    def _secret(self, name: bytes) -> bool:
         """Whether a header holds the key of one of our own clients."""
-        return bool(self._config.clients) and name in ("authorization", "x-api-key")
+        return bool(self._config.clients) and name in (b"authorization", b"x-api-key")
 
     def _client_of(self, headers: Mapping[str, str]) -> str:
         """The name of the client that asks, by its key; empty where keys are not asked for."""
@@ -203,9 +174,11 @@ def make_app(config: GatewayConfig, router: Router | None = None) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
-        async with client:
-            yield
-        router.close()
+        try:
+            async with client:
+                yield
+        finally:
+            router.close()
 
     routes = [
         Route("/healthz", gateway.health),
@@ -223,19 +196,6 @@ def make_app(config: GatewayConfig, router: Router | None = None) -> Starlette:
         ),
     ]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers=_HANDLERS)
-
-
-async def _relayed(
-    response: httpx2.Response, routed: Routed, reader: UsageReader
-) -> AsyncIterator[bytes]:
-    """The bytes of an answer; it is settled when it ends, or when nobody reads on."""
-    try:
-        async for part in response.aiter_raw():
-            reader.feed(part)
-            yield part
-    finally:
-        routed.settle(reader.usage())
-        await response.aclose()
 
 
 async def _no_such_page(request: Request, error: Exception) -> Response:
