@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cli.calling import call
-from londi.serve.traces import write_traces
 from londi.serve.transcripts.store import to_rows
+from londi.storage.traces import write_traces
 from serve.transcripts.conversations import AIRLINE, rich
 
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from json_values import json_values
 from londi.serve.gateway import hash_key
-from londi.serve.traces import read_traces
+from londi.storage.traces import read_traces
 from upstream import OUTPUT, TOKENS, Upstream
 
 ASKED: Any = [{"role": "user", "content": "Who are you?"}]

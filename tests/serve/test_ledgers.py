@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple
+from functools import partial
 from math import inf
 from pathlib import Path
 from uuid import uuid4
@@ -24,7 +27,7 @@ from hypothesis import strategies as st
 import redis_server
 from londi.errors import DamagedFile, InvalidConfig, LondiError
 from londi.serve.core.budget import Amount, Ledger, MemoryLedger, Scope, amount_left
-from londi.serve.ledgers import SqliteLedger, open_ledger
+from londi.serve.ledgers import PAUSE, FailClosed, SqliteLedger, open_ledger
 
 SESSION = Scope("session:a", Amount(3, 1000, inf))
 DAY = Scope("day:2026-01-01", Amount(inf, inf, 100))
@@ -213,3 +216,135 @@ def test_no_redis_is_said_in_one_line() -> None:
     with pytest.raises(LondiError, match=r"ledger: no Redis at 'redis://127\.0\.0\.1:1'") as caught:
         open_ledger("redis://127.0.0.1:1")
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.fixture(params=["full disk", "locked", "frozen redis", "no redis"])
+def failing(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[FailClosed, Callable[[], None], Callable[[], None]]]:
+    """A ledger, what makes it fail, and what mends it."""
+    monkeypatch.setattr("londi.serve.ledgers.WAIT", 0.05)
+    clock = iter(range(0, 10**9, int(PAUSE) + 1))  # each look at it is after the pause
+    with ExitStack() as stack:
+        if "redis" in request.param:
+            if not redis_server.installed():
+                pytest.skip("redis-server or redis is not installed")
+            server = stack.enter_context(redis_server.Server(tmp_path))
+            ledger = open_ledger(server.url)
+            fail, mend = (
+                (server.freeze, server.thaw)
+                if request.param == "frozen redis"
+                else (server.stop, server.start)
+            )
+        else:
+            file = tmp_path / "ledger.db"
+            ledger = open_ledger(str(file))
+            if request.param == "locked":
+                other = sqlite3.connect(file, isolation_level=None)
+                stack.callback(other.close)
+                fail = partial(other.execute, "BEGIN IMMEDIATE")
+                mend = partial(other.execute, "ROLLBACK")
+            else:
+                fail, mend = partial(_limit_files, 1), partial(_limit_files, -1)
+                stack.callback(mend)
+        assert isinstance(ledger, FailClosed)
+        ledger._clock = partial(next, clock)
+        yield ledger, fail, mend
+        ledger.close()
+
+
+def _limit_files(size: int) -> None:
+    """Let files grow up to `size` bytes, as if the disk were full; -1 for no limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+
+
+def test_a_ledger_that_fails_gives_nothing(
+    failing: tuple[FailClosed, Callable[[], None], Callable[[], None]],
+) -> None:
+    ledger, fail, mend = failing
+    scope, bound = Scope("session:f", Amount(3, inf, 1000)), Amount(1, 5, 100)
+    assert ledger.reserve([scope], bound)
+    fail()
+    assert not ledger.reserve([scope], bound)
+    ledger.settle([scope], bound, Amount(1, 5, 10))
+    assert ledger.failures == 2
+    assert ledger.reserve([], bound), "what has no budget needs no ledger"
+    mend()
+    while not ledger.reserve([scope], bound):
+        pass  # a connection that broke is noticed when it is used
+    # Redis forgets all when it ends. A settlement that failed may have been made, or not.
+    assert ledger.taken(scope).covers(bound), "nothing is given back that was not held"
+
+
+def test_a_ledger_that_failed_is_left_alone_for_a_while(tmp_path: Path) -> None:
+    now, asked = 0.0, []
+
+    class Broken(MemoryLedger):
+        def taken(self, scope: Scope) -> Amount:
+            asked.append(scope)
+            raise sqlite3.OperationalError("disk I/O error")
+
+    ledger = FailClosed(Broken(), sqlite3.Error, lambda: now)
+    for _ in range(5):
+        assert amount_left(ledger, [SESSION]) == Amount(0, 0, inf)
+    assert len(asked) == 1 and ledger.failures == 5
+    assert not ledger.reserve([SESSION], Amount(1))
+    now = PAUSE
+    assert ledger.reserve([SESSION], Amount(1))
+
+
+@contextmanager
+def losing(port: int) -> Iterator[tuple[int, threading.Event]]:
+    """The port of a relay to `port`; once the event is set it loses an answer and its connection.
+
+    Others may connect again.
+    """
+    lose, threads = threading.Event(), []
+
+    def relay(source: socket.socket, target: socket.socket, answers: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if answers and lose.is_set():
+                    lose.clear()
+                    break
+                target.sendall(data)
+        for one in (source, target):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                client = sockets.enter_context(listening.accept()[0])
+                server = sockets.enter_context(socket.create_connection(("127.0.0.1", port)))
+                for pair in ((client, server, False), (server, client, True)):
+                    threads.append(threading.Thread(target=relay, args=pair))
+                    threads[-1].start()
+
+    with ExitStack() as sockets:
+        listening = sockets.enter_context(socket.create_server(("127.0.0.1", 0)))
+        threads.append(threading.Thread(target=accept))
+        threads[0].start()
+        yield listening.getsockname()[1], lose
+        listening.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
+
+
+def test_a_settlement_whose_answer_is_lost_is_made_once(redis: str | None) -> None:
+    if redis is None:
+        pytest.skip("redis-server or redis is not installed")
+    port = int(redis.split(":")[-1].split("/")[0])
+    scope, bound = Scope("session:once", Amount(9, 1000, inf)), Amount(1, 100, 0)
+    with losing(port) as (relayed, lose):
+        ledger = open_ledger(redis.replace(str(port), str(relayed)))
+        for _ in range(3):
+            assert ledger.reserve([scope], bound)
+        lose.set()
+        ledger.settle([scope], bound, Amount(1, 10, 0))
+        assert not lose.is_set()
+        ledger.close()
+    direct = open_ledger(redis)
+    assert direct.taken(scope) == Amount(3, 210, 0)
+    direct.close()

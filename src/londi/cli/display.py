@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from londi.evaluation.curves import Estimate, Frontier
     from londi.evaluation.results import Result
     from londi.oracle.clairvoyant import Limit
-    from londi.serve.traces import Row
     from londi.serve.transcripts.summary import Summary
+    from londi.storage.trace_tables import Row
 
 
 def print_results(title: str, head: str, lines: Sequence[tuple[str, Result]]) -> None:

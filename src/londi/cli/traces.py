@@ -101,8 +101,8 @@ def _export(given: Namespace, file: Path, out: Path) -> int:
 
 def _show(file: Path, session: str) -> int:
     from londi.cli.display import print_steps, print_summary
-    from londi.serve.traces import read_traces
     from londi.serve.transcripts.summary import summarize
+    from londi.storage.traces import read_traces
 
     steps, feedback = list(read_traces(file, "steps")), list(read_traces(file, "feedback"))
     if not session:

@@ -17,6 +17,14 @@ from londi.types import Usage
 
 State = dict[str, Any]
 
+_LAST = (
+    b'"message_stop"',
+    b'"response.completed"',
+    b'"response.incomplete"',
+    b'"response.failed"',
+)
+"""Types of the last event of a stream; in a text their quotes would be escaped."""
+
 
 class AnswerReader:
     """Reads an answer while it passes.
@@ -31,6 +39,7 @@ class AnswerReader:
         self._api, self._streams, self._keep = api, streams, keep
         self._rest = bytearray()
         self._usage = Usage()
+        self._ended = False
         self._state: State = {}
 
     def feed(self, part: bytes) -> None:
@@ -50,11 +59,15 @@ class AnswerReader:
             self._usage = self._api.used(self._usage, found)
             self._state = found
         self._rest.clear()
+        self._ended = True
 
     @property
     def usage(self) -> Usage | None:
-        """The usage, once the answer has ended; None where it did not say."""
-        return self._usage if self._usage.tokens else None
+        """The usage; None where the answer did not say, or has not come to its end.
+
+        What it says before its end is no more than the beginning has taken.
+        """
+        return self._usage if self._ended and self._usage.tokens else None
 
     @property
     def message(self) -> object:
@@ -62,12 +75,14 @@ class AnswerReader:
         return _SHAPES[self._api].message(self._state) if self._keep else None
 
     def _line(self, line: bytes) -> None:
-        if line.startswith(b"data:") and (self._keep or b'"usage"' in line):
-            found = _object(line.removeprefix(b"data:"))
-            if found:
-                self._usage = self._api.used(self._usage, found)
-                if self._keep:
-                    _SHAPES[self._api].fold(self._state, found)
+        if not line.startswith(b"data:"):
+            return
+        data = line.removeprefix(b"data:").strip()
+        self._ended |= data == b"[DONE]" or any(last in data for last in _LAST)
+        if (self._keep or b'"usage"' in data) and (found := _object(data)):
+            self._usage = self._api.used(self._usage, found)
+            if self._keep:
+                _SHAPES[self._api].fold(self._state, found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,6 +147,8 @@ class _Tap(httpx2.SyncByteStream):
             if self._reader:
                 self._reader.feed(part)
             yield part
+        if self._reader:
+            self._reader.end()
 
     def close(self) -> None:
         _settle(self._routed, self._reader)
@@ -164,6 +166,8 @@ class _AsyncTap(httpx2.AsyncByteStream):
             if self._reader:
                 self._reader.feed(part)
             yield part
+        if self._reader:
+            self._reader.end()
 
     async def aclose(self) -> None:
         _settle(self._routed, self._reader)
@@ -267,7 +271,6 @@ def _settle(routed: Routed, reader: AnswerReader | None) -> None:
     if reader is None:
         routed.step.release()
     else:
-        reader.end()
         routed.step.settle(reader.usage, reader.message)
 
 

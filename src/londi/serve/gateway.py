@@ -1,7 +1,7 @@
 """The gateway: two models behind one address, and a Switcher that chooses between them.
 
 Requests and answers pass as they came, byte by byte, but for the name of the model. This file knows
-HTTP, from both sides. `router.py` decides, and `errors.py` words refusals.
+requests of HTTP. `router.py` decides, `relay.py` passes answers on, and `errors.py` words refusals.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ from typing import Any
 import httpx2
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from londi.config.serve import GatewayConfig
 from londi.errors import InvalidConfig, UnknownName
 from londi.models.usage import Body
-from londi.serve.answers import AnswerReader
 from londi.serve.body import RequestBody
-from londi.serve.client import asked, settled
+from londi.serve.client import Beside
 from londi.serve.core.policy import Judgement
 from londi.serve.errors import Refusal, refusal
 from londi.serve.identity import HEADER, scoped
@@ -37,19 +36,14 @@ from londi.serve.questions import (
     read_decisions,
     read_system_one,
 )
-from londi.serve.router import Routed, Router, Target
+from londi.serve.relay import HOP, Relay
+from londi.serve.router import Router, Target
 
 PREFIX = "/s/{session}"
 """Before the address of an API: names the session for clients that only take an address."""
 
-_HOP = frozenset(
-    """
-    accept-encoding connection content-length host keep-alive proxy-authenticate
-    proxy-authorization te trailer transfer-encoding upgrade
-    """.split()  # noqa: SIM905
-)
-"""Headers that are of one connection, or made anew."""
-_OURS = "x-londi-"
+_OURS = b"x-londi-"
+"""Beginning of the headers that are for us."""
 
 
 class Gateway:
@@ -64,7 +58,7 @@ class Gateway:
     def __init__(self, config: GatewayConfig, router: Router, client: httpx2.AsyncClient) -> None:
         self._config, self._router, self._client = config, router, client
         self._names = {"londi", "auto", config.quick.model, config.deepthink.model}
-        self.metrics = Metrics()
+        self.metrics, self.beside = Metrics(router), Beside()
 
     async def relay(self, request: Request) -> Response:
         """The answer of the chosen model to a request of one of the known APIs."""
@@ -79,7 +73,7 @@ class Gateway:
             status = 404 if isinstance(error, UnknownName) else 400
             return refusal(path, status, str(error))
         assert routed is not None  # only addresses of known APIs come here
-        return await self._answered(request, path, routed)
+        return Relay(path, routed, partial(self._send, request), self.metrics, self.beside)
 
     async def feedback(self, request: Request) -> Response:
         """`POST /v1/feedback {"session", "step", "value"}`."""
@@ -153,46 +147,24 @@ class Gateway:
         del request
         return Response(self.metrics.text(), media_type=self.metrics.media_type)
 
-    async def _answered(self, request: Request, path: str, routed: Routed) -> Response:
-        try:
-            with settled(routed):
-                response = await asked(routed, partial(self._send, request))
-        except httpx2.TransportError as error:
-            self.metrics.failed(type(error).__name__)
-            status = 504 if isinstance(error, httpx2.TimeoutException) else 502
-            return refusal(path, status, "the models cannot be reached", routed.headers())
-        routed.step.status = response.status_code
-        self.metrics.answered(routed, response.status_code)
-        headers = {
-            name: value for name, value in response.headers.items() if name.lower() not in _HOP
-        }
-        if not response.is_success:
-            content = await response.aread()
-            routed.step.release()
-            return Response(content, response.status_code, headers | routed.headers())
-        reader = routed.reader(response.headers.get("content-type", ""))
-        return StreamingResponse(
-            _relayed(response, routed, reader),
-            response.status_code,
-            headers | routed.headers(),
-        )
-
     async def _send(self, request: Request, target: Target) -> httpx2.Response:
-        headers = {
-            name: value
-            for name, value in request.headers.items()
-            if name not in _HOP and not name.startswith(_OURS) and not self._secret(name)
-        }
-        headers |= {"accept-encoding": "identity"} | target.headers
+        headers = httpx2.Headers(
+            [
+                (name, value)
+                for name, value in request.headers.raw
+                if name not in HOP and not name.startswith(_OURS) and not self._secret(name)
+            ]
+        )
+        headers.update({"accept-encoding": "identity"} | target.headers)
         assert target.url is not None  # the settings of a gateway have addresses
         sent = self._client.build_request(
             "POST", target.url, headers=headers, content=target.content
         )
         return await self._client.send(sent, stream=True)
 
-    def _secret(self, name: str) -> bool:
+    def _secret(self, name: bytes) -> bool:
         """Whether a header holds the key of one of our own clients."""
-        return bool(self._config.clients) and name in ("authorization", "x-api-key")
+        return bool(self._config.clients) and name in (b"authorization", b"x-api-key")
 
     def _client_of(self, headers: Mapping[str, str]) -> str:
         """The name of the client that asks, by its key; empty where keys are not asked for."""
@@ -241,9 +213,12 @@ def make_app(config: GatewayConfig, router: Router | None = None) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
-        async with client:
-            yield
-        router.close()
+        try:
+            async with client:
+                yield
+                await gateway.beside.aclose()
+        finally:
+            router.close()
 
     routes = [
         Route("/healthz", gateway.health),
@@ -271,20 +246,6 @@ def _headers(request: Request) -> dict[str, str]:
     if session := request.path_params.get("session"):
         headers[HEADER] = session
     return headers
-
-
-async def _relayed(
-    response: httpx2.Response, routed: Routed, reader: AnswerReader
-) -> AsyncIterator[bytes]:
-    """The bytes of an answer; it is settled when it ends, or when nobody reads on."""
-    try:
-        async for part in response.aiter_raw():
-            reader.feed(part)
-            yield part
-    finally:
-        reader.end()
-        routed.step.settle(reader.usage, reader.message)
-        await response.aclose()
 
 
 async def _no_such_page(request: Request, error: Exception) -> Response:

@@ -1,24 +1,35 @@
 """Ledgers that outlive a process: a file in SQLite's format, or Redis for several gateways.
 
 Each reservation is one transaction over all its budgets. What a killed gateway had reserved stays
-counted: nobody knows whether its models have answered. This file knows amounts, and no sessions.
+counted: nobody knows whether its models have answered. A ledger that cannot be reached gives
+nothing (it fails closed). This file knows amounts, and no sessions.
 """
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from londi.errors import DamagedFile, InvalidConfig, LondiError
 from londi.serve.core.budget import NO_CAP, UNITS, ZERO, Amount, Ledger, MemoryLedger, Scope
 from londi.storage.sqlite import connected
 
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
 REDIS = ("redis://", "rediss://", "unix://")
 """Beginnings of an address of Redis."""
+WAIT = 1.0
+"""Most seconds that a request waits for a ledger."""
+PAUSE = 5.0
+"""Seconds for which a ledger that failed is not asked again."""
 
 
 def open_ledger(place: str) -> Ledger:
@@ -30,10 +41,64 @@ def open_ledger(place: str) -> Ledger:
     if not place:
         return MemoryLedger()
     if place.startswith(REDIS):
-        return RedisLedger(place)
+        remote = RedisLedger(place)
+        return FailClosed(remote, remote.failure)
     if "://" in place:
         raise InvalidConfig(f"ledger: expected a file or redis://HOST:PORT, got {place!r}")
-    return SqliteLedger(Path(place).expanduser())
+    return FailClosed(SqliteLedger(Path(place).expanduser()), sqlite3.Error)
+
+
+class FailClosed:
+    """A ledger that gives nothing while another one cannot be reached.
+
+    What was held then stays counted. Nothing is tried twice: a settlement whose answer was lost may
+    have been made, and made again it would give back more than was held.
+
+    Args:
+        inner: the other one.
+        failure: what it raises when it cannot be reached.
+        clock: seconds that only go forward.
+
+    Attributes:
+        failures: how often it was needed and could not be reached.
+    """
+
+    def __init__(
+        self,
+        inner: Ledger,
+        failure: type[Exception],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._inner, self._failure, self._clock = inner, failure, clock
+        self._until = -inf
+        self.failures = 0
+
+    def taken(self, scope: Scope) -> Amount:
+        caps = (getattr(scope.most, unit) for unit in UNITS)
+        spent = Amount(*(cap if isfinite(cap) else 0 for cap in caps))
+        return self._asked(lambda: self._inner.taken(scope), spent)
+
+    def reserve(self, scopes: Sequence[Scope], bound: Amount) -> bool:
+        return not scopes or self._asked(lambda: self._inner.reserve(scopes, bound), False)
+
+    def settle(self, scopes: Sequence[Scope], bound: Amount, taken: Amount) -> None:
+        if scopes:
+            self._asked(lambda: self._inner.settle(scopes, bound, taken), None)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def _asked(self, ask: Callable[[], T], otherwise: T) -> T:
+        """The answer of the other ledger; `otherwise` where it fails, or has just failed."""
+        # Whoever waited for it at each request would hold up all others.
+        if self._clock() >= self._until:
+            try:
+                return ask()
+            except self._failure as error:
+                self._until = self._clock() + PAUSE
+                _log.warning("the ledger cannot be reached; no budget is given: %s", error)
+        self.failures += 1
+        return otherwise
 
 
 class SqliteLedger:
@@ -55,6 +120,7 @@ class SqliteLedger:
             raise LondiError(f"cannot open the ledger {str(file)!r}: {error}") from error
         except sqlite3.DatabaseError as error:
             raise DamagedFile(f"{str(file)!r} holds no ledger: {error}") from error
+        self._db.execute(f"PRAGMA busy_timeout={WAIT * 1000:.0f}")
 
     def taken(self, scope: Scope) -> Amount:
         with self._lock:
@@ -78,7 +144,8 @@ class SqliteLedger:
                 done = change()
                 self._db.execute("COMMIT" if done else "ROLLBACK")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk ends one by itself
+                    self._db.execute("ROLLBACK")
                 raise
         return done
 
@@ -105,6 +172,9 @@ class RedisLedger:
     Args:
         url: of the server.
 
+    Attributes:
+        failure: what is raised when the server cannot be reached.
+
     Raises:
         LondiError: if there is no server at the address.
     """
@@ -128,9 +198,18 @@ class RedisLedger:
 
     def __init__(self, url: str) -> None:
         import redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
 
-        self._redis: Any = redis.Redis.from_url(url, decode_responses=True)
-        self._failure = redis.RedisError
+        self._redis: Any = redis.Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=WAIT,
+            socket_connect_timeout=WAIT,
+            # By default a settlement is sent again where its answer is late, and counts twice.
+            retry=Retry(NoBackoff(), 0),
+        )
+        self.failure: type[Exception] = redis.RedisError
         try:
             self._redis.ping()
         except redis.RedisError as error:

@@ -5,18 +5,28 @@ This file knows numbers, and neither texts nor keys.
 
 from __future__ import annotations
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
+from collections.abc import Iterator
 
-from londi.serve.router import Routed
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from londi.serve.ledgers import FailClosed
+from londi.serve.router import Routed, Router
 
 
 class Metrics:
-    """Counters of one gateway."""
+    """Counters of one gateway.
+
+    Args:
+        router: decides.
+    """
 
     media_type = CONTENT_TYPE_LATEST
 
-    def __init__(self) -> None:
+    def __init__(self, router: Router) -> None:
         self._registry = CollectorRegistry()
+        self._registry.register(_Losses(router))
         self._answers = Counter(
             "londi_answers",
             "Answers by the model that gave them, the reason of the choice and the status.",
@@ -25,7 +35,7 @@ class Metrics:
         )
         self._failures = Counter(
             "londi_failures",
-            "Requests that no model could be asked for, by the kind of the failure.",
+            "Requests without an answer, or without the end of one, by the kind of the failure.",
             ("kind",),
             registry=self._registry,
         )
@@ -35,9 +45,27 @@ class Metrics:
         self._answers.labels(routed.step.model, routed.step.reason, str(status)).inc()
 
     def failed(self, kind: str) -> None:
-        """Count a request without an answer."""
+        """Count a request without an answer, or without the end of one."""
         self._failures.labels(kind).inc()
 
     def text(self) -> bytes:
         """All counters."""
         return generate_latest(self._registry)
+
+
+class _Losses(Collector):
+    """What a gateway could not write down; counted where it happens."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        ledger, traces = self._router.steps.sessions.ledger, self._router.steps.traces
+        yield CounterMetricFamily(
+            "londi_ledger_failures",
+            "Times that the ledger was needed and could not be reached.",
+            ledger.failures if isinstance(ledger, FailClosed) else 0,
+        )
+        yield CounterMetricFamily(
+            "londi_traces_dropped", "Rows of traces that are lost.", traces.dropped if traces else 0
+        )

@@ -28,7 +28,8 @@ from londi.serve.apis import RESPONSES, Api
 from londi.serve.body import RequestBody
 from londi.serve.core.budget import Amount, Scope
 from londi.serve.steps import Step, StepRouter, amount_of, usage_row
-from londi.serve.traces import Row, TraceStore, as_json, now
+from londi.storage.trace_tables import Row
+from londi.storage.traces import TraceStore, as_json, now
 from londi.types import Usage
 
 _STREAMED = ("stream", "stream_options")

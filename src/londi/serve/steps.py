@@ -34,7 +34,8 @@ from londi.serve.core.sessions import Sessions
 from londi.serve.identity import scoped, session_of
 from londi.serve.ledgers import open_ledger
 from londi.serve.questions import Asked
-from londi.serve.traces import STEP_NAMES, Row, TraceStore, as_json, now
+from londi.storage.trace_tables import STEP_NAMES, Row
+from londi.storage.traces import TraceStore, as_json, now
 from londi.types import Usage
 
 Made = TypeVar("Made")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from math import inf, log1p, nan
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ from londi.config.prices import Price
 from londi.encoders.text import TextEncoder
 from londi.envs.conversation import ConversationPrompt, Message
 from londi.errors import InvalidConfig
-from londi.serve.core.budget import Amount
+from londi.serve.core.budget import NO_CAP, Amount, Scope
 from londi.serve.core.policy import load_policy
 from londi.serve.core.serving import DEEPTHINK, QUICK, Serving
 from londi.serve.core.sessions import Sessions
@@ -133,6 +136,26 @@ def test_a_client_and_a_day_have_budgets_of_their_own() -> None:
 
     assert [ask(name, "mine") for name in ("a", "b", "c")] == [1, 1, 0]
     assert [ask(name, "other") for name in ("d", "e")] == [1, 0], "three in a day"
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.booleans()), max_size=30))
+def test_a_clock_that_jumps_leaves_each_day_its_budget(steps: list[tuple[int, bool]]) -> None:
+    found = serve("always-deepthink", day_budget=Amount(2, inf, inf))
+    session, waiting, called = found.session("a"), [], Counter[int]()
+    with pytest.MonkeyPatch.context() as patch:
+        for day, ends in steps:
+            now = datetime(2026, 1, day, tzinfo=UTC)
+            patch.setattr("londi.serve.core.sessions.datetime", Mock(now=lambda _, now=now: now))
+            decision = session.decide(ASKED)
+            called[day] += decision.choice
+            waiting.append(decision.step)
+            if ends:
+                session.settle(waiting.pop(0), USED)  # of whichever day
+    for step in waiting:
+        session.settle(step, USED)
+    for day in (1, 2, 3):
+        assert called[day] == min(2, sum(one == day for one, _ in steps))
+        assert found.ledger.taken(Scope(f"day:2026-01-0{day}", NO_CAP)).calls == called[day]
 
 
 def test_what_is_held_is_not_there_for_another_call() -> None:

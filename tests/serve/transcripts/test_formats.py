@@ -11,10 +11,10 @@ import pytest
 from nat.atif.trajectory import Trajectory
 
 from londi.errors import DamagedFile, LondiError
-from londi.serve.traces import read_traces, write_traces
 from londi.serve.transcripts.formats import FORMATS, export_traces, import_traces
 from londi.serve.transcripts.parquet import export_parquet
 from londi.serve.transcripts.store import read_conversations, to_rows
+from londi.storage.traces import read_traces, write_traces
 from serve.transcripts.conversations import AIRLINE, airline, rich
 
 
@@ -216,7 +216,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
     def full(*_: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr("londi.serve.traces._insert", full)
+    monkeypatch.setattr("londi.storage.traces._insertion", full)
     with pytest.raises(LondiError, match="disk is full"):
         import_traces(AIRLINE, "openai", out, overwrite=True)
     assert [one.session for one in read_conversations(out)] == ["mine"]

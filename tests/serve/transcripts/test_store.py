@@ -8,8 +8,8 @@ from typing import Any
 from londi.config.serve import ServeConfig, UpstreamConfig
 from londi.serve.apis import ANTHROPIC, CHAT, Api
 from londi.serve.steps import StepRouter
-from londi.serve.traces import read_traces
 from londi.serve.transcripts.store import read_conversations
+from londi.storage.traces import read_traces
 from londi.types import Usage
 
 

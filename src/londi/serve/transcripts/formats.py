@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from londi.errors import DamagedFile
-from londi.serve.traces import write_traces
 from londi.serve.transcripts import atif, openai, otel
 from londi.serve.transcripts.conversation import Conversation, Json
 from londi.serve.transcripts.records import read_records
 from londi.serve.transcripts.store import read_conversations, to_rows
 from londi.storage.atomic import check_free, write_whole
+from londi.storage.traces import write_traces
 
 
 @dataclass(frozen=True, slots=True)

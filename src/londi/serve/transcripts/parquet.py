@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from londi.serve.traces import TABLES, Kind, read_traces
 from londi.storage.atomic import check_free, replacing_folder
+from londi.storage.trace_tables import TABLES, Kind
+from londi.storage.traces import read_traces
 
 NAME = "parquet"
 _TYPES: dict[Kind, str] = {

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from londi.errors import DamagedFile
-from londi.serve.traces import STEP_NAMES, Row, as_json, read_traces
 from londi.serve.transcripts.conversation import Conversation, Json, Turn
 from londi.serve.transcripts.shapes import as_chat
+from londi.storage.trace_tables import STEP_NAMES, Row
+from londi.storage.traces import as_json, read_traces
 from londi.types import Usage
 
 _TEXTS = ("follows", "kept", "messages", "answer", "api")

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from londi.serve.traces import Row
+from londi.storage.trace_tables import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -13,7 +14,8 @@ from typing import Any
 import pytest
 
 from londi.errors import DamagedFile, LondiError
-from londi.serve.traces import FEEDBACK, FORMAT, STEPS, TABLES, TraceStore, read_traces
+from londi.storage.trace_tables import FEEDBACK, FORMAT, STEPS, TABLES
+from londi.storage.traces import TraceStore, as_json, read_traces
 
 GIVEN: dict[str, Any] = {"text": "a", "integer": 3, "real": 0.5, "blob": b"\x00\x01"}
 STEP = {column.name: GIVEN[column.kind] for column in STEPS}
@@ -56,8 +58,8 @@ def test_what_was_written_survives_a_kill(tmp_path: Path) -> None:
 import sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from pathlib import Path
-from londi.serve.traces import TraceStore, read_traces
-from serve.test_traces import STEP
+from londi.storage.traces import TraceStore, read_traces
+from storage.test_traces import STEP
 store = TraceStore(Path({str(file)!r}))
 for k in range(100):
     store.add("steps", STEP | {{"step": k}})
@@ -76,10 +78,82 @@ while True:
     assert steps[:100] == [*range(100)] and set(steps[100:]) <= {1000}
 
 
+KILLED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from londi.storage.traces import TraceStore
+from storage.test_traces import STEP
+store = TraceStore(Path(sys.argv[2]))
+k = 0
+while True:
+    store.add("steps", STEP | {"step": k})
+    print(k, flush=True)
+    k += 1
+"""
+
+
+def test_a_killed_process_loses_no_row_and_writes_none_twice(tmp_path: Path) -> None:
+    file = tmp_path / "t.db"
+    tests = str(Path(__file__).parents[1])
+    for last in (1, 700):
+        command = [sys.executable, "-c", KILLED, tests, str(file)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            for line in process.stdout:
+                if line == f"{last}\n":
+                    os.kill(process.pid, signal.SIGKILL)
+                    break
+            told = [last, *map(int, process.stdout)][-1]
+        steps = [row["step"] for row in read_traces(file, "steps")]
+        assert steps[: told + 1] == [*range(told + 1)], "all that was added is there"
+        assert len(steps) == len(set(steps)) <= told + 2
+        assert not list(tmp_path.glob("*journal-*"))
+        with sqlite3.connect(file) as db:
+            assert db.execute("SELECT count(*) FROM journals").fetchone() == (0,)
+            db.execute("DELETE FROM steps")
+        db.close()
+
+
+def test_rows_wait_while_the_file_cannot_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("londi.storage.traces.LOCKED", 0.01)
+    TraceStore(tmp_path / "t.db").close()
+    with sqlite3.connect(tmp_path / "t.db") as blocker:
+        store = TraceStore(tmp_path / "t.db")
+        blocker.execute("BEGIN IMMEDIATE")
+        store.add("steps", STEP)
+        store.close()
+        assert store.dropped == 0
+        blocker.rollback()
+    blocker.close()
+    assert list(read_traces(tmp_path / "t.db", "steps")) == [STEP]
+    assert list(read_traces(tmp_path / "t.db", "steps")) == [STEP], "once"
+
+
+def test_a_large_journal_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("londi.storage.traces.LARGE", 1000)
+    store = TraceStore(tmp_path / "t.db")
+    for k in range(1000):
+        store.add("steps", STEP | {"step": k})
+        assert len(list(tmp_path.glob("*journal-*"))) <= 2
+    store.close()
+    assert [row["step"] for row in read_traces(tmp_path / "t.db", "steps")] == [*range(1000)]
+    assert not list(tmp_path.glob("*journal-*"))
+
+
+def test_a_row_after_the_end_is_dropped(tmp_path: Path) -> None:
+    store = TraceStore(tmp_path / "t.db")
+    store.close()
+    store.add("steps", STEP)
+    assert store.dropped == 1
+
+
 def test_what_is_too_much_is_dropped_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("londi.serve.traces.WAITING", 50)
+    monkeypatch.setattr("londi.storage.traces.WAITING", 50)
     other = TraceStore(tmp_path / "t.db")
     other.close()
     with sqlite3.connect(tmp_path / "t.db") as blocker:
@@ -95,12 +169,24 @@ def test_what_is_too_much_is_dropped_and_counted(
     blocker.close()
 
 
-def test_a_row_that_cannot_be_written_is_counted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wrong", [{"session": None}, {"step": 10**30}, {"model": {}}])
+def test_a_row_that_cannot_be_written_takes_no_other_with_it(
+    tmp_path: Path, wrong: dict[str, Any]
+) -> None:
     store = TraceStore(tmp_path / "t.db")
-    store.add("steps", STEP | {"session": None})
+    for row in (STEP, STEP | wrong, STEP):
+        store.add("steps", row)
     store.close()
     assert store.dropped == 1
-    assert not list(read_traces(tmp_path / "t.db", "steps"))
+    assert list(read_traces(tmp_path / "t.db", "steps")) == [STEP, STEP]
+
+
+def test_half_a_character_is_written_as_its_escape(tmp_path: Path) -> None:
+    store = TraceStore(tmp_path / "t.db")
+    store.add("steps", STEP | {"messages": as_json(["grün \ud800"])})
+    store.close()
+    (row,) = read_traces(tmp_path / "t.db", "steps")
+    assert "grün" in row["messages"] and json.loads(row["messages"]) == ["grün \ud800"]
 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:
