@@ -17,6 +17,7 @@ import pytest
 import londi
 from londi.cli.main import VERBS
 from londi.cli.parser import parse
+from londi.storage.trace_tables import described
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(londi.__file__).parent
@@ -230,3 +231,8 @@ def test_no_module_has_the_name_of_something_public() -> None:
     # It would take the name's place as soon as anybody imports it.
     modules = {file.stem for file in PACKAGE.iterdir()}
     assert not modules & set(londi.__all__)
+
+
+def test_the_page_of_traces_has_the_columns_as_declared() -> None:
+    page = (ROOT / "docs" / "traces.md").read_text(encoding="utf-8")
+    assert page.endswith(described()), "run scripts/trace-columns"

@@ -356,16 +356,6 @@ def amount_of(budget: BudgetConfig) -> Amount:
     return Amount(_cap(budget.calls), _cap(budget.tokens), money)
 
 
-def usage_row(usage: Usage) -> Row:
-    """The columns of the traces that a usage has."""
-    return {
-        "prompt_tokens": usage.tokens,
-        "cached_tokens": usage.cached_tokens,
-        "cache_write_tokens": usage.cache_write_tokens,
-        "output_tokens": usage.output_tokens,
-    }
-
-
 def _cap(most: int | None) -> float:
     return INF if most is None else most
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from londi.types import Usage
+
 FORMAT = 2
 """Version of the tables."""
 
@@ -33,6 +35,14 @@ class Column:
     needed: bool = False
 
 
+USAGE = (
+    Column("prompt_tokens", "integer", "Tokens of the prompt; null where nobody counted them."),
+    Column("cached_tokens", "integer", "Tokens of it that the provider had in its cache."),
+    Column("cache_write_tokens", "integer", "Tokens of it that were put into the cache."),
+    Column("output_tokens", "integer", "Tokens of the answer."),
+)
+"""Columns that a usage has."""
+
 STEPS = (
     Column("session", "text", "Name of the conversation.", True),
     Column("begun", "real", "When the session began in its process; a restart begins it anew."),
@@ -55,10 +65,7 @@ STEPS = (
     Column("api", "text", "Address of the API that was asked."),
     Column("model", "text", "Name of the model that answered, or was asked last."),
     Column("status", "integer", "HTTP status of the answer; null where none came."),
-    Column("prompt_tokens", "integer", "Tokens of the prompt; null where nobody counted them."),
-    Column("cached_tokens", "integer", "Tokens of it that the provider had in its cache."),
-    Column("cache_write_tokens", "integer", "Tokens of it that were put into the cache."),
-    Column("output_tokens", "integer", "Tokens of the answer."),
+    *USAGE,
     Column("first_byte", "real", "Seconds from the request to the first byte of the answer."),
     Column("seconds", "real", "Seconds from the request to the end of the answer."),
     Column("follows", "integer", "Step whose messages this one goes on; null for the first."),
@@ -95,10 +102,7 @@ SHADOWS = (
     Column("model", "text", "Its name."),
     Column("share", "real", "Probability with which it was asked, whatever the step's choice."),
     Column("status", "integer", "HTTP status of its answer; null where none came."),
-    Column("prompt_tokens", "integer", "Tokens of the prompt; null where nobody counted them."),
-    Column("cached_tokens", "integer", "Tokens of it that the provider had in its cache."),
-    Column("cache_write_tokens", "integer", "Tokens of it that were put into the cache."),
-    Column("output_tokens", "integer", "Tokens of the answer."),
+    *USAGE,
     Column("seconds", "real", "Seconds from the request to the end of the answer."),
     Column("answer", "text", "Its message, JSON; null unless texts are kept."),
     Column("embedding", "blob", "Embedding of its words: float32 numbers, little-endian."),
@@ -114,6 +118,26 @@ TABLES: Mapping[str, Sequence[Column]] = {
 }
 
 
+def usage_row(usage: Usage) -> Row:
+    """The columns of a usage."""
+    used = (usage.tokens, usage.cached_tokens, usage.cache_write_tokens, usage.output_tokens)
+    return dict(zip((column.name for column in USAGE), used, strict=True))
+
+
+def row_usage(row: Row) -> Usage | None:
+    """The usage of a row; None where nobody counted it."""
+    tokens, cached, written, output = (row[column.name] for column in USAGE)
+    if tokens is None:
+        return None
+    return Usage(
+        calls=1,
+        tokens=tokens,
+        output_tokens=output or 0,
+        cached_tokens=cached or 0,
+        cache_write_tokens=written or 0,
+    )
+
+
 def schema() -> str:
     """The tables in SQL."""
     made = []
@@ -124,3 +148,12 @@ def schema() -> str:
         ]
         made.append(f"CREATE TABLE {name} (\n" + ",\n".join(lines) + "\n)")
     return ";\n".join(made) + ";"
+
+
+def described() -> str:
+    """The columns of all tables in Markdown."""
+    parts = []
+    for name, columns in TABLES.items():
+        rows = [f"| `{one.name}` | {one.kind} | {one.meaning} |" for one in columns]
+        parts.append("\n".join([f"## {name}", "", "| column | type | |", "|---|---|---|", *rows]))
+    return "\n\n".join(parts) + "\n"

@@ -15,13 +15,22 @@ from typing import Any
 from londi.errors import DamagedFile
 from londi.serve.transcripts.conversation import Conversation, Json, Turn
 from londi.serve.transcripts.shapes import as_chat
-from londi.storage.trace_tables import STEP_NAMES, Row
+from londi.storage.trace_tables import STEP_NAMES, USAGE, Row, row_usage, usage_row
 from londi.storage.traces import as_json, read_traces
-from londi.types import Usage
 
 _TEXTS = ("follows", "kept", "messages", "answer", "api")
-_USAGE = ("prompt_tokens", "cached_tokens", "cache_write_tokens", "output_tokens")
-_OWN = frozenset((*_TEXTS, *_USAGE, "session", "begun", "step", "time", "model", "seconds"))
+_OWN = frozenset(
+    (
+        *_TEXTS,
+        *(column.name for column in USAGE),
+        "session",
+        "begun",
+        "step",
+        "time",
+        "model",
+        "seconds",
+    )
+)
 _BLOB = "observation"
 _CHAT = "/chat/completions"
 
@@ -50,9 +59,7 @@ def to_rows(
                 "choice": candidates.index(turn.model),
             }
         if turn.usage is not None:
-            used = turn.usage
-            numbers = (used.tokens, used.cached_tokens, used.cache_write_tokens, used.output_tokens)
-            told |= dict(zip(_USAGE, numbers, strict=True))
+            told |= usage_row(turn.usage)
         yield (
             "steps",
             told
@@ -130,20 +137,12 @@ def _answers(answer: Any) -> list[Any]:
 
 
 def _turn(row: Row, asked: list[Json], answer: Json | None) -> Turn:
-    usage = None
-    if row["prompt_tokens"] is not None:
-        tokens, cached, written, output = (row[name] or 0 for name in _USAGE)
-        usage = Usage(
-            calls=1,
-            tokens=tokens,
-            output_tokens=output,
-            cached_tokens=cached,
-            cache_write_tokens=written,
-        )
     decided = {name: row[name] for name in sorted(STEP_NAMES - _OWN) if row[name] is not None}
     if _BLOB in decided:
         decided[_BLOB] = b64encode(decided[_BLOB]).decode()
-    return Turn(asked, answer, row["model"] or "", row["time"], row["seconds"], usage, decided)
+    return Turn(
+        asked, answer, row["model"] or "", row["time"], row["seconds"], row_usage(row), decided
+    )
 
 
 def _json(file: Path, text: str | None) -> Any:
