@@ -131,8 +131,9 @@ class Router:
         if api is None:
             return None
         body = RequestBody(content)
-        if names is not None and body.values.get("model") not in names:
-            raise UnknownName("model", str(body.values.get("model")), names)
+        model = body.values.get("model")
+        if names is not None and not (isinstance(model, str) and model in names):
+            raise UnknownName("model", str(model), names)
         messages = api.read(body.values)
         name = session_of(headers, body.values, messages)
         session = self.sessions.session(scoped(who, name), who)
@@ -179,7 +180,7 @@ class Router:
 
         A token has a byte at least, so that a prompt of text has no more tokens than bytes.
         """
-        output = api.most_output(body.values) or self._config.most_output_tokens
+        output = api.most_output(body.values, self._config.most_output_tokens)
         price = self._config.deepthink.price
         money = ceil(_dearest(price, size, output) * BILLION) if price else 0
         return Amount(1, size + output, money)
@@ -313,7 +314,12 @@ class Routed:
             )
             if amount < INF
         }
-        return {name: value for name, value in told.items() if value.isascii()}
+        # A header has no other characters, and no space at its ends.
+        return {
+            name: value
+            for name, value in told.items()
+            if value.isascii() and value == value.strip()
+        }
 
 
 def _amount(budget: BudgetConfig) -> Amount:
