@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -79,7 +80,12 @@ class Gateway:
                 raise InvalidConfig(f"session: expected a text, got {name!r}")
             if step is not None and type(step) is not int:
                 raise InvalidConfig(f"step: expected a whole number or nothing, got {step!r}")
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
+            most = sys.float_info.max
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, (int, float))
+                or not -most <= value <= most
+            ):
                 raise InvalidConfig(f"value: expected a number, got {value!r}")
             self._router.feedback(scoped(who, name), value, step)
         except Refusal as error:
