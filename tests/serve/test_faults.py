@@ -15,8 +15,6 @@ import pytest
 import redis_server
 from faulty_upstream import FaultyUpstream
 from gateways import Gateway
-from londi.serve.answers import AnswerReader
-from londi.serve.apis import ANTHROPIC, CHAT, RESPONSES, Api
 from londi.storage.traces import read_traces
 
 Ask = Callable[..., Awaitable[httpx2.Response]]
@@ -109,30 +107,6 @@ def test_what_breaks_off_takes_all_that_was_held(tmp_path: Path, path: str) -> N
             assert answer.headers["x-londi-tokens-left"] == str(1000 - 2 * held)
 
     asyncio.run(run())
-
-
-BEGINNING = b'data: {"type": "message_start", "message": {"usage": {"input_tokens": 9}}}\n\n'
-STREAMS = (
-    (CHAT, b'data: {"choices": [], "usage": {"prompt_tokens": 9}}\n\n', b"data: [DONE]\n\n"),
-    (
-        RESPONSES,
-        b"event: a\n",
-        b'data: {"type":"response.completed","response":{"usage":{"input_tokens":9}}}\n\n',
-    ),
-    (ANTHROPIC, BEGINNING, b'data: {"type": "message_stop"}\n\n'),
-)
-
-
-@pytest.mark.parametrize(("api", "before", "last"), STREAMS)
-def test_a_usage_is_known_at_the_end(api: Api, before: bytes, last: bytes) -> None:
-    reader = AnswerReader(api, streams=True)
-    reader.feed(before)
-    assert reader.usage is None, "more may come"
-    reader.feed(b'data: {"said": "\\"message_stop\\" \\"response.completed\\" [DONE]"}\n')
-    assert reader.usage is None, "these are the words of the model"
-    reader.feed(last)
-    usage = reader.usage
-    assert usage and usage.tokens == 9, "clients stop reading here"
 
 
 def test_models_may_come_after_the_gateway(tmp_path: Path) -> None:

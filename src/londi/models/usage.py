@@ -12,6 +12,9 @@ from londi.types import Usage
 
 Body = Mapping[str, Any]
 
+MOST_TOKENS = 10**12
+"""More than any model reads or writes; a larger number is taken for this one."""
+
 
 def openai_usage(used: Body, tokens: str, output: str, details: str) -> Usage:
     """The usage of one call, from an answer of OpenAI's APIs.
@@ -42,4 +45,4 @@ def member(body: Body, name: str) -> dict[str, Any]:
 def count(body: Body, name: str) -> int:
     """A number of tokens; 0 where there is none."""
     found = body.get(name)
-    return found if type(found) is int and found > 0 else 0
+    return min(found, MOST_TOKENS) if type(found) is int and found > 0 else 0

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import ceil
 
 from londi.envs.conversation import Message
-from londi.models.usage import Body, count, member, openai_usage
+from londi.models.usage import MOST_TOKENS, Body, count, member, openai_usage
 from londi.serve.core.messages import read_anthropic, read_chat, read_responses
 from londi.types import Usage
 
@@ -23,7 +24,8 @@ class Api:
         read: the messages of a request.
         texts: the same as they came, the instructions of the system first.
         used: the usage so far, with what the JSON of an answer, or of one event of a stream, says.
-        bounds: keys of a request that bound the tokens of the answer.
+        bounds: keys of a request that bound the tokens of an answer.
+        answers: keys of the number of answers that it asks for.
     """
 
     path: str
@@ -31,11 +33,32 @@ class Api:
     texts: Callable[[Body], list[object]]
     used: Callable[[Usage, Body], Usage]
     bounds: tuple[str, ...]
+    answers: tuple[str, ...] = ()
 
-    def most_output(self, body: Body) -> int | None:
-        """The most tokens of an answer that the request allows; None where it does not say."""
-        found = (count(body, name) for name in self.bounds)
-        return next((bound for bound in found if bound), None)
+    def most_output(self, body: Body, otherwise: int) -> int:
+        """The most tokens that the answers to a request may have.
+
+        Args:
+            body: of the request.
+            otherwise: tokens of an answer where it does not say.
+        """
+        # Of two bounds any may be what counts, and servers also take "20" and 20.0 for a number.
+        each = max((_number(body.get(name)) for name in self.bounds), default=0) or otherwise
+        answers = max((_number(body.get(name)) for name in self.answers), default=0) or 1
+        return min(each * answers, MOST_TOKENS)
+
+
+def _number(value: object) -> int:
+    """A whole number of at most `MOST_TOKENS`; 0 where there is none."""
+    if not isinstance(value, (int, float, str)) or isinstance(value, bool):
+        return 0
+    try:
+        found = float(value)
+    except OverflowError:
+        return MOST_TOKENS
+    except ValueError:
+        return 0
+    return ceil(min(found, MOST_TOKENS)) if found > 0 else 0
 
 
 def _used_chat(before: Usage, body: Body) -> Usage:
@@ -92,6 +115,7 @@ CHAT = Api(
     lambda body: _texts(body, "", "messages"),
     _used_chat,
     ("max_completion_tokens", "max_tokens"),
+    ("n", "best_of"),
 )
 RESPONSES = Api(
     "/responses",

@@ -11,6 +11,9 @@ from typing import Any
 
 from londi.errors import InvalidConfig
 
+MOST_DEPTH = 200
+"""Deepest nesting of a request; everything that reads one may recurse as deep as this."""
+
 _SPACE = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder()
 
@@ -36,8 +39,12 @@ class RequestBody:
             self._read()
         except (ValueError, IndexError) as error:
             raise InvalidConfig("request: expected a JSON object") from error
-        except RecursionError as error:
-            raise InvalidConfig("request: its JSON is nested too deep") from error
+        except RecursionError:
+            deep = True
+        else:
+            deep = _is_deep(self.values)
+        if deep:
+            raise InvalidConfig("request: its JSON is nested too deep")
 
     def with_model(self, name: str) -> bytes:
         """The request with that model, and else as it came."""
@@ -82,3 +89,14 @@ class RequestBody:
     def _end(self, at: int) -> None:
         if self._space(at) != len(self._text):
             raise ValueError
+
+
+def _is_deep(values: dict[str, Any]) -> bool:
+    """Whether lists and objects stand in each other in more than `MOST_DEPTH` levels."""
+    level: list[Any] = [values]
+    for _ in range(MOST_DEPTH):
+        if not level:
+            return False
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [item for items in inner for item in items if isinstance(item, (dict, list))]
+    return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -37,7 +38,7 @@ from londi.serve.questions import (
     read_system_one,
 )
 from londi.serve.relay import HOP, Relay
-from londi.serve.router import Router, Target
+from londi.serve.router import Router, Target, check_model
 
 PREFIX = "/s/{session}"
 """Before the address of an API: names the session for clients that only take an address."""
@@ -87,7 +88,12 @@ class Gateway:
                 raise InvalidConfig(f"session: expected a text, got {name!r}")
             if step is not None and type(step) is not int:
                 raise InvalidConfig(f"step: expected a whole number or nothing, got {step!r}")
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
+            most = sys.float_info.max
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, (int, float))
+                or not -most <= value <= most
+            ):
                 raise InvalidConfig(f"value: expected a number, got {value!r}")
             self._router.steps.feedback(scoped(who, name), value, step)
         except Refusal as error:
@@ -115,8 +121,7 @@ class Gateway:
         try:
             who = self._client_of(request.headers)
             body = RequestBody(await self._content(request)).values
-            if body.get("model") not in self._names:
-                raise UnknownName("model", str(body.get("model")), self._names)
+            check_model(body, self._names)
             question = read(body)
             judged = self._router.steps.judge(question, _headers(request), who)
             sessions = self._router.steps.sessions

@@ -14,6 +14,7 @@ from typing import Self
 from londi.config.base import INF
 from londi.config.serve import ServeConfig, UpstreamConfig
 from londi.errors import InvalidConfig, UnknownName
+from londi.models.usage import Body
 from londi.serve.answers import AnswerReader
 from londi.serve.apis import ANTHROPIC, Api, api_of
 from londi.serve.body import RequestBody
@@ -99,8 +100,8 @@ class Router:
         if api is None:
             return None
         body = RequestBody(content)
-        if names is not None and body.values.get("model") not in names:
-            raise UnknownName("model", str(body.values.get("model")), names)
+        if names is not None:
+            check_model(body.values, names)
         step = self.steps.step(body.values, api, headers=headers, client=who, size=len(content))
         return Routed(self, api, body, step, len(content))
 
@@ -184,7 +185,23 @@ class Routed:
             )
             if amount < INF
         }
-        return {name: value for name, value in told.items() if value.isascii()}
+        # A header has no other characters, and no space at its ends.
+        return {
+            name: value
+            for name, value in told.items()
+            if value.isascii() and value == value.strip()
+        }
+
+
+def check_model(body: Body, names: Collection[str]) -> None:
+    """Refuse a request that names another model.
+
+    Raises:
+        UnknownName: if it names none of `names`.
+    """
+    model = body.get("model")
+    if not (isinstance(model, str) and model in names):
+        raise UnknownName("model", str(model), names)
 
 
 def _key(name: str, upstream: UpstreamConfig) -> str:

@@ -6,6 +6,7 @@ This file knows uvicorn. `gateway.py` is what it serves.
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 
 import uvicorn
@@ -23,22 +24,38 @@ def serve(config: GatewayConfig) -> int:
         LondiError: if the settings cannot be used, or nobody can listen at the address.
     """
     app = make_app(config)
-    host, port = config.address
-    try:
-        listening = socket.create_server((host, port), backlog=2048)
-    except OSError as error:
-        raise LondiError(
-            f"listen: cannot listen at {config.listen!r}: {error.strerror or error}"
-        ) from error
-    with listening:
-        address, used = listening.getsockname()[:2]
+    with listening(config) as ours:
+        address, used = ours.getsockname()[:2]
         shown = f"[{address}]" if ":" in address else address
         print(f"serving at http://{shown}:{used}/v1", flush=True)
         server = uvicorn.Server(
             uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=30)
         )
-        asyncio.run(server.serve(sockets=[listening]))
+        asyncio.run(server.serve(sockets=[ours]))
     return 0
+
+
+def listening(config: GatewayConfig) -> socket.socket:
+    """The socket at which clients come, for as many as the system allows.
+
+    Raises:
+        LondiError: if nobody can listen there.
+    """
+    host, port = config.address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        found = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise LondiError(
+            f"listen: cannot listen at {config.listen!r}: {error.strerror or error}"
+        ) from error
+    # asyncio leaves it off for a socket that it has not made: the second part of each answer (its
+    # body, or the next event) would wait 40 ms for the client's acknowledgement of the first.
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # A session takes two connections, and the usual limit is 1024.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return found
 
 
 def described(config: GatewayConfig) -> str:

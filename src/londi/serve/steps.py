@@ -182,7 +182,7 @@ class StepRouter:
             size: its bytes.
             choice: the model, 1 for DEEPTHINK.
         """
-        output = api.most_output(body) or self.config.most_output_tokens
+        output = api.most_output(body, self.config.most_output_tokens)
         price = self.sessions.serving.prices[choice]
         money = ceil(_dearest(price, size, output) * BILLION) if price else 0
         return Amount(1, size + output, money)

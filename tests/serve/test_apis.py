@@ -1,0 +1,70 @@
+"""The APIs: what a request may take at most, and what an answer has taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from londi.models.usage import MOST_TOKENS
+from londi.serve.answers import AnswerReader
+from londi.serve.apis import ANTHROPIC, CHAT, RESPONSES, Api
+from londi.types import Usage
+
+
+@pytest.mark.parametrize(
+    ("api", "body", "most"),
+    [
+        (CHAT, {}, 100),
+        (CHAT, {"max_tokens": 7}, 7),
+        (CHAT, {"max_tokens": 7, "max_completion_tokens": 9}, 9),
+        (CHAT, {"max_tokens": 9, "max_completion_tokens": 7}, 9),
+        (CHAT, {"max_tokens": 7, "n": 3}, 21),
+        (CHAT, {"n": 3}, 300),
+        (CHAT, {"max_tokens": None, "n": None}, 100),
+        (CHAT, {"max_tokens": "200"}, 200),
+        (CHAT, {"max_tokens": 200.5}, 201),
+        (CHAT, {"max_tokens": -1}, 100),
+        (CHAT, {"max_tokens": []}, 100),
+        (CHAT, {"max_tokens": 10**400}, MOST_TOKENS),
+        (CHAT, {"max_tokens": float("inf"), "n": 5}, MOST_TOKENS),
+        (CHAT, {"max_tokens": float("nan")}, 100),
+        (RESPONSES, {"max_output_tokens": 7, "max_tokens": 9}, 7),
+        (ANTHROPIC, {"max_tokens": 7, "n": 9}, 7),
+    ],
+)
+def test_a_bound_covers_all_that_a_server_may_read(
+    api: Api, body: dict[str, Any], most: int
+) -> None:
+    assert api.most_output(body, 100) == most
+
+
+def test_no_number_of_tokens_is_too_large_to_count() -> None:
+    reader = AnswerReader(CHAT, streams=False)
+    reader.feed(b'{"usage":{"prompt_tokens":%d,"completion_tokens":%d}}' % (10**30, 10**400))
+    reader.end()
+    assert reader.usage == Usage(calls=1, tokens=MOST_TOKENS, output_tokens=MOST_TOKENS)
+
+
+BEGINNING = b'data: {"type": "message_start", "message": {"usage": {"input_tokens": 9}}}\n\n'
+STREAMS = (
+    (CHAT, b'data: {"choices": [], "usage": {"prompt_tokens": 9}}\n\n', b"data: [DONE]\n\n"),
+    (
+        RESPONSES,
+        b"event: a\n",
+        b'data: {"type":"response.completed","response":{"usage":{"input_tokens":9}}}\n\n',
+    ),
+    (ANTHROPIC, BEGINNING, b'data: {"type": "message_stop"}\n\n'),
+)
+
+
+@pytest.mark.parametrize(("api", "before", "last"), STREAMS)
+def test_a_usage_is_known_at_the_end(api: Api, before: bytes, last: bytes) -> None:
+    reader = AnswerReader(api, streams=True)
+    reader.feed(before)
+    assert reader.usage is None, "more may come"
+    reader.feed(b'data: {"said": "\\"message_stop\\" \\"response.completed\\" [DONE]"}\n')
+    assert reader.usage is None, "these are the words of the model"
+    reader.feed(last)
+    usage = reader.usage
+    assert usage and usage.tokens == 9, "clients stop reading here"
