@@ -28,7 +28,7 @@ from londi.serve.body import RequestBody
 from londi.serve.client import Beside
 from londi.serve.core.policy import Judgement
 from londi.serve.errors import Refusal, refusal
-from londi.serve.identity import HEADER, scoped
+from londi.serve.identity import HEADER
 from londi.serve.metrics import Metrics
 from londi.serve.questions import (
     Asked,
@@ -95,7 +95,7 @@ class Gateway:
                 or not -most <= value <= most
             ):
                 raise InvalidConfig(f"value: expected a number, got {value!r}")
-            self._router.steps.feedback(scoped(who, name), value, step)
+            self._router.steps.feedback(name, value, step, who)
         except Refusal as error:
             return refusal("", error.status, str(error))
         except (InvalidConfig, ValueError, RecursionError) as error:

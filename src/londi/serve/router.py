@@ -20,7 +20,8 @@ from londi.serve.apis import ANTHROPIC, Api, api_of
 from londi.serve.body import RequestBody
 from londi.serve.core.budget import BILLION
 from londi.serve.shadow import Shadow, Shadows
-from londi.serve.steps import Step, StepRouter, made_of
+from londi.serve.step import Step
+from londi.serve.steps import StepRouter, made_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ from londi.serve.answers import AnswerReader
 from londi.serve.apis import RESPONSES, Api
 from londi.serve.body import RequestBody
 from londi.serve.core.budget import Amount, Scope
-from londi.serve.steps import Step, StepRouter, amount_of
+from londi.serve.step import Step
+from londi.serve.steps import StepRouter, amount_of
 from londi.storage.trace_tables import Row, usage_row
 from londi.storage.traces import TraceStore, as_json, now
 from londi.types import Usage

@@ -45,8 +45,8 @@ USAGE = (
 
 STEPS = (
     Column("session", "text", "Name of the conversation.", True),
-    Column("begun", "real", "When the session began in its process; a restart begins it anew."),
-    Column("step", "integer", "Decisions before this one in its session, since it began.", True),
+    Column("begun", "real", "When its session began in the process that served the step."),
+    Column("step", "integer", "Decisions before this one in its session.", True),
     Column("time", "real", "When it was decided, in seconds since 1970."),
     Column("candidates", "text", "Names of QUICK and DEEPTHINK, a JSON list."),
     Column("choice", "integer", "g at the draw: 0 for QUICK, 1 for DEEPTHINK; null for neither."),

@@ -41,6 +41,10 @@ _JOURNALS = """
 CREATE TABLE IF NOT EXISTS journals (name TEXT PRIMARY KEY, carried INTEGER) WITHOUT ROWID
 """
 """Bytes of each journal that are in the tables."""
+_INDEXES = (
+    "CREATE INDEX IF NOT EXISTS steps_of ON steps (session, step)",
+    "CREATE INDEX IF NOT EXISTS feedback_of ON feedback (session)",
+)
 
 
 class TraceStore:
@@ -60,7 +64,8 @@ class TraceStore:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.dropped = 0
-        self._db = _open(file)
+        self._db, self._reader = _open(file), _open(file)
+        self._reading = threading.Lock()
         try:
             self._journal = Journal.beside(file)
         except OSError as error:
@@ -84,12 +89,32 @@ class TraceStore:
             self._drop(1)
         self._wake.set()
 
+    def last_step(self, session: str) -> tuple[int, str | None] | None:
+        """The last step of a session in the file, and the model that answered; None without one."""
+        asked = "SELECT step, model FROM steps WHERE session = ? ORDER BY step DESC LIMIT 1"
+        found = self._read(asked, session)
+        return found[0] if found else None
+
+    def valued(self, session: str) -> frozenset[int | None]:
+        """Steps of a session that have feedback in the file; None for the whole session."""
+        rows = self._read("SELECT step FROM feedback WHERE session = ?", session)
+        return frozenset(step for (step,) in rows)
+
     def close(self) -> None:
         """Carry what waits into the file, and close it; what cannot be stays in the journal."""
         with self._lock:
             self._open = False
         self._wake.set()
         self._thread.join()
+        self._reader.close()
+
+    def _read(self, asked: str, session: str) -> list[Any]:
+        """Rows of the file; none where it cannot be read, since answers go on."""
+        with self._reading, suppress(sqlite3.Error):
+            # No file holds half a character; it is written as its escape.
+            name = session.encode(errors="backslashreplace").decode()
+            return self._reader.execute(asked, (name,)).fetchall()
+        return []
 
     def _run(self) -> None:
         going, retry = True, None
@@ -295,7 +320,8 @@ def _prepare(file: Path, db: sqlite3.Connection) -> None:
             db.execute(f"PRAGMA user_version={FORMAT}")
             version = FORMAT
         if version == FORMAT:
-            db.execute(_JOURNALS)
+            for statement in (_JOURNALS, *_INDEXES):
+                db.execute(statement)
     if version != FORMAT:
         raise DamagedFile(
             f"{str(file)!r}: expected traces of format {FORMAT}, got format {version}"

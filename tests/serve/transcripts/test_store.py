@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from londi.config.serve import ServeConfig, UpstreamConfig
+from londi.errors import InvalidConfig
 from londi.serve.apis import ANTHROPIC, CHAT, Api
 from londi.serve.steps import StepRouter
 from londi.serve.transcripts.store import read_conversations
@@ -77,3 +80,30 @@ def test_an_answer_that_nobody_kept_is_found_in_the_next_request(tmp_path: Path)
         user("two"),
         assistant("1"),
     ]
+
+
+def test_a_session_goes_on_after_a_restart(tmp_path: Path) -> None:
+    steps = router(tmp_path / "t.db")
+    talk(steps, CHAT, [([user("one")], None), ([user("two")], None)])
+    steps.feedback("mine", 0.5, step=1)
+    steps.close()
+    (model,) = {row["model"] for row in read_traces(tmp_path / "t.db", "steps") if row["step"] == 1}
+
+    steps = router(tmp_path / "t.db")
+    for step in (1, 2):  # it has a value already, and there is none such
+        with pytest.raises(InvalidConfig):
+            steps.feedback("mine", 0.25, step=step)
+    with pytest.raises(InvalidConfig):
+        steps.feedback("other", 0.25)
+    steps.feedback("mine", 0.25, step=0)
+    call = {"id": "a", "function": {"name": "f", "arguments": "{}"}}
+    asked = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "content": "x"}]
+    with steps.step({"messages": asked}, session="mine") as third:
+        assert (third.decision.step, third.decision.reason) == (2, "tool loop")
+        assert third.decision.model == model  # who called the tool goes on
+    steps.feedback("mine", 1.0, step=2)
+    steps.close()
+    rows = list(read_traces(tmp_path / "t.db", "steps"))
+    assert [row["step"] for row in rows] == [0, 1, 2] and rows[0]["begun"] < rows[2]["begun"]
+    values = [(row["step"], row["value"]) for row in read_traces(tmp_path / "t.db", "feedback")]
+    assert values == [(1, 0.5), (0, 0.25), (2, 1.0)]

@@ -43,6 +43,24 @@ class _Waiting:
     messages: tuple[Message, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is known of a session that another process, or an earlier one, has served.
+
+    Attributes:
+        steps: its decisions.
+        answered_by: who gave the last answer; None where nobody knows it.
+        valued: steps that have feedback; None among them for the whole session.
+    """
+
+    steps: int = 0
+    answered_by: int | None = None
+    valued: frozenset[int | None] = frozenset()
+
+
+NEW = History()
+
+
 class Session:
     """One conversation.
 
@@ -56,6 +74,7 @@ class Session:
         scopes: the budgets that a call now would be of.
         rng: where draws come from.
         clock: seconds that only go forward.
+        history: what was before.
 
     Attributes:
         begun: when it began here, in seconds since 1970.
@@ -70,16 +89,16 @@ class Session:
         scopes: Callable[[], tuple[Scope, ...]],
         rng: np.random.Generator,
         clock: Callable[[], float] = time.monotonic,
+        history: History = NEW,
     ) -> None:
         self.name, self.begun = name, time.time()
         self._ledger, self._scopes = ledger, scopes
         self._policy, self._serving, self._rng, self._clock = policy, serving, rng, clock
         self._calls = [CallPricing(price, serving.lifetime) for price in serving.prices]
         self._seen: Counter[int] = Counter()
-        self._steps = 0
-        self._answered_by: int | None = None
+        self._steps, self._answered_by = history.steps, history.answered_by
         self._waiting: dict[int, _Waiting] = {}
-        self._values: dict[int | None, float] = {}
+        self._valued = set(history.valued)
         self._asked: tuple[int, tuple[int, ...]] | None = None
         self._lock = threading.Lock()
 
@@ -200,10 +219,10 @@ class Session:
                 raise InvalidConfig(
                     f"step: expected one of the {self._steps} of session {self.name!r}, got {step}"
                 )
-            if step in self._values:
+            if step in self._valued:
                 what = "it" if step is None else f"its step {step}"
                 raise InvalidConfig(f"value: session {self.name!r} has one for {what} already")
-            self._values[step] = float(value)
+            self._valued.add(step)
 
     def goes_on(self, step: int, texts: Sequence[str]) -> tuple[int | None, int]:
         """The step whose messages those of `step` go on, and how many of them still stand.

@@ -18,7 +18,7 @@ from londi.errors import InvalidConfig
 from londi.serve.core.budget import NO_CAP, Ledger, MemoryLedger, Scope
 from londi.serve.core.policy import Policy
 from londi.serve.core.serving import Serving
-from londi.serve.core.session import Session
+from londi.serve.core.session import NEW, History, Session
 
 
 class Sessions:
@@ -32,6 +32,7 @@ class Sessions:
             waits for an answer.
         ledger: what is taken of the budgets; one in memory by default.
         clock: seconds that only go forward.
+        history: what is known of a session that is not in memory, by its name.
 
     Attributes:
         seed: see above; drawn where none was given.
@@ -49,13 +50,14 @@ class Sessions:
         most: int = 100_000,
         ledger: Ledger | None = None,
         clock: Callable[[], float] = time.monotonic,
+        history: Callable[[str], History] = lambda name: NEW,
     ) -> None:
         if serving.cost is not None:
             policy.check_cost(serving.cost)
         self.policy, self.serving = policy, serving
         self.ledger: Ledger = ledger or MemoryLedger()
         self.seed = seed if seed is not None else int(np.random.default_rng().integers(1 << 32))
-        self._most, self._clock = most, clock
+        self._most, self._clock, self._history = most, clock, history
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -67,15 +69,7 @@ class Sessions:
             client: who has it, where clients have budgets.
         """
         with self._lock:
-            found = self._sessions.get(name)
-            if found is None:
-                rng = np.random.default_rng([self.seed, *name.encode(errors="surrogatepass")])
-                scopes = partial(self._scopes, name, client)
-                found = Session(
-                    name, self.policy, self.serving, self.ledger, scopes, rng, self._clock
-                )
-                self._sessions[name] = found
-                self._forget()
+            found = self._sessions.get(name) or self._begin(name, client, self._history(name))
             self._sessions.move_to_end(name)
             return found
 
@@ -84,15 +78,42 @@ class Sessions:
         with self._lock:
             return self._sessions.get(name)
 
-    def known(self, name: str) -> Session:
+    def known(self, name: str, client: str = "") -> Session:
         """The session of that name.
+
+        Args:
+            name: its name.
+            client: who has it, where clients have budgets.
 
         Raises:
             InvalidConfig: if there is none.
         """
-        found = self.find(name)
-        if found is None:
-            raise InvalidConfig(f"session: expected one that was begun, got {name!r}")
+        with self._lock:
+            if found := self._sessions.get(name):
+                return found
+            history = self._history(name)
+            if not history.steps:
+                raise InvalidConfig(f"session: expected one that was begun, got {name!r}")
+            return self._begin(name, client, history)
+
+    def _begin(self, name: str, client: str, history: History) -> Session:
+        # Draws go on from another place than those of the steps before.
+        seeds = np.random.SeedSequence(
+            [self.seed, *name.encode(errors="surrogatepass")],
+            spawn_key=(0, history.steps) if history.steps else (),
+        )
+        found = Session(
+            name,
+            self.policy,
+            self.serving,
+            self.ledger,
+            partial(self._scopes, name, client),
+            np.random.default_rng(seeds),
+            self._clock,
+            history,
+        )
+        self._sessions[name] = found
+        self._forget()
         return found
 
     def _scopes(self, name: str, client: str) -> tuple[Scope, ...]:
