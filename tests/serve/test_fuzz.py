@@ -116,6 +116,7 @@ VALUES = st.recursive(
 @example("/chat/completions", [("max_tokens", "1" * 400)])
 @example("/feedback", [("session", '"a"'), ("value", "1" * 400)])
 @example("/chat/completions", [("tools", _nested(450))])
+@example("/responses", [("instructions", '[{"type":[]}]')])
 @example("/chat/completions", [("messages", '[{"role":"user","content":"\\ud800"}]')])
 def test_any_json_is_answered_or_refused(
     gateway: Gateway, web: httpx2.Client, path: str, members: list[tuple[str, str]]

@@ -25,7 +25,7 @@ from gateways import Gateway
 from londi.storage.traces import read_traces
 
 SESSIONS = 500
-STEPS = 5
+STEPS = 4
 MOST = {"calls": 2, "tokens": 350, "money": 0.0008}
 """Budget of a session."""
 INPUT, OUTPUT = 2.0, 8.0

@@ -14,7 +14,7 @@ from londi.envs.conversation import Message
 from londi.models.usage import Body
 
 _ROLES = {"developer": "system", "function": "tool"}
-_TEXTS = ("text", "input_text", "output_text")  # no set: a type can be a value without a hash
+_TEXTS = ("text", "input_text", "output_text")  # in a set only what has a hash can be looked up
 
 
 def read_chat(body: Body) -> list[Message]:
