@@ -134,19 +134,27 @@ def main() -> None:
         for url, _ in all_of_them.values():  # imports at the first request, and warm connections
             generator.play(Load(url, 16, 20, 2, seed=args.seed), 0.0)
             generator.play(Load(url, 16, 20, 2, stream=True, seed=args.seed), 0.0)
-        rounds = list(measured(all_of_them, generator, args))
-        after = {name: memory(pid) for name, (_, pid) in found.items()}
-
-    results = {
-        "machine": told,
-        "options": {"rounds": args.rounds, "seconds": args.seconds, "seed": args.seed},
-        "memory": {name: {"start": before[name], "end": after[name]} for name in before},
-        "rounds": rounds,
-    }
-    (args.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    page = report.page(results)
-    (args.out / "results.md").write_text(page)
+        results: dict[str, Any] = {
+            "machine": told,
+            "options": {"rounds": args.rounds, "seconds": args.seconds, "seed": args.seed},
+            "rounds": [],
+        }
+        for one in measured(all_of_them, generator, args):
+            after = {name: memory(pid) for name, (_, pid) in found.items()}
+            results["memory"] = {
+                name: {"start": before[name], "end": after[name]} for name in before
+            }
+            results["rounds"].append(one)
+            page = write(results, args.out)
     print(page)
+
+
+def write(results: report.Results, out: Path) -> str:
+    """Write what there is so far; the tables."""
+    (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    page = report.page(results)
+    (out / "results.md").write_text(page)
+    return page
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Requests like those of an agent: conversations of several turns with tools, about 4 kB each.
+"""Requests like those of an agent: conversations of several turns with tools, 2 to 5 kB each.
 
 This file knows the JSON of a chat completion. It does not know when a request is sent.
 """

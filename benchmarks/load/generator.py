@@ -14,6 +14,8 @@ import random
 import sys
 import time
 from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import cast
@@ -63,25 +65,47 @@ class Load:
         return sorted(rng.uniform(0, self.seconds) for _ in range(count))
 
 
-@dataclass
+Percentiles = dict[str, float]
+SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+@dataclass(frozen=True)
 class Result:
-    """What came of a load, in seconds.
+    """What came of a load. Percentiles are in milliseconds.
 
     Attributes:
-        latencies: from the planned time of each request to the last byte of its answer.
-        first_bytes: to the first byte of its body.
-        late: by how much each request was planned earlier than the generator got to it.
+        latency: from the planned time of a request to the last byte of its answer.
+        first_byte: to the first byte of its body.
+        late: from the planned time of a request to when the generator got to it.
         errors: answers that are none, by what is wrong with them.
         unanswered: requests without an answer at the end.
-        drained: from the last planned time to the last answer.
+        drained: seconds from the last planned time to the last answer.
     """
+
+    latency: Percentiles
+    first_byte: Percentiles
+    late: Percentiles
+    errors: dict[str, int]
+    unanswered: int
+    drained: float
+
+
+@dataclass
+class Record:
+    """The answers to a load, in seconds, as they come."""
 
     latencies: list[float] = field(default_factory=list)
     first_bytes: list[float] = field(default_factory=list)
-    late: list[float] = field(default_factory=list)
     errors: dict[str, int] = field(default_factory=dict)
-    unanswered: int = 0
-    drained: float = 0.0
+
+
+def percentiles(values: Sequence[float]) -> Percentiles:
+    """The percentiles of seconds, in milliseconds; no number where there are no values."""
+    ordered = sorted(values)
+    if not ordered:
+        return dict.fromkeys(SHARES, float("nan"))
+    last = len(ordered) - 1
+    return {name: 1e3 * ordered[round(share * last)] for name, share in SHARES.items()}
 
 
 class Pool:
@@ -89,14 +113,14 @@ class Pool:
 
     Args:
         load: what is sent.
-        result: what came of it.
+        record: what comes of it.
 
     Attributes:
         left: requests that have no answer yet.
         done: set while there are none.
     """
 
-    def __init__(self, load: Load, result: Result) -> None:
+    def __init__(self, load: Load, record: Record) -> None:
         split = urlsplit(load.url)
         assert split.hostname and split.port
         self._address = (split.hostname, split.port)
@@ -109,7 +133,7 @@ class Pool:
         self._waiting: deque[tuple[bytes, float]] = deque()
         self._opening: set[asyncio.Task[None]] = set()
         self.left = 0
-        self.result = result
+        self.record = record
         self.done = asyncio.Event()
 
     async def open(self) -> None:
@@ -140,7 +164,7 @@ class Pool:
     def ended(self, error: str = "") -> None:
         """Note the end of an answer."""
         if error:
-            self.result.errors[error] = self.result.errors.get(error, 0) + 1
+            self.record.errors[error] = self.record.errors.get(error, 0) + 1
         self.left -= 1
         if not self.left:
             self.done.set()
@@ -219,37 +243,42 @@ class Connection(asyncio.Protocol):
         if not error and MARK.encode() not in self._came:
             error = "another answer"
         if not error:
-            self._pool.result.latencies.append(clock() - self._began)
-            self._pool.result.first_bytes.append(self._first)
+            self._pool.record.latencies.append(clock() - self._began)
+            self._pool.record.first_bytes.append(self._first)
         self._pool.free(self)
         self._pool.ended(error)
 
 
 async def play(load: Load) -> Result:
     """Send a load, and wait for its answers."""
-    result = Result()
+    record = Record()
+    late: list[float] = []
     times = load.times()
     bodies = list(islice(requests(load.seed, load.stream), len(times) + 1))
-    pool = Pool(load, Result())
+    pool = Pool(load, Record())
     await asyncio.wait_for(pool.open(), 30)
     # What an earlier load has left behind is over once this one is answered.
     pool.send(bodies.pop(), clock())
     await asyncio.wait_for(pool.done.wait(), 60)
-    pool.result = result
+    pool.record = record
 
     began = clock() + 0.05
     for after, body in zip(times, bodies, strict=True):
         planned = began + after
         await asyncio.sleep(max(0.0, planned - clock()))
         now = clock()
-        result.late.append(now - planned)
+        late.append(now - planned)
         pool.send(body, now if now - planned < GRAIN else planned)
-    try:
+    with suppress(TimeoutError):
         await asyncio.wait_for(pool.done.wait(), load.patience)
-    except TimeoutError:
-        result.unanswered = pool.left
-    result.drained = clock() - (began + times[-1])
-    return result
+    return Result(
+        percentiles(record.latencies),
+        percentiles(record.first_bytes),
+        percentiles(late),
+        record.errors,
+        pool.left,
+        clock() - (began + times[-1]),
+    )
 
 
 if __name__ == "__main__":

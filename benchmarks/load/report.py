@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from measure import CONNECTIONS, LEVELS, SHARES, median
+from generator import SHARES
+from measure import CONNECTIONS, LEVELS, median
 from systems import STRAIGHT
 
 Results = Mapping[str, Any]
@@ -60,7 +61,7 @@ def page(results: Results) -> str:
     lines = [
         f"{machine['date']}; {machine['processor']}, {cores['gateway']} core for the gateway and"
         f" {cores['others']} for the mock upstream and the generator; {machine['system']}, Python"
-        f" {machine['python']}; {versions}. Medians of {results['options']['rounds']} rounds,"
+        f" {machine['python']}; {versions}. Medians of {len(results['rounds'])} rounds,"
         f" {results['options']['seconds']:g} s a load. Load average at the begin:"
         f" {' '.join(machine['load_average'])}.",
         "",
