@@ -39,6 +39,7 @@ from londi.serve.questions import (
 )
 from londi.serve.relay import HOP, Relay
 from londi.serve.router import Router, Target, check_model
+from londi.serve.transport import AiohttpTransport
 
 PREFIX = "/s/{session}"
 """Before the address of an API: names the session for clients that only take an address."""
@@ -209,7 +210,7 @@ def make_app(config: GatewayConfig, router: Router | None = None) -> Starlette:
     """
     client = httpx2.AsyncClient(
         timeout=httpx2.Timeout(config.timeout, connect=config.connect_timeout),
-        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=256),
+        transport=AiohttpTransport(),
         follow_redirects=False,
     )
     router = router or Router.of(config)

@@ -5,7 +5,7 @@ This file knows uvicorn. `gateway.py` is what it serves.
 
 from __future__ import annotations
 
-import asyncio
+import gc
 import resource
 import socket
 
@@ -28,10 +28,12 @@ def serve(config: GatewayConfig) -> int:
         address, used = ours.getsockname()[:2]
         shown = f"[{address}]" if ":" in address else address
         print(f"serving at http://{shown}:{used}/v1", flush=True)
-        server = uvicorn.Server(
+        # What is there now stays: a collection that walks through all of it holds up every answer.
+        gc.collect()
+        gc.freeze()
+        uvicorn.Server(
             uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=30)
-        )
-        asyncio.run(server.serve(sockets=[ours]))
+        ).run(sockets=[ours])  # on uvloop, where asyncio.run would take the standard loop
     return 0
 
 

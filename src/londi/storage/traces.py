@@ -34,6 +34,8 @@ LARGE = 1 << 24
 """Bytes of a journal that is no longer gone on with, once all of it is in the file."""
 RETRY = 1.0
 """Seconds before the next try, where the file could not be written to."""
+PAUSE = 0.05
+"""Seconds for which rows gather before they are carried, so that many share a transaction."""
 LOCKED = 2.0
 """Seconds to wait for another process that writes to the file."""
 
@@ -120,6 +122,8 @@ class TraceStore:
         going, retry = True, None
         while going:
             self._wake.wait(retry)
+            if self._open:
+                time.sleep(PAUSE)  # or this thread would stop the others at every row
             self._wake.clear()
             going = self._open  # before the last look at the journal
             try:
