@@ -65,6 +65,7 @@ EXTRAS = {
     **dict.fromkeys(("httpx2", "anyio"), "client"),
     "redis": "redis",
     **dict.fromkeys(("starlette", "uvicorn", "prometheus_client"), "serve"),
+    **dict.fromkeys(("langchain", "langchain_core", "langgraph"), "langchain"),
 }
 """The extra that brings a package, for those that are imported wherever they are needed."""
 

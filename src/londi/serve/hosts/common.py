@@ -1,0 +1,146 @@
+"""What the selectors of all frameworks share: asking, falling back, and the account of a step.
+
+It knows steps, and models that can fail. It knows no framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from itertools import chain, islice
+from typing import Any, TypeVar
+
+from londi.config.base import INF
+from londi.models.retry import RETRIED
+from londi.serve.core.budget import BILLION
+from londi.serve.steps import Step
+from londi.types import Usage
+
+Model = TypeVar("Model")
+Answer = TypeVar("Answer")
+
+
+def asked(
+    step: Step,
+    models: tuple[Model, Model],
+    ask: Callable[[Model], Answer],
+    passing: type[Exception] | tuple[()] = (),
+) -> Answer:
+    """The answer of the chosen model, or of the other one where that fails.
+
+    Args:
+        step: the step that is answered.
+        models: QUICK and DEEPTHINK.
+        ask: asks one of them.
+        passing: exceptions that are no failures.
+    """
+    while True:
+        try:
+            return ask(models[step.choice])
+        except Exception as error:
+            if isinstance(error, passing) or not replaced(step, error):
+                raise
+
+
+async def async_asked(
+    step: Step,
+    models: tuple[Model, Model],
+    ask: Callable[[Model], Awaitable[Answer]],
+    passing: type[Exception] | tuple[()] = (),
+) -> Answer:
+    """The answer of the chosen model, or of the other one; see `asked`."""
+    while True:
+        try:
+            return await ask(models[step.choice])
+        except Exception as error:
+            if isinstance(error, passing) or not replaced(step, error):
+                raise
+
+
+def streamed(
+    step: Step, models: tuple[Model, Model], ask: Callable[[Model], Iterator[Answer]]
+) -> Iterator[Answer]:
+    """The parts of an answer; see `asked`. After the first one nobody else is asked."""
+
+    def begin(model: Model) -> Iterator[Answer]:
+        parts = ask(model)
+        return chain(list(islice(parts, 1)), parts)
+
+    parts = asked(step, models, begin)
+    step.answers()
+    yield from parts
+
+
+async def async_streamed(
+    step: Step, models: tuple[Model, Model], ask: Callable[[Model], AsyncIterator[Answer]]
+) -> AsyncIterator[Answer]:
+    """The parts of an answer; see `streamed`."""
+
+    async def begin(model: Model) -> tuple[list[Answer], AsyncIterator[Answer]]:
+        parts = ask(model)
+        try:
+            return [await anext(parts)], parts
+        except StopAsyncIteration:
+            return [], parts
+
+    first, parts = await async_asked(step, models, begin)
+    step.answers()
+    for part in first:
+        yield part
+    async for part in parts:
+        yield part
+
+
+def replaced(step: Step, error: Exception) -> bool:
+    """Whether the other model is to be asked in place of one that failed.
+
+    A refusal of an API has a status, and spends nothing. Behind any other failure the model may
+    have been asked, and all that was held for it is taken.
+    """
+    status = getattr(error, "status_code", None)
+    refused = isinstance(status, int)
+    if (not refused or status in RETRIED) and step.fall_back(spent=not refused):
+        return True
+    if refused:
+        step.release()
+    return False
+
+
+def settled(
+    step: Step,
+    tokens: int | None,
+    output_tokens: int | None,
+    cached: int | None = 0,
+    written: int | None = 0,
+) -> dict[str, Any]:
+    """Note the usage of an answer, and say who gave it, why, and what is left.
+
+    Args:
+        step: the step that was answered.
+        tokens: of the prompt, those of the cache included; 0 or None where nobody counted them.
+        output_tokens: of the answer.
+        cached: tokens of the prompt that were in the provider's cache.
+        written: tokens of it that were put there.
+    """
+    usage = Usage(
+        calls=1,
+        tokens=tokens or 0,
+        output_tokens=output_tokens or 0,
+        cached_tokens=cached or 0,
+        cache_write_tokens=written or 0,
+    )
+    step.settle(usage if usage.tokens else None)
+    return told(step)
+
+
+def told(step: Step) -> dict[str, Any]:
+    """Who answers, why, and what is left, for the metadata of an answer."""
+    left = step.left
+    amounts = {"calls": left.calls, "tokens": left.tokens, "money": left.money / BILLION}
+    return {
+        "model": step.model,
+        "reason": step.reason,
+        "session": step.decision.session,
+        "step": step.decision.step,
+        "probability": step.decision.probability,
+        **{f"{unit}_left": amount for unit, amount in amounts.items() if amount < INF},
+    }

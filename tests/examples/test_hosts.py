@@ -1,0 +1,113 @@
+"""Every example of a framework, with the real package and real servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import llama
+from hosts import DEEPTHINK, QUICK, Ran
+from upstream import OUTPUT, TOKENS, Upstream
+
+HOSTS = {
+    "langchain": "langchain_openai",
+}
+"""The examples, and the package that each needs."""
+SEEDS = {"langchain": 1}
+"""Seeds at which both models are drawn in two steps."""
+
+
+@pytest.fixture(params=HOSTS)
+def host(request: pytest.FixtureRequest) -> str:
+    if find_spec(HOSTS[request.param]) is None:
+        pytest.skip(f"{HOSTS[request.param]} is not installed")
+    return str(request.param)
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as server:
+        yield server
+
+
+def test_both_models_are_asked_and_their_usage_is_settled(
+    host: str, upstream: Upstream, tmp_path: Path
+) -> None:
+    # The draws depend on the seed and on the session's name, which is a hash of the prompts.
+    ran = Ran(host, tmp_path, upstream.url, switcher="random:0.5", seed=SEEDS[host])
+    assert ran.code == 0, ran.err
+    assert set(upstream.models) == {QUICK, DEEPTHINK}
+    assert ran.column("model") == upstream.models
+    assert ran.column("propensity") == [0.5, 0.5]
+    assert ran.column("prompt_tokens") == [TOKENS, TOKENS]
+    assert ran.column("output_tokens") == [OUTPUT, OUTPUT]
+
+
+def test_a_budget_of_one_call_is_one_call(host: str, upstream: Upstream, tmp_path: Path) -> None:
+    ran = Ran(host, tmp_path, upstream.url, budget={"calls": 1})
+    assert ran.code == 0, ran.err
+    assert upstream.models == [DEEPTHINK, QUICK]
+    assert ran.column("reason") == ["policy", "budget"]
+    assert f"I am {QUICK}" in ran.out, "the answer"
+
+
+def test_an_answer_is_streamed_and_settled(host: str, upstream: Upstream, tmp_path: Path) -> None:
+    ran = Ran(host, tmp_path, upstream.url, "--stream", budget={"calls": 1})
+    assert ran.code == 0, ran.err
+    assert upstream.models == [DEEPTHINK, QUICK]
+    assert all(body["stream"] for _, _, body in upstream.asked)
+    assert f"I am {QUICK}" in ran.out
+    assert ran.column("prompt_tokens") == [TOKENS, TOKENS]
+    assert ran.column("output_tokens") == [OUTPUT, OUTPUT]
+
+
+@pytest.mark.parametrize("options", [[], ["--stream"]])
+def test_the_other_model_answers_for_one_that_refuses(
+    host: str, options: list[str], upstream: Upstream, tmp_path: Path
+) -> None:
+    busy = {"model": "busy"}
+    ran = Ran(host, tmp_path, upstream.url, *options, deepthink=busy, budget={"calls": 1})
+    assert ran.code == 0, ran.err
+    assert upstream.models == ["busy", QUICK] * 2
+    assert ran.column("model") == [QUICK] * 2
+    assert ran.column("calls_left") == [1, 1], "a refusal is no call"
+    assert f"I am {QUICK}" in ran.out
+
+
+def test_one_that_cannot_be_reached_is_replaced(
+    host: str, upstream: Upstream, tmp_path: Path
+) -> None:
+    with Upstream() as gone:
+        nowhere = gone.url
+    large = {"model": "large", "base_url": nowhere}
+    ran = Ran(host, tmp_path, upstream.url, deepthink=large)
+    assert ran.code == 0, ran.err
+    assert upstream.models == [QUICK] * 2
+
+
+def test_an_answer_that_breaks_off_takes_all_that_was_held(
+    host: str, upstream: Upstream, tmp_path: Path
+) -> None:
+    if host == "langchain":
+        pytest.skip("a middleware sees an answer when it is whole")
+    ran = Ran(host, tmp_path, upstream.url, "--stream", deepthink={"model": "cut"})
+    assert ran.code != 0
+    assert upstream.models == ["cut"], "words came already"
+    assert ran.column("prompt_tokens") == [None]
+
+
+@pytest.mark.skipif(llama.weights() is None, reason="no llama.cpp server with its small model")
+@pytest.mark.parametrize("options", [[], ["--stream"]])
+def test_a_real_model_is_asked(
+    host: str, options: list[str], upstream: Upstream, tmp_path: Path
+) -> None:
+    with llama.served() as url:
+        real = {"model": "SmolLM2", "base_url": url}
+        ran = Ran(host, tmp_path, upstream.url, *options, deepthink=real, budget={"calls": 1})
+    assert ran.code == 0, ran.err
+    assert ran.steps[0]["model"] == "SmolLM2"
+    assert ran.steps[0]["prompt_tokens"] > 10 and ran.steps[0]["output_tokens"] > 0
+    assert ran.column("choice")[1:] == [0] * len(ran.steps[1:])
