@@ -54,7 +54,7 @@ def main() -> None:
     params.port = 0
     params.n_ctx = 4096
     params.n_parallel = 2
-    params.n_predict = 128  # answers end, whatever such a small model says
+    params.n_predict = 32  # answers end, whatever such a small model says
     params.cpuparams.n_threads = 2
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)

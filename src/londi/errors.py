@@ -66,6 +66,7 @@ EXTRAS = {
     "redis": "redis",
     **dict.fromkeys(("starlette", "uvicorn", "prometheus_client"), "serve"),
     **dict.fromkeys(("langchain", "langchain_core", "langgraph"), "langchain"),
+    "agents": "openai-agents",
 }
 """The extra that brings a package, for those that are imported wherever they are needed."""
 

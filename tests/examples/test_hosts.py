@@ -14,9 +14,10 @@ from upstream import OUTPUT, TOKENS, Upstream
 
 HOSTS = {
     "langchain": "langchain_openai",
+    "openai-agents": "agents",
 }
 """The examples, and the package that each needs."""
-SEEDS = {"langchain": 1}
+SEEDS = {"langchain": 1, "openai-agents": 2}
 """Seeds at which both models are drawn in two steps."""
 
 
@@ -111,3 +112,25 @@ def test_a_real_model_is_asked(
     assert ran.steps[0]["model"] == "SmolLM2"
     assert ran.steps[0]["prompt_tokens"] > 10 and ran.steps[0]["output_tokens"] > 0
     assert ran.column("choice")[1:] == [0] * len(ran.steps[1:])
+
+
+@pytest.mark.parametrize("options", [[], ["--stream"]])
+def test_responses_are_read_as_chat_completions_are(
+    options: list[str], upstream: Upstream, tmp_path: Path
+) -> None:
+    pytest.importorskip("agents")
+    options = [*options, "--api", "responses", "--session", "mine"]
+    ran = Ran("openai-agents", tmp_path, upstream.url, *options, budget={"calls": 1})
+    assert ran.code == 0, ran.err
+    assert [path for path, _, _ in upstream.asked] == ["/v1/responses"] * 2
+    assert upstream.models == [DEEPTHINK, QUICK]
+    assert ran.column("session") == ["mine", "mine"]
+    assert ran.column("prompt_tokens") == [TOKENS, TOKENS]
+    assert f"I am {QUICK}" in ran.out
+
+
+def test_a_thread_names_the_session(host: str, upstream: Upstream, tmp_path: Path) -> None:
+    ran = Ran(host, tmp_path, upstream.url, "--session", "mine")
+    assert ran.code == 0, ran.err
+    assert ran.column("session") == ["mine", "mine"]
+    assert ran.column("step") == [0, 1]
