@@ -67,6 +67,8 @@ EXTRAS = {
     **dict.fromkeys(("starlette", "uvicorn", "prometheus_client"), "serve"),
     **dict.fromkeys(("langchain", "langchain_core", "langgraph"), "langchain"),
     "agents": "openai-agents",
+    "pydantic_ai": "pydantic-ai",
+    "smolagents": "smolagents",
 }
 """The extra that brings a package, for those that are imported wherever they are needed."""
 

@@ -5,7 +5,8 @@ It knows steps, and models that can fail. It knows no framework.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any, TypeVar
 
@@ -90,6 +91,22 @@ async def async_streamed(
         yield part
 
 
+def chat_of(messages: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Messages of OpenTelemetry's conventions for generative AI, as chat completions have them."""
+    for message in messages:
+        texts, calls = [], []
+        for part in message["parts"]:
+            if part["type"] == "text":
+                texts.append({"type": "text", "text": part.get("content", "")})
+            elif part["type"] == "tool_call":
+                arguments = _json(part.get("arguments", {}))
+                calls.append({"function": {"name": part["name"], "arguments": arguments}})
+            elif part["type"] == "tool_call_response":
+                yield {"role": "tool", "content": _json(part.get("result", ""))}
+        if texts or calls:
+            yield {"role": message["role"], "content": texts, "tool_calls": calls}
+
+
 def replaced(step: Step, error: Exception) -> bool:
     """Whether the other model is to be asked in place of one that failed.
 
@@ -144,3 +161,8 @@ def told(step: Step) -> dict[str, Any]:
         "probability": step.decision.probability,
         **{f"{unit}_left": amount for unit, amount in amounts.items() if amount < INF},
     }
+
+
+def _json(value: Any) -> str:
+    """A text as it is, and anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)

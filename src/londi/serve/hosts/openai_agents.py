@@ -18,15 +18,16 @@ from londi.serve.hosts.common import async_asked, async_streamed, settled
 from londi.serve.steps import Step, StepRouter
 
 with extras_named():
-    from agents import Model, ModelResponse, custom_span, get_current_trace
+    from agents import Model, custom_span, get_current_trace
     from agents.models.openai_responses import Converter
 
 
 class SwitcherModel(Model):
     def __init__(self, router: StepRouter, quick: Model, deepthink: Model) -> None:
-        self._router, self._models = router, (quick, deepthink)
+        self._router = router
+        self._models: tuple[Any, Any] = (quick, deepthink)
 
-    async def get_response(self, *args: Any, **kw: Any) -> ModelResponse:
+    async def get_response(self, *args: Any, **kw: Any) -> Any:
         with self._step(*args, **kw) as step:
             answer = await async_asked(step, self._models, lambda m: m.get_response(*args, **kw))
             _settle(step, answer.usage)
