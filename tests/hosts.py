@@ -46,6 +46,7 @@ class Ran:
         command = [sys.executable, str(EXAMPLES / host / "run.py"), QUESTION]
         source = str(Path(londi.__file__).parent.parent)
         own = {"HOME": str(folder), "OPENAI_API_KEY": "none", "PYTHONPATH": source}
+        own["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it asks the network when it is imported
         ran = subprocess.run(
             [*command, "--switcher", str(file), "--base-url", url, *options],
             cwd=folder,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -33,27 +34,26 @@ def main() -> None:
     parser.add_argument("--stream", action="store_true")
     options = parser.parse_args()
 
-    router = londi.StepRouter.read(options.switcher)
-    quick, deepthink = (
-        ChatOpenAI(
-            model=one.model,
-            base_url=one.base_url or options.base_url,
-            stream_usage=True,
-            max_retries=0,  # where one fails, the other is asked
+    with closing(londi.StepRouter.read(options.switcher)) as router:
+        quick, deepthink = (
+            ChatOpenAI(
+                model=one.model,
+                base_url=one.base_url or options.base_url,
+                stream_usage=True,
+                max_retries=0,  # where one fails, the other is asked
+            )
+            for one in (router.config.quick, router.config.deepthink)
         )
-        for one in (router.config.quick, router.config.deepthink)
-    )
-    agent = make_agent(quick, [SwitcherMiddleware(router, quick, deepthink)])
+        agent = make_agent(quick, [SwitcherMiddleware(router, quick, deepthink)])
 
-    question: Any = {"messages": [("user", options.question)]}
-    config: Any = {"configurable": {"thread_id": options.session}}
-    if options.stream:
-        asyncio.run(stream(agent, question, config))
-    else:
-        for message in agent.invoke(question, config)["messages"]:
-            message.pretty_print()
-            print(message.response_metadata.get("londi", ""))
-    router.close()
+        question: Any = {"messages": [("user", options.question)]}
+        config: Any = {"configurable": {"thread_id": options.session}}
+        if options.stream:
+            asyncio.run(stream(agent, question, config))
+        else:
+            for message in agent.invoke(question, config)["messages"]:
+                message.pretty_print()
+                print(message.response_metadata.get("londi", ""))
 
 
 if __name__ == "__main__":

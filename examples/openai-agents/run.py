@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+from contextlib import closing
 from pathlib import Path
 
 from agent import make_agent
@@ -66,18 +67,17 @@ def main() -> None:
     parser.add_argument("--stream", action="store_true")
     options = parser.parse_args()
 
-    router = londi.StepRouter.read(options.switcher)
-    quick, deepthink = (
-        APIS[options.api](
-            one.model,
-            # Where one fails, the other is asked.
-            AsyncOpenAI(base_url=one.base_url or options.base_url, max_retries=0),
+    with closing(londi.StepRouter.read(options.switcher)) as router:
+        quick, deepthink = (
+            APIS[options.api](
+                one.model,
+                # Where one fails, the other is asked.
+                AsyncOpenAI(base_url=one.base_url or options.base_url, max_retries=0),
+            )
+            for one in (router.config.quick, router.config.deepthink)
         )
-        for one in (router.config.quick, router.config.deepthink)
-    )
-    set_trace_processors([Printer()])
-    asyncio.run(run(options, SwitcherModel(router, quick, deepthink)))
-    router.close()
+        set_trace_processors([Printer()])
+        asyncio.run(run(options, SwitcherModel(router, quick, deepthink)))
 
 
 if __name__ == "__main__":

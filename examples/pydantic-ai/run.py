@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+from contextlib import closing
 from pathlib import Path
 
 from agent import make_agent
@@ -33,27 +34,28 @@ def main() -> None:
     parser.add_argument("--stream", action="store_true")
     options = parser.parse_args()
 
-    router = londi.StepRouter.read(options.switcher)
-    quick, deepthink = (
-        OpenAIChatModel(
-            one.model,
-            provider=OpenAIProvider(
-                # Where one fails, the other is asked.
-                openai_client=AsyncOpenAI(base_url=one.base_url or options.base_url, max_retries=0)
-            ),
+    with closing(londi.StepRouter.read(options.switcher)) as router:
+        quick, deepthink = (
+            OpenAIChatModel(
+                one.model,
+                provider=OpenAIProvider(
+                    # Where one fails, the other is asked.
+                    openai_client=AsyncOpenAI(
+                        base_url=one.base_url or options.base_url, max_retries=0
+                    )
+                ),
+            )
+            for one in (router.config.quick, router.config.deepthink)
         )
-        for one in (router.config.quick, router.config.deepthink)
-    )
-    agent = make_agent(SwitcherModel(router, quick, deepthink))
+        agent = make_agent(SwitcherModel(router, quick, deepthink))
 
-    if options.stream:
-        asyncio.run(stream(agent, options.question, options.session))
-    else:
-        answer = agent.run_sync(options.question, conversation_id=options.session or None)
-        for message in answer.all_messages():
-            print((message.metadata or {}).get("londi", ""))
-        print(answer.output)
-    router.close()
+        if options.stream:
+            asyncio.run(stream(agent, options.question, options.session))
+        else:
+            answer = agent.run_sync(options.question, conversation_id=options.session or None)
+            for message in answer.all_messages():
+                print((message.metadata or {}).get("londi", ""))
+            print(answer.output)
 
 
 if __name__ == "__main__":

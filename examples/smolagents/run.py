@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import closing
 from pathlib import Path
 
 from agent import make_agent
@@ -22,21 +23,20 @@ def main() -> None:
     parser.add_argument("--stream", action="store_true")
     options = parser.parse_args()
 
-    router = londi.StepRouter.read(options.switcher)
-    quick, deepthink = (
-        OpenAIModel(
-            one.model,
-            api_base=one.base_url or options.base_url,
-            # Where one fails, the other is asked.
-            client_kwargs={"max_retries": 0},
-            retry=False,
+    with closing(londi.StepRouter.read(options.switcher)) as router:
+        quick, deepthink = (
+            OpenAIModel(
+                one.model,
+                api_base=one.base_url or options.base_url,
+                # Where one fails, the other is asked.
+                client_kwargs={"max_retries": 0},
+                retry=False,
+            )
+            for one in (router.config.quick, router.config.deepthink)
         )
-        for one in (router.config.quick, router.config.deepthink)
-    )
-    model = SwitcherModel(router, quick, deepthink, session=options.session)
-    print(make_agent(model, stream=options.stream).run(options.question))
-    print(model.told)
-    router.close()
+        model = SwitcherModel(router, quick, deepthink, session=options.session)
+        print(make_agent(model, stream=options.stream).run(options.question))
+        print(model.told)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ EXTRAS = {
     **dict.fromkeys(("langchain", "langchain_core", "langgraph"), "langchain"),
     "agents": "openai-agents",
     "pydantic_ai": "pydantic-ai",
-    "smolagents": "smolagents",
+    **{name: name for name in ("smolagents", "litellm")},
 }
 """The extra that brings a package, for those that are imported wherever they are needed."""
 

@@ -17,6 +17,7 @@ HOSTS = {
     "openai-agents": "agents",
     "pydantic-ai": "pydantic_ai",
     "smolagents": "smolagents",
+    "litellm": "litellm",
 }
 """The examples, and the package that each needs."""
 
