@@ -13,6 +13,7 @@ from hosts import DEEPTHINK, QUICK, Ran
 from upstream import OUTPUT, TOKENS, Upstream
 
 HOSTS = {
+    "openai": "openai",
     "langchain": "langchain_openai",
     "openai-agents": "agents",
     "pydantic-ai": "pydantic_ai",
