@@ -56,6 +56,7 @@ def main() -> None:
     params.n_parallel = 2
     params.n_predict = 32  # answers end, whatever such a small model says
     params.cpuparams.n_threads = 2
+    params.cpuparams.poll = 0  # threads that wait leave the cores to others
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)
     sys.stdin.read()

@@ -53,7 +53,7 @@ def answer(client: OpenAI, model: str, question: str, stream: bool = False) -> I
                 for event in events:
                     if event.type == "content.delta":
                         yield event.delta
-                message = events.get_final_completion().choices[0].message
+                message = events.current_completion_snapshot.choices[0].message
         else:
             message = client.chat.completions.create(**asked).choices[0].message
             yield message.content or ""

@@ -103,14 +103,18 @@ def test_an_answer_that_breaks_off_takes_all_that_was_held(
     assert ran.column("prompt_tokens") == [None]
 
 
-@pytest.mark.skipif(llama.weights() is None, reason="no llama.cpp server with its small model")
-@pytest.mark.parametrize("options", [[], ["--stream"]])
-def test_a_real_model_is_asked(
-    host: str, options: list[str], upstream: Upstream, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="session")
+def real() -> Iterator[str]:
+    """The address of a real model."""
+    if llama.weights() is None:
+        pytest.skip("no llama.cpp server with its small model")
     with llama.served() as url:
-        real = {"model": "SmolLM2", "base_url": url}
-        ran = Ran(host, tmp_path, upstream.url, *options, deepthink=real, budget={"calls": 1})
+        yield url
+
+
+def test_a_real_model_is_asked(host: str, real: str, upstream: Upstream, tmp_path: Path) -> None:
+    large = {"model": "SmolLM2", "base_url": real}
+    ran = Ran(host, tmp_path, upstream.url, "--stream", deepthink=large, budget={"calls": 1})
     assert ran.code == 0, ran.err
     assert ran.steps[0]["model"] == "SmolLM2"
     assert ran.steps[0]["prompt_tokens"] > 10 and ran.steps[0]["output_tokens"] > 0
