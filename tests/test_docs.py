@@ -28,7 +28,8 @@ TAUGHT = [ROOT / "README.md", ROOT / "docs" / "guide.md"]
 _FENCE = re.compile(r"(<!-- not run: .+? -->\n)?^```(\w+)\n(.*?)^```$", re.M | re.S)
 _FILE = re.compile(r"# (\w+\.(?:py|yaml))\n")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-_PATH = re.compile(r"(?<![\w./-])(?:benchmarks|configs|docs|recipes|scripts|src|tests)/[\w./-]+")
+_FOLDERS = "benchmarks|configs|docs|examples|recipes|scripts|src|tests"
+_PATH = re.compile(rf"(?<![\w./-])(?:{_FOLDERS})/[\w./-]+")
 _SPAN = re.compile(r"`([^`\n]+)`")
 
 
@@ -65,6 +66,7 @@ def name(page: Path) -> str:
 def python(code: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `code` in a process and a folder of its own, with nothing of the user's."""
     own = {"HOME": str(folder), "PYTHONPATH": str(PACKAGE.parent), "MPLBACKEND": "Agg"}
+    own["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it asks the network when it is imported
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=folder,

@@ -2,8 +2,8 @@
 
 The name of a model says what it does: `small` and `large` answer, `broken` refuses with 500, `busy`
 with 429, `cut` breaks off in the middle, `slow` waits until it is let go, `silent` tells no usage,
-`html` answers with a page, `actor` acts
-in an environment.
+`html` answers with a page, `actor` acts in an environment. Where a request has tools, a model whose
+name begins with `caller` first calls one.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.go.wait()
         make = {"chat/completions": _chat, "responses": _response, "messages": _message}
         kind = next(name for name in make if self.path.endswith(name))
-        whole, events = make[kind](model)
+        whole, events = make[kind](model, _tool_call(body))
         if not body.get("stream"):
             if model == "silent":
                 whole.pop("usage")
@@ -147,9 +147,33 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 Answer = tuple[dict[str, Any], Iterator[dict[str, Any]]]
+ToolCall = tuple[str, str]
+"""Name of a tool, and its arguments as JSON."""
 
 
-def _chat(model: str) -> Answer:
+def _tool_call(body: dict[str, Any]) -> ToolCall | None:
+    """The call of a model that calls tools: of the first one, before any other answer.
+
+    Each text that the tool takes is the last word of what is asked. A framework that lets a model
+    answer by a tool alone, named `final_answer`, gets such a call.
+    """
+    model = body.get("model")
+    if not (isinstance(model, str) and model.startswith("caller")) or not body.get("tools"):
+        return None
+    functions = {f["name"]: f for f in (tool.get("function", tool) for tool in body["tools"])}
+    *_, last = asked = body.get("messages") or body["input"]
+    if last.get("role") == "tool" or "output" in last or "Observation" in str(last):
+        if "final_answer" not in functions:
+            return None
+        return "final_answer", json.dumps({"answer": f"I am {model}"})
+    name, function = next(iter(functions.items()))
+    user = [item["content"] for item in asked if item.get("role") == "user"][-1]
+    text = user if isinstance(user, str) else user[-1]["text"]
+    word = text.split()[-1].strip("?.'\"`")
+    return name, json.dumps({key: word for key in function["parameters"]["properties"]})
+
+
+def _chat(model: str, call: ToolCall | None = None) -> Answer:
     usage = {
         "prompt_tokens": TOKENS,
         "completion_tokens": OUTPUT,
@@ -158,18 +182,30 @@ def _chat(model: str) -> Answer:
     }
     frame = {"id": "c", "created": 0, "model": model}
     message = {"role": "assistant", "content": f"I am {model}"}
+    calls: list[dict[str, Any]] = []
+    reason = "stop"
+    if call:
+        function = {"name": call[0], "arguments": call[1]}
+        calls, reason = (
+            [{"id": f"call-{id(call)}", "type": "function", "function": function}],
+            "tool_calls",
+        )
+        message = {"role": "assistant", "content": None, "tool_calls": calls}
     whole = {
         **frame,
         "object": "chat.completion",
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "choices": [{"index": 0, "message": message, "finish_reason": reason}],
         "usage": usage,
     }
 
     def events() -> Iterator[dict[str, Any]]:
         chunk = {**frame, "object": "chat.completion.chunk"}
-        for word in ("I ", "am ", model):
+        for k, tool_call in enumerate(calls):
+            delta = {"role": "assistant", "tool_calls": [{"index": k, **tool_call}]}
+            yield {**chunk, "choices": [{"index": 0, "delta": delta}]}
+        for word in () if call else ("I ", "am ", model):
             yield {**chunk, "choices": [{"index": 0, "delta": {"content": word}}]}
-        yield {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+        yield {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
         yield {**chunk, "choices": [], "usage": usage}
 
     return whole, events()
@@ -185,7 +221,7 @@ def _act(body: dict[str, Any]) -> dict[str, Any]:
     return whole
 
 
-def _response(model: str) -> Answer:
+def _response(model: str, call: ToolCall | None = None) -> Answer:
     part = {"type": "output_text", "text": f"I am {model}", "annotations": []}
     item = {
         "type": "message",
@@ -194,6 +230,15 @@ def _response(model: str) -> Answer:
         "status": "completed",
         "content": [part],
     }
+    if call:
+        item = {
+            "type": "function_call",
+            "id": "f",
+            "call_id": f"call-{id(call)}",
+            "name": call[0],
+            "arguments": call[1],
+            "status": "completed",
+        }
     whole = {
         "id": "r",
         "object": "response",
@@ -216,7 +261,7 @@ def _response(model: str) -> Answer:
     def events() -> Iterator[dict[str, Any]]:
         began = {**whole, "status": "in_progress", "output": [], "usage": None}
         yield {"type": "response.created", "sequence_number": 0, "response": began}
-        for k, word in enumerate(("I ", "am ", model), 1):
+        for k, word in enumerate(() if call else ("I ", "am ", model), 1):
             yield {
                 "type": "response.output_text.delta",
                 "sequence_number": k,
@@ -231,7 +276,7 @@ def _response(model: str) -> Answer:
     return whole, events()
 
 
-def _message(model: str) -> Answer:
+def _message(model: str, call: ToolCall | None = None) -> Answer:
     usage = {
         "input_tokens": TOKENS - CACHED - 100,
         "cache_read_input_tokens": CACHED,

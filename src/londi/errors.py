@@ -65,7 +65,11 @@ EXTRAS = {
     **dict.fromkeys(("httpx2", "anyio"), "client"),
     "redis": "redis",
     "duckdb": "traces",
-    **dict.fromkeys(("starlette", "uvicorn", "prometheus_client"), "serve"),
+    **dict.fromkeys(("starlette", "uvicorn", "aiohttp", "prometheus_client"), "serve"),
+    **dict.fromkeys(("langchain", "langchain_core", "langgraph"), "langchain"),
+    "agents": "openai-agents",
+    "pydantic_ai": "pydantic-ai",
+    **{name: name for name in ("smolagents", "litellm")},
 }
 """The extra that brings a package, for those that are imported wherever they are needed."""
 

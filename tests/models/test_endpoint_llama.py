@@ -71,5 +71,5 @@ def test_an_agent_streams_through_a_switcher(url: str, tmp_path: Path) -> None:
         used = chunks[-1].usage
         assert text and used is not None
         transport = client._transport
-        left = transport.router.sessions.known("mine").left  # type: ignore[attr-defined]
+        left = transport.router.steps.sessions.known("mine").left  # type: ignore[attr-defined]
         assert left.tokens == 100_000 - used.prompt_tokens - used.completion_tokens

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -44,6 +45,7 @@ from londi.serve.transport import AiohttpTransport
 PREFIX = "/s/{session}"
 """Before the address of an API: names the session for clients that only take an address."""
 
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _OURS = b"x-londi-"
 """Beginning of the headers that are for us."""
 
@@ -247,7 +249,13 @@ def make_app(config: GatewayConfig, router: Router | None = None) -> Starlette:
 
 
 def _headers(request: Request) -> dict[str, str]:
-    """The headers, names in lower case; a session that the address names is one of them."""
+    """The headers, names in lower case; a session that the address names is one of them.
+
+    Raises:
+        InvalidConfig: if one has a control character, which could not be sent on.
+    """
+    if any(_CONTROL.search(value) for _, value in request.headers.raw):
+        raise InvalidConfig("headers: expected no control characters")
     headers = {name.lower(): value for name, value in request.headers.items()}
     if session := request.path_params.get("session"):
         headers[HEADER] = session

@@ -11,14 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from londi.config.base import INF
 from londi.config.serve import ServeConfig, UpstreamConfig
 from londi.errors import InvalidConfig, UnknownName
 from londi.models.usage import Body
 from londi.serve.answers import AnswerReader
 from londi.serve.apis import ANTHROPIC, Api, api_of
 from londi.serve.body import RequestBody
-from londi.serve.core.budget import BILLION
 from londi.serve.shadow import Shadow, Shadows
 from londi.serve.step import Step
 from londi.serve.steps import StepRouter, made_of
@@ -168,23 +166,12 @@ class Routed:
 
     def headers(self) -> dict[str, str]:
         """Headers of the answer: who gave it, why, and what is left."""
-        step, decision = self.step, self.step.decision
+        account = self.step.account()
         told = {
-            "x-londi-model": step.model,
-            "x-londi-reason": step.reason,
-            "x-londi-session": decision.session,
-            "x-londi-step": str(decision.step),
-            "x-londi-probability": f"{decision.probability:.4f}",
-        }
-        left = step.left
-        told |= {
-            f"x-londi-{unit}-left": f"{amount:g}"
-            for unit, amount in (
-                ("calls", left.calls),
-                ("tokens", left.tokens),
-                ("money", left.money / BILLION),
-            )
-            if amount < INF
+            f"x-londi-{name.replace('_', '-')}": f"{value:g}"
+            if type(value) is float
+            else str(value)
+            for name, value in account.items()
         }
         # A header has no other characters, and no space at its ends.
         return {

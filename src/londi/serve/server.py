@@ -32,7 +32,15 @@ def serve(config: GatewayConfig) -> int:
         gc.collect()
         gc.freeze()
         uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=30)
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                timeout_graceful_shutdown=30,
+                # httptools takes no body of a request that offers an upgrade, as Java's clients do.
+                http="h11",
+                ws="none",
+            )
         ).run(sockets=[ours])  # on uvloop, where asyncio.run would take the standard loop
     return 0
 

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from dataclasses import fields
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from londi.config.base import INF
-from londi.serve.core.budget import Amount
+from londi.serve.core.budget import BILLION, Amount
 from londi.serve.core.serving import ServedDecision
 from londi.serve.core.session import Session
 from londi.storage.trace_tables import STEP_NAMES, Row, usage_row
@@ -83,10 +83,18 @@ class Step:
         fell = self.choice != self.decision.choice
         return "fallback" if fell else self.decision.reason
 
-    @property
-    def left(self) -> Amount:
-        """What the session may still take of all its budgets."""
-        return self._session.left
+    def account(self) -> dict[str, Any]:
+        """Who answers, why, and what is left of each budget, for the metadata of an answer."""
+        left = self._session.left
+        amounts = {"calls": left.calls, "tokens": left.tokens, "money": left.money / BILLION}
+        return {
+            "model": self.model,
+            "reason": self.reason,
+            "session": self.decision.session,
+            "step": self.decision.step,
+            "probability": self.decision.probability,
+            **{f"{unit}_left": amount for unit, amount in amounts.items() if amount < INF},
+        }
 
     def fall_back(self, spent: bool = False) -> bool:
         """Ask the other model, once; False where its budget is spent, or it was asked already.
