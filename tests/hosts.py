@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from londi.serve.traces import read_traces
-
 import londi
+from londi.storage.traces import read_traces
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 QUESTION = "What is the weather in Paris?"

@@ -55,8 +55,8 @@ def main() -> None:
     params.n_ctx = 4096
     params.n_parallel = 2
     params.n_predict = 32  # answers end, whatever such a small model says
-    params.cpuparams.n_threads = 2
-    params.cpuparams.poll = 0  # threads that wait leave the cores to others
+    # Threads of one model wait for each other, which takes minutes where all cores are busy.
+    params.cpuparams.n_threads = 1
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)
     sys.stdin.read()

@@ -27,12 +27,15 @@ from londi.serve.hosts.openai_agents import SwitcherModel
 APIS = {"chat": OpenAIChatCompletionsModel, "responses": OpenAIResponsesModel}
 
 
-class Printer(TracingProcessor):
-    """Prints who answered; nothing is sent to OpenAI's traces."""
+class Accounts(TracingProcessor):
+    """Gathers who answered; nothing is sent to OpenAI's traces."""
+
+    def __init__(self) -> None:
+        self.told = []
 
     def on_span_end(self, span) -> None:
         if span.span_data.export().get("name") == "londi":
-            print(span.span_data.data)
+            self.told.append(span.span_data.data)
 
     def on_trace_start(self, trace) -> None: ...
     def on_trace_end(self, trace) -> None: ...
@@ -76,8 +79,10 @@ def main() -> None:
             )
             for one in (router.config.quick, router.config.deepthink)
         )
-        set_trace_processors([Printer()])
+        accounts = Accounts()
+        set_trace_processors([accounts])
         asyncio.run(run(options, SwitcherModel(router, quick, deepthink)))
+        print(*accounts.told, sep="\n")
 
 
 if __name__ == "__main__":
