@@ -6,6 +6,7 @@
     ├── ModelError         a language model that cannot be loaded or used
     ├── EnvironmentFailed  an environment that raised an error of its own
     ├── MissingExtra       an optional dependency that is not installed; names the extra
+    ├── BudgetSpent        a budget of served sessions that is spent
     ├── OutputExists       a folder that would have been overwritten
     ├── RunInUse           a folder that another command is writing to
     └── DamagedFile        a file of a run that is broken, or of another kind
@@ -92,6 +93,10 @@ def extras_named() -> Iterator[None]:
 
 class OutputExists(LondiError, FileExistsError):
     """An output folder that exists and was not to be overwritten."""
+
+
+class BudgetSpent(LondiError):
+    """A budget that is spent, where sessions are told to stop then."""
 
 
 class RunInUse(LondiError):

@@ -298,3 +298,27 @@ def test_a_body_that_is_no_json_is_refused_before_it_is_sent(
     with pytest.raises(InvalidConfig, match="request: expected a JSON object"):
         client.post(f"{upstream.url}/chat/completions", content=b"[1]")
     assert not upstream.asked
+
+
+def test_a_budget_that_is_spent_can_stop_a_session(
+    upstream: Upstream, tmp_path: Path, connect: Connect
+) -> None:
+    file = settings(tmp_path, budget={"calls": 1}, when_spent="stop")
+    client = connect(file)
+    agent = openai.OpenAI(base_url=upstream.url, api_key="k", http_client=client)
+    agent.chat.completions.create(model="any", messages=ASKED)
+    with pytest.raises(openai.APIStatusError) as refused:
+        agent.chat.completions.create(model="any", messages=ASKED)
+    assert refused.value.status_code == 402 and "is spent" in str(refused.value)
+    named = {"x-londi-session": "another"}
+    agent.chat.completions.create(model="any", messages=ASKED, extra_headers=named)
+    assert upstream.models == ["large", "large"]  # a refusal is not tried again
+    claude = anthropic.Anthropic(
+        base_url=upstream.url.removesuffix("/v1"), api_key="k", http_client=client
+    )
+    with pytest.raises(anthropic.APIStatusError) as stopped:
+        claude.messages.create(model="any", messages=ASKED, max_tokens=9, extra_headers=named)
+    assert stopped.value.body == {
+        "type": "error",
+        "error": {"type": "billing_error", "message": "the budget of session 'another' is spent"},
+    }

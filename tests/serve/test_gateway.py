@@ -365,3 +365,13 @@ def test_texts_are_kept_on_request_alone(start: Start, web: httpx2.Client, tmp_p
         pass
     written = b"".join(part.read_bytes() for part in tmp_path.glob("traces.db*"))
     assert secret.encode() not in written and b"my-key" not in written
+
+
+def test_a_budget_that_is_spent_can_stop_a_session(start: Start, web: httpx2.Client) -> None:
+    url = start(budget={"calls": 1}, when_spent="stop")
+    ask = {"model": "londi", "messages": ASKED}
+    answers = [web.post(f"{url}/chat/completions", json=ask) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 402, 402]
+    assert answers[1].json()["error"]["type"] == "billing_error"
+    metrics = web.get(f"{url.removesuffix('/v1')}/metrics").text
+    assert 'londi_failures_total{kind="BudgetSpent"} 2.0' in metrics

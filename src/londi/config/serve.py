@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Literal
 
 from londi.config.base import INF, MOST_SEED, Settings, check, is_http
 from londi.config.prices import CURRENCIES, Price
@@ -102,6 +103,8 @@ class ServeConfig(Settings):
     """The most that all sessions of a client of the gateway take, for ever."""
     day_budget: BudgetConfig = field(default_factory=BudgetConfig)
     """The most that all sessions take in a day (UTC)."""
+    when_spent: Literal["quick", "stop"] = "quick"
+    """Where a budget is spent QUICK goes on, or further requests are refused (status 402)."""
     ledger: str = ""
     """Where it is counted what budgets have lost: a file in SQLite's format, or `redis://HOST:PORT`
     for several gateways; empty for memory, which ends with the process."""

@@ -137,3 +137,20 @@ APIS = (CHAT, RESPONSES, ANTHROPIC)
 def api_of(path: str) -> Api | None:
     """The API that an address belongs to, if a Switcher stands in front of it."""
     return next((api for api in APIS if path.endswith(api.path)), None)
+
+
+_KINDS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    404: "not_found_error",
+    413: "request_too_large",
+}
+
+
+def error_body(path: str, status: int, said: str) -> Body:
+    """The JSON of a refusal, in the shape of the API at `path`."""
+    kind = _KINDS.get(status, "api_error")
+    if api_of(path) is ANTHROPIC:
+        return {"type": "error", "error": {"type": kind, "message": said}}
+    return {"error": {"message": said, "type": kind, "param": None, "code": None}}

@@ -17,14 +17,20 @@ from pathlib import Path
 
 import httpx2
 
+from londi.errors import BudgetSpent
 from londi.models.retry import RETRIED
 from londi.serve.answers import AnswerReader
+from londi.serve.apis import error_body
 from londi.serve.router import Routed, Router, Target
 from londi.serve.shadow import Shadow
 
 DROPPED = ("content-length", "host", "transfer-encoding")
 """Headers of a request that its new body or address makes anew."""
 
+SPENT = 402
+"""Status of a refusal where a budget is spent; clients do not try again behind it."""
+LAST = 30.0
+"""Seconds for shadow answers that are still asked for when a client is closed."""
 UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 """Failures at which no model was asked, so that nothing is spent."""
 
@@ -70,7 +76,10 @@ class SwitchingTransport(httpx2.BaseTransport):
         self._beside = ThreadPoolExecutor(thread_name_prefix="shadow")
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        routed = _route(self.router, request, request.read())
+        try:
+            routed = _route(self.router, request, request.read())
+        except BudgetSpent as error:
+            return _spent(request, error)
         if routed is None:
             return self._inner.handle_request(request)
         with settled(routed):
@@ -113,7 +122,10 @@ class AsyncSwitchingTransport(httpx2.AsyncBaseTransport):
         self._beside = Beside()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        routed = _route(self.router, request, await request.aread())
+        try:
+            routed = _route(self.router, request, await request.aread())
+        except BudgetSpent as error:
+            return _spent(request, error)
         if routed is None:
             return await self._inner.handle_async_request(request)
 
@@ -227,8 +239,12 @@ class Beside:
                 await response.aclose()
 
     async def aclose(self) -> None:
-        """Wait for those that are asked for."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Wait for those that are asked for, and give up those that take too long."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=LAST)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
 
 def _route(router: Router, request: httpx2.Request, content: bytes) -> Routed | None:
@@ -236,6 +252,12 @@ def _route(router: Router, request: httpx2.Request, content: bytes) -> Routed | 
         return None
     headers = {name.lower(): value for name, value in request.headers.items()}
     return router.route(request.url.path, headers, content)
+
+
+def _spent(request: httpx2.Request, error: BudgetSpent) -> httpx2.Response:
+    """The answer to a request that no budget is left for."""
+    said = error_body(request.url.path, SPENT, str(error))
+    return httpx2.Response(SPENT, json=said, request=request)
 
 
 def _sent(request: httpx2.Request, target: Target) -> httpx2.Request:

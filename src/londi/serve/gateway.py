@@ -23,10 +23,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from londi.config.serve import GatewayConfig
-from londi.errors import InvalidConfig, UnknownName
+from londi.errors import BudgetSpent, InvalidConfig, UnknownName
 from londi.models.usage import Body
 from londi.serve.body import RequestBody
-from londi.serve.client import Beside
+from londi.serve.client import SPENT, Beside
 from londi.serve.core.policy import Judgement
 from londi.serve.errors import Refusal, refusal
 from londi.serve.identity import HEADER
@@ -71,11 +71,11 @@ class Gateway:
             who = self._client_of(request.headers)
             content = await self._content(request)
             routed = self._router.route(path, _headers(request), content, self._names, who)
-        except Refusal as error:
-            return refusal(path, error.status, str(error))
-        except (InvalidConfig, UnknownName) as error:
-            status = 404 if isinstance(error, UnknownName) else 400
-            return refusal(path, status, str(error))
+        except BudgetSpent as error:
+            self.metrics.failed("BudgetSpent")
+            return refusal(path, SPENT, str(error))
+        except (Refusal, InvalidConfig, UnknownName) as error:
+            return refused(path, error)
         assert routed is not None  # only addresses of known APIs come here
         return Relay(path, routed, partial(self._send, request), self.metrics, self.beside)
 
@@ -129,11 +129,8 @@ class Gateway:
             judged = self._router.steps.judge(question, _headers(request), who)
             sessions = self._router.steps.sessions
             told = answer(question, judged, sessions.serving.models, sessions.policy.version)
-        except Refusal as error:
-            return refusal(path, error.status, str(error))
-        except (InvalidConfig, UnknownName) as error:
-            status = 404 if isinstance(error, UnknownName) else 400
-            return refusal(path, status, str(error))
+        except (Refusal, InvalidConfig, UnknownName) as error:
+            return refused(path, error)
         return JSONResponse(told)
 
     async def models(self, request: Request) -> Response:
@@ -197,6 +194,13 @@ class Gateway:
         except ClientDisconnect as error:
             raise Refusal(499, "the client went away") from error
         return bytes(content)
+
+
+def refused(path: str, error: Refusal | InvalidConfig | UnknownName) -> Response:
+    """The answer to a request at `path` that cannot be served."""
+    if isinstance(error, Refusal):
+        return refusal(path, error.status, str(error))
+    return refusal(path, 404 if isinstance(error, UnknownName) else 400, str(error))
 
 
 def hash_key(key: str) -> str:

@@ -5,6 +5,7 @@ This file knows requests and their headers. It does not know how bytes travel.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ from londi.serve.body import RequestBody
 from londi.serve.shadow import Shadow, Shadows
 from londi.serve.step import Step
 from londi.serve.steps import StepRouter, made_of
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,14 @@ class Router:
         return Target(url, named, body.with_model(upstream.model))
 
     def shadow(self, step: Step, api: Api, body: RequestBody, size: int) -> Shadow | None:
-        """The shadow answer of a step; None where it has none."""
-        return None if self._shadows is None else self._shadows.draw(step, api, body, size)
+        """The shadow answer of a step that is being answered; None where it has none."""
+        if self._shadows is None:
+            return None
+        try:
+            return self._shadows.draw(step, api, body, size)
+        except Exception:  # whatever it is, the real answer goes on
+            _log.exception("a shadow answer could not be asked for")
+            return None
 
     @property
     def reads_answers(self) -> bool:
@@ -151,7 +160,12 @@ class Routed:
         return self._router.target(self._api, self._body, self.step.choice)
 
     def shadow(self) -> tuple[Shadow, Target] | None:
-        """The shadow answer, and the request for it; None where the step has none."""
+        """The shadow answer, and the request for it; None where the step has none.
+
+        A step that was refused has none: the models are busy enough.
+        """
+        if self.step.status is None or self.step.status >= 300:
+            return None
         found = self._router.shadow(self.step, self._api, self._body, self._size)
         if found is None:
             return None

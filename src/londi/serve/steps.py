@@ -69,6 +69,7 @@ class StepRouter:
             day_budget=amount_of(config.day_budget),
             exploration=config.exploration,
             in_tool_loops=config.in_tool_loops,
+            stops=config.when_spent == "stop",
             lifetime=config.cache_lifetime,
         )
         policy = load_policy(config.switcher)
@@ -107,6 +108,9 @@ class StepRouter:
             headers: of the request, names in lower case.
             client: whose sessions these are, where clients have budgets.
             size: bytes of the request; by default those of `body` as JSON.
+
+        Raises:
+            BudgetSpent: if the budget does not allow a call, and sessions are told to stop then.
         """
         messages = api.read(body)
         name = session or session_of(headers or {}, body, messages)

@@ -25,7 +25,7 @@ ANSWER = 200.0
 """Tokens of an answer, before a model has given any."""
 
 
-@dataclass
+@dataclass(slots=True)
 class CallPricing:
     """Expected usage and price of one model's next call in one session.
 

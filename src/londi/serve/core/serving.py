@@ -36,6 +36,7 @@ class Serving:
         day_budget: what all sessions may take of it in a day (UTC).
         exploration: share of the draws that is uniform over what is allowed.
         in_tool_loops: switch while tools are being called; else the model that called them goes on.
+        stops: refuse further steps where a budget is spent; else QUICK goes on.
         lifetime: seconds for which providers keep the beginning of a prompt.
     """
 
@@ -48,6 +49,7 @@ class Serving:
     day_budget: Amount = NO_CAP
     exploration: float = 0.0
     in_tool_loops: bool = False
+    stops: bool = False
     lifetime: float = LIFETIME
 
     def __post_init__(self) -> None:

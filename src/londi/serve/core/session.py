@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import floor, inf, isfinite
@@ -17,7 +16,7 @@ from math import floor, inf, isfinite
 import numpy as np
 
 from londi.envs.conversation import ConversationPrompt, Message
-from londi.errors import InvalidConfig
+from londi.errors import BudgetSpent, InvalidConfig
 from londi.serve.core.budget import BILLION, ZERO, Amount, Ledger, Scope, amount_left
 from londi.serve.core.policy import Judgement, Policy
 from londi.serve.core.pricing import CallPricing, common
@@ -61,6 +60,27 @@ class History:
 NEW = History()
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What all sessions share.
+
+    Attributes:
+        policy: decides.
+        serving: how sessions are served.
+        ledger: what is taken of the budgets.
+        scopes: the budgets that a call now would be of, by the names of a session and its client.
+        seed: of the draws; each depends on it, the session's name and the step alone.
+        clock: seconds that only go forward.
+    """
+
+    policy: Policy
+    serving: Serving
+    ledger: Ledger
+    scopes: Callable[[str, str], tuple[Scope, ...]]
+    seed: int
+    clock: Callable[[], float] = time.monotonic
+
+
 class Session:
     """One conversation.
 
@@ -68,44 +88,51 @@ class Session:
 
     Args:
         name: its id.
-        policy: decides.
-        serving: how sessions are served.
-        ledger: what is taken of the budgets.
-        scopes: the budgets that a call now would be of.
-        rng: where draws come from.
-        clock: seconds that only go forward.
+        client: who has it, where clients have budgets.
+        served: what it shares with all others.
         history: what was before.
 
     Attributes:
         begun: when it began here, in seconds since 1970.
     """
 
-    def __init__(
-        self,
-        name: str,
-        policy: Policy,
-        serving: Serving,
-        ledger: Ledger,
-        scopes: Callable[[], tuple[Scope, ...]],
-        rng: np.random.Generator,
-        clock: Callable[[], float] = time.monotonic,
-        history: History = NEW,
-    ) -> None:
+    # A gateway holds many: the less each holds, the less memory and the shorter pauses to collect.
+    __slots__ = (
+        "_answered_by",
+        "_asked",
+        "_calls",
+        "_client",
+        "_lock",
+        "_seen",
+        "_served",
+        "_steps",
+        "_valued",
+        "_waiting",
+        "begun",
+        "name",
+    )
+
+    def __init__(self, name: str, client: str, served: Served, history: History = NEW) -> None:
         self.name, self.begun = name, time.time()
-        self._ledger, self._scopes = ledger, scopes
-        self._policy, self._serving, self._rng, self._clock = policy, serving, rng, clock
-        self._calls = [CallPricing(price, serving.lifetime) for price in serving.prices]
-        self._seen: Counter[int] = Counter()
+        self._client, self._served = client, served
+        quick, deepthink = served.serving.prices
+        lifetime = served.serving.lifetime
+        self._calls = (CallPricing(quick, lifetime), CallPricing(deepthink, lifetime))
+        self._seen: dict[int, int] = {}
         self._steps, self._answered_by = history.steps, history.answered_by
         self._waiting: dict[int, _Waiting] = {}
-        self._valued = set(history.valued)
+        self._valued = history.valued
         self._asked: tuple[int, tuple[int, ...]] | None = None
         self._lock = threading.Lock()
 
     @property
     def left(self) -> Amount:
         """What a call may still take of all budgets."""
-        return amount_left(self._ledger, self._scopes())
+        return amount_left(self._served.ledger, self._scopes)
+
+    @property
+    def _scopes(self) -> tuple[Scope, ...]:
+        return self._served.scopes(self.name, self._client)
 
     @property
     def waits(self) -> bool:
@@ -118,23 +145,27 @@ class Session:
         Args:
             messages: the conversation so far.
             bound: the most that a call of DEEPTHINK can take; it is one call, whatever this says.
+
+        Raises:
+            BudgetSpent: if the budget does not allow the call, and sessions are told to stop then.
         """
-        bound, scopes = Amount(1, bound.tokens, bound.money), self._scopes()
+        bound, scopes = Amount(1, bound.tokens, bound.money), self._scopes
         with self._lock:
-            now = self._clock()
+            now = self._served.clock()
             prompt = self._prompt(messages, now)
             quick, deepthink = (calls.money(messages, now) for calls in self._calls)
             price = None if quick is None or deepthink is None else deepthink - quick
-            left = amount_left(self._ledger, scopes)
+            left = amount_left(self._served.ledger, scopes)
             decision = self._decide(prompt, price, bound, left)
-            if decision.choice == DEEPTHINK and not self._ledger.reserve(scopes, bound):
+            if decision.choice == DEEPTHINK and not self._served.ledger.reserve(scopes, bound):
                 # Another session, or another gateway, was faster.
                 decision = self._decide(prompt, price, bound, ZERO)
             held = bound if decision.choice == DEEPTHINK else ZERO
             waiting = _Waiting(decision.choice, held, scopes, tuple(messages))
             self._waiting[decision.step] = waiting
             self._steps += 1
-            self._seen[hash(prompt.observations[-1])] += 1
+            seen = hash(prompt.observations[-1])
+            self._seen[seen] = self._seen.get(seen, 0) + 1
         return decision
 
     def judge(self, messages: Sequence[Message], asked: CostBudget) -> Judgement:
@@ -146,7 +177,7 @@ class Session:
         """
         allowed = np.array([[True, asked.remaining > 0]])
         with self._lock:
-            return self._judge(self._prompt(messages, self._clock()), asked, allowed)
+            return self._judge(self._prompt(messages, self._served.clock()), asked, allowed)
 
     def fall_back(self, step: int, bound: Amount = ZERO, spent: bool = False) -> bool:
         """Let the other model answer a step, since the chosen one failed.
@@ -165,10 +196,10 @@ class Session:
         with self._lock:
             waiting = self._find(step)
             other = QUICK if waiting.choice == DEEPTHINK else DEEPTHINK
-            held, scopes = ZERO, self._scopes()
+            held, scopes = ZERO, self._scopes
             if other == DEEPTHINK:
                 held = Amount(1, bound.tokens, bound.money)
-                if not self._ledger.reserve(scopes, held):
+                if not self._served.ledger.reserve(scopes, held):
                     return False
             self._settle(waiting, waiting.held if spent else ZERO)
             self._waiting[step] = _Waiting(other, held, scopes, waiting.messages)
@@ -189,10 +220,10 @@ class Session:
             del self._waiting[step]
             taken = waiting.held
             if waiting.choice == DEEPTHINK and usage is not None:
-                taken = Amount.of(usage, self._serving.prices[DEEPTHINK])
+                taken = Amount.of(usage, self._served.serving.prices[DEEPTHINK])
             self._settle(waiting, taken)
             read = usage or Usage(calls=1)
-            self._calls[waiting.choice].called(waiting.messages, read, self._clock())
+            self._calls[waiting.choice].called(waiting.messages, read, self._served.clock())
             self._answered_by = waiting.choice
 
     def release(self, step: int) -> None:
@@ -222,7 +253,7 @@ class Session:
             if step in self._valued:
                 what = "it" if step is None else f"its step {step}"
                 raise InvalidConfig(f"value: session {self.name!r} has one for {what} already")
-            self._valued.add(step)
+            self._valued |= {step}
 
     def goes_on(self, step: int, texts: Sequence[str]) -> tuple[int | None, int]:
         """The step whose messages those of `step` go on, and how many of them still stand.
@@ -240,7 +271,7 @@ class Session:
 
     def _settle(self, waiting: _Waiting, taken: Amount) -> None:
         if waiting.held != ZERO:
-            self._ledger.settle(waiting.scopes, waiting.held, taken)
+            self._served.ledger.settle(waiting.scopes, waiting.held, taken)
 
     def _find(self, step: int) -> _Waiting:
         if step not in self._waiting:
@@ -250,13 +281,13 @@ class Session:
     def _decide(
         self, prompt: ConversationPrompt, price: float | None, bound: Amount, left: Amount
     ) -> ServedDecision:
-        serving = self._serving
+        serving = self._served.serving
         allowed, reason = self._allowed(prompt, left, bound)
 
         asked = CostBudget(self._cost(price), _calls_left(left, bound))
         judged = self._judge(prompt, asked, allowed)
         call = np.array([judged.probability])
-        drawn = draw(call, allowed, self._rng, serving.exploration)
+        drawn = draw(call, allowed, self._rng(), serving.exploration)
         choice = int(drawn.choice[0])
         return ServedDecision(
             session=self.name,
@@ -273,7 +304,7 @@ class Session:
             calls_left=left.calls,
             money_left=left.money / BILLION,
             reason=reason,
-            policy=self._policy.version,
+            policy=self._served.policy.version,
             observation=judged.observation,
         )
 
@@ -281,29 +312,36 @@ class Session:
         idle = (now - self._calls[QUICK].answered, now - self._calls[DEEPTHINK].answered)
         return ConversationPrompt.of(messages, self._answered_by, idle)
 
+    def _rng(self) -> np.random.Generator:
+        name = self.name.encode(errors="surrogatepass")
+        seeds = np.random.SeedSequence([self._served.seed, *name], spawn_key=(0, self._steps))
+        return np.random.default_rng(seeds)
+
     def _judge(self, prompt: ConversationPrompt, asked: CostBudget, allowed: Array) -> Judgement:
-        repeats = self._seen[hash(prompt.observations[-1])]
-        return self._policy.judge(prompt, asked, self._steps, repeats, allowed)
+        repeats = self._seen.get(hash(prompt.observations[-1]), 0)
+        return self._served.policy.judge(prompt, asked, self._steps, repeats, allowed)
 
     def _allowed(
         self, prompt: ConversationPrompt, left: Amount, bound: Amount
     ) -> tuple[Array, Reason]:
         """The possible choices `[1, 2]`, and what settles the step."""
         if not left.covers(bound):
+            if self._served.serving.stops:
+                raise BudgetSpent(f"the budget of session {self.name!r} is spent")
             return np.array([[True, False]]), "budget"
         stays = self._answered_by
-        if stays is not None and prompt.role == "tool" and not self._serving.in_tool_loops:
+        if stays is not None and prompt.role == "tool" and not self._served.serving.in_tool_loops:
             return np.array([[stays == QUICK, stays == DEEPTHINK]]), "tool loop"
         return np.array([[True, True]]), "policy"
 
     def _cost(self, price: float | None) -> float:
         """c, in units of the return."""
-        serving = self._serving
+        serving = self._served.serving
         if serving.cost is not None:
             return serving.cost
         if serving.worth is not None and price is not None:
             return max(0.0, price / serving.worth) if serving.worth else inf
-        return self._policy.cost
+        return self._served.policy.cost
 
 
 def _calls_left(left: Amount, bound: Amount) -> float:

@@ -10,7 +10,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from londi.errors import InvalidConfig
 from londi.serve.core.budget import NO_CAP, Ledger, MemoryLedger, Scope
 from londi.serve.core.policy import Policy
 from londi.serve.core.serving import Serving
-from londi.serve.core.session import NEW, History, Session
+from londi.serve.core.session import NEW, History, Served, Session
 
 
 class Sessions:
@@ -57,7 +56,8 @@ class Sessions:
         self.policy, self.serving = policy, serving
         self.ledger: Ledger = ledger or MemoryLedger()
         self.seed = seed if seed is not None else int(np.random.default_rng().integers(1 << 32))
-        self._most, self._clock, self._history = most, clock, history
+        self._served = Served(policy, serving, self.ledger, self._scopes, self.seed, clock)
+        self._most, self._history = most, history
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -97,21 +97,7 @@ class Sessions:
             return self._begin(name, client, history)
 
     def _begin(self, name: str, client: str, history: History) -> Session:
-        # Draws go on from another place than those of the steps before.
-        seeds = np.random.SeedSequence(
-            [self.seed, *name.encode(errors="surrogatepass")],
-            spawn_key=(0, history.steps) if history.steps else (),
-        )
-        found = Session(
-            name,
-            self.policy,
-            self.serving,
-            self.ledger,
-            partial(self._scopes, name, client),
-            np.random.default_rng(seeds),
-            self._clock,
-            history,
-        )
+        found = Session(name, client, self._served, history)
         self._sessions[name] = found
         self._forget()
         return found
