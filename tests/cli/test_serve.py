@@ -89,3 +89,13 @@ def test_a_file_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("serve") == 2
     assert call("serve", "--config", "nowhere.yaml") == 2
     assert "'nowhere.yaml': No such file or directory" in capsys.readouterr().err
+
+
+def test_budgets_are_counted_beside_the_settings(tmp_path: Path) -> None:
+    ledger = tmp_path / "serve.ledger.db"
+    assert call("serve", "--config", settings(tmp_path), "--check") == 0
+    assert not ledger.exists()  # there is no budget
+    for given, there in (({"ledger": ""}, False), ({}, True)):
+        file = settings(tmp_path, budget={"calls": 1}, **given)
+        assert call("serve", "--config", file, "--check") == 0
+        assert ledger.exists() == there

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from jsonargparse import ArgumentParser, Namespace
 
 from londi.cli.verb import Verb
@@ -18,11 +20,14 @@ def _arguments(parser: ArgumentParser) -> None:
 
 
 def _run(given: Namespace) -> int:
-    from londi.config.serve import GatewayConfig
+    from londi.config.serve import BudgetConfig, GatewayConfig
     from londi.config.settings import read_config
     from londi.serve.server import described, serve
 
-    config = read_config(as_path(given.config), GatewayConfig)
+    file = as_path(given.config)
+    config = read_config(file, GatewayConfig)
+    if config.ledger is None and any(budget != BudgetConfig() for budget in config.budgets):
+        config = replace(config, ledger=str(file.with_suffix(".ledger.db")))
     if given.check:
         print(described(config))
         return 0

@@ -105,9 +105,10 @@ class ServeConfig(Settings):
     """The most that all sessions take in a day (UTC)."""
     when_spent: Literal["quick", "stop"] = "quick"
     """Where a budget is spent QUICK goes on, or further requests are refused (status 402)."""
-    ledger: str = ""
-    """Where it is counted what budgets have lost: a file in SQLite's format, or `redis://HOST:PORT`
-    for several gateways; empty for memory, which ends with the process."""
+    ledger: str | None = None
+    """Where it is counted what budgets have lost: a file in SQLite's format, `redis://HOST:PORT`
+    for several gateways, or empty for memory, which ends with the process. By default a client counts
+    in memory, and a gateway with budgets in a file beside its settings (NAME.ledger.db)."""
     exploration: float = 0.0
     """Probability of a uniformly random choice in place of the Switcher's, for data to learn
     from."""
@@ -131,6 +132,11 @@ class ServeConfig(Settings):
     seed: int | None = None
     """Seed of the draws; they depend on it and on the session's name alone. By default each start
     draws another one."""
+
+    @property
+    def budgets(self) -> tuple[BudgetConfig, ...]:
+        """All budgets."""
+        return (self.budget, self.client_budget, self.day_budget, self.shadow.budget)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -73,7 +73,7 @@ class StepRouter:
             lifetime=config.cache_lifetime,
         )
         policy = load_policy(config.switcher)
-        ledger = open_ledger(config.ledger)
+        ledger = open_ledger(config.ledger or "")
         traces = TraceStore(Path(config.traces).expanduser()) if config.traces else None
         history = partial(_history, traces, serving.models) if traces else _new
         sessions = Sessions(policy, serving, seed=config.seed, ledger=ledger, history=history)

@@ -46,7 +46,7 @@ class Sessions:
         serving: Serving,
         *,
         seed: int | None = None,
-        most: int = 100_000,
+        most: int = 20_000,
         ledger: Ledger | None = None,
         clock: Callable[[], float] = time.monotonic,
         history: Callable[[str], History] = lambda name: NEW,
