@@ -107,8 +107,8 @@ class ServeConfig(Settings):
     """Where a budget is spent QUICK goes on, or further requests are refused (status 402)."""
     ledger: str | None = None
     """Where it is counted what budgets have lost: a file in SQLite's format, `redis://HOST:PORT`
-    for several gateways, or empty for memory, which ends with the process. By default a client counts
-    in memory, and a gateway with budgets in a file beside its settings (NAME.ledger.db)."""
+    for several gateways, or empty for memory, which ends with the process. By default a client
+    counts in memory, and a gateway with budgets in a file beside its settings (NAME.ledger.db)."""
     exploration: float = 0.0
     """Probability of a uniformly random choice in place of the Switcher's, for data to learn
     from."""
