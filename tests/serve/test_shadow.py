@@ -22,7 +22,7 @@ from upstream import CACHED, OUTPUT, TOKENS, Upstream
 ASKED: Any = [{"role": "user", "content": "Who are you?"}]
 
 
-def settings(folder: Path, upstream: Upstream, **changes: Any) -> Path:
+def settings(folder: Path, **changes: Any) -> Path:
     values = {
         "quick": {"model": "small", "price": {"input": 0.1, "output": 0.4}},
         "deepthink": {"model": "large", "price": {"input": 2.0, "output": 8.0}},
@@ -31,14 +31,20 @@ def settings(folder: Path, upstream: Upstream, **changes: Any) -> Path:
         "seed": 0,
         "shadow": {"quick": 1.0},
     }
-    del upstream
     file = folder / "switcher.yaml"
     file.write_text(json.dumps(values | changes))
     return file
 
 
 def rows(folder: Path, table: str = "shadows") -> list[dict[str, Any]]:
-    return list(read_traces(folder / "traces.db", table))
+    """The rows of a table; of those that were drawn the ones that were asked for."""
+    found = read_traces(folder / "traces.db", table)
+    return [row for row in found if not row.get("skipped")]
+
+
+def skipped(folder: Path) -> list[str]:
+    found = read_traces(folder / "traces.db", "shadows")
+    return [row["skipped"] for row in found if row["skipped"]]
 
 
 @pytest.fixture
@@ -53,7 +59,7 @@ def agent(upstream: Upstream, client: httpx2.Client) -> openai.OpenAI:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_other_model_is_asked_beside(upstream: Upstream, tmp_path: Path, stream: bool) -> None:
-    file = settings(tmp_path, upstream, keep_texts=True)
+    file = settings(tmp_path, keep_texts=True)
     with agent(upstream, londi.http_client(file)) as client:
         answer: Any = client.chat.completions.create(
             model="any", messages=ASKED, stream=stream, extra_headers={"x-londi-session": "mine"}
@@ -74,7 +80,7 @@ def test_the_other_model_is_asked_beside(upstream: Upstream, tmp_path: Path, str
 
 
 def test_other_apis_have_shadow_answers_too(upstream: Upstream, tmp_path: Path) -> None:
-    http = londi.http_client(settings(tmp_path, upstream, keep_texts=True))
+    http = londi.http_client(settings(tmp_path, keep_texts=True))
     with anthropic.Anthropic(
         base_url=upstream.url.removesuffix("/v1"), api_key="k", http_client=http
     ) as client:
@@ -97,14 +103,14 @@ def test_the_draw_does_not_depend_on_the_choice(upstream: Upstream, tmp_path: Pa
         folder = tmp_path / switcher
         folder.mkdir()
         shadow = {"quick": 0.3, "deepthink": 0.3}
-        ask(settings(folder, upstream, switcher=switcher, shadow=shadow), upstream, 60)
+        ask(settings(folder, switcher=switcher, shadow=shadow), upstream, 60)
         drawn.append({row["session"] for row in rows(folder)})
         assert {row["share"] for row in rows(folder)} == {0.3}
     assert drawn[0] == drawn[1] and 8 < len(drawn[0]) < 30
 
 
 def test_there_is_none_of_the_model_that_answers(upstream: Upstream, tmp_path: Path) -> None:
-    ask(settings(tmp_path, upstream, switcher="always-quick"), upstream, 5)
+    ask(settings(tmp_path, switcher="always-quick"), upstream, 5)
     assert set(upstream.models) == {"small"} and not rows(tmp_path)
 
 
@@ -116,14 +122,15 @@ def test_they_have_a_budget_of_their_own(
     upstream: Upstream, tmp_path: Path, budget: dict[str, Any], most: int
 ) -> None:
     shadow = {"quick": 1.0, "budget": budget}
-    ask(settings(tmp_path, upstream, shadow=shadow, budget={"calls": 1}), upstream, 6)
+    ask(settings(tmp_path, shadow=shadow, budget={"calls": 1}), upstream, 6)
     assert upstream.models.count("small") == len(rows(tmp_path)) == most
     assert upstream.models.count("large") == 6  # a budget of one call in each session
+    assert skipped(tmp_path) == ["budget"] * (6 - most)
 
 
 def test_both_answers_are_embedded_without_their_texts(upstream: Upstream, tmp_path: Path) -> None:
     shadow = {"quick": 1.0, "encoder": "text"}
-    ask(settings(tmp_path, upstream, shadow=shadow), upstream, 1)
+    ask(settings(tmp_path, shadow=shadow), upstream, 1)
     (row,) = rows(tmp_path)
     one, other = (np.frombuffer(row[name], "<f4") for name in ("embedding", "answer_embedding"))
     assert one.shape == other.shape and one.any() and (one != other).any()
@@ -135,21 +142,21 @@ def test_a_failure_is_no_failure_of_the_answer(
     upstream: Upstream, tmp_path: Path, model: str, status: int | None
 ) -> None:
     quick = {"model": model, "price": {"input": 0.1, "output": 0.4}}
-    ask(settings(tmp_path, upstream, quick=quick, shadow={"quick": 1.0}), upstream, 1)
+    ask(settings(tmp_path, quick=quick, shadow={"quick": 1.0}), upstream, 1)
     (row,) = rows(tmp_path)
     assert (row["status"], row["answer"], row["prompt_tokens"]) == (status, None, None)
 
 
 def test_a_slow_shadow_holds_no_answer_up(upstream: Upstream, tmp_path: Path) -> None:
     quick = {"model": "slow"}
-    file = settings(tmp_path, upstream, quick=quick, shadow={"quick": 1.0, "at_once": 1})
+    file = settings(tmp_path, quick=quick, shadow={"quick": 1.0, "at_once": 1})
     with agent(upstream, londi.http_client(file)) as client:
         for _ in range(3):
             answer = client.chat.completions.create(model="any", messages=ASKED)
             assert answer.choices[0].message.content == "I am large"
         upstream.waiting.wait()
         upstream.go.set()
-    assert len(rows(tmp_path)) == 1  # no more than one at once
+    assert len(rows(tmp_path)) == 1 and skipped(tmp_path) == ["at once"] * 2
 
 
 def test_a_gateway_has_them_too(upstream: Upstream, tmp_path: Path) -> None:
@@ -187,5 +194,5 @@ def test_bad_settings_are_refused(
     upstream: Upstream, tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises((InvalidConfig, londi.LondiError)) as refused:
-        Router.read(settings(tmp_path, upstream, **changes))
+        Router.read(settings(tmp_path, **changes))
     assert message in str(refused.value)

@@ -8,14 +8,16 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from londi.errors import DamagedFile, LondiError
+from londi.storage import traces
 from londi.storage.trace_tables import FEEDBACK, FORMAT, STEPS, TABLES
-from londi.storage.traces import TraceStore, as_json, read_traces
+from londi.storage.traces import TraceStore, as_json, read_traces, write_traces
 
 GIVEN: dict[str, Any] = {"text": "a", "integer": 3, "real": 0.5, "blob": b"\x00\x01"}
 STEP = {column.name: GIVEN[column.kind] for column in STEPS}
@@ -228,3 +230,51 @@ def test_every_column_is_declared_once() -> None:
         names = [column.name for column in columns]
         assert len(names) == len(set(names))
         assert all(column.meaning.endswith(".") for column in columns)
+
+
+def test_a_part_that_was_carried_is_not_carried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A journal of many parts; somebody else holds the file after the second of them.
+    monkeypatch.setattr("londi.storage.journal.PART", 1)
+    monkeypatch.setattr("londi.storage.traces.RETRY", 0.01)
+    insert, failed = traces._insert, threading.Event()
+
+    def once(db: sqlite3.Connection, line: bytes) -> bool:
+        if b'"step":2' in line and not failed.is_set():
+            failed.set()
+            raise sqlite3.OperationalError("database is locked")
+        return insert(db, line)
+
+    monkeypatch.setattr("londi.storage.traces._insert", once)
+    store = TraceStore(tmp_path / "t.db")
+    for step in range(5):
+        store.add("steps", STEP | {"step": step})
+    assert failed.wait(60)
+    store.close()
+    assert [row["step"] for row in read_traces(tmp_path / "t.db", "steps")] == list(range(5))
+
+
+def test_a_file_that_is_replaced_leaves_nothing_behind(tmp_path: Path) -> None:
+    file = tmp_path / "t.db"
+    killed = """
+import os, sys
+from pathlib import Path
+from londi.storage.traces import TraceStore
+store = TraceStore(Path(sys.argv[1]))
+store.add("steps", {"session": "old", "step": 0})
+os._exit(9)
+"""
+    subprocess.run([sys.executable, "-c", killed, str(file)], check=False)
+    write_traces(file, [("steps", {"session": "new", "step": 0})])
+    assert [row["session"] for row in read_traces(file, "steps")] == ["new"]
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_that_is_written_to_is_not_replaced(tmp_path: Path) -> None:
+    store = TraceStore(tmp_path / "t.db")
+    store.add("steps", STEP)
+    with pytest.raises(LondiError, match="is being written to"):
+        write_traces(tmp_path / "t.db", [])
+    store.close()
+    assert len(list(read_traces(tmp_path / "t.db", "steps"))) == 1

@@ -40,7 +40,7 @@ class UpstreamConfig(Settings):
 
 @dataclass(frozen=True)
 class BudgetConfig(Settings):
-    """The most that is taken of DEEPTHINK; behind it QUICK goes on."""
+    """The most that is taken of DEEPTHINK; once it is spent, QUICK answers, or nobody does."""
 
     calls: int | None = None
     """Number of calls."""
@@ -64,12 +64,12 @@ class ShadowConfig(Settings):
     deepthink: float = 0.0
     """Probability that DEEPTHINK is asked as well, at a step that QUICK answers."""
     budget: BudgetConfig = field(default_factory=BudgetConfig)
-    """The most that all shadow answers of a day (UTC) take; behind it there are none."""
+    """The most that all shadow answers of a day (UTC) take; then there are no more."""
     encoder: str = ""
     """What embeds both answers into the traces: text, sentence:<model> or model:<name>; empty for
     none."""
     at_once: int = 32
-    """Shadow answers that are waited for at once; behind it there are none."""
+    """Most shadow answers that are waited for at once."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -106,7 +106,7 @@ class ServeConfig(Settings):
     when_spent: Literal["quick", "stop"] = "quick"
     """Where a budget is spent QUICK goes on, or further requests are refused (status 402)."""
     ledger: str | None = None
-    """Where it is counted what budgets have lost: a file in SQLite's format, `redis://HOST:PORT`
+    """Where the amounts taken of budgets are stored: a file in SQLite's format, `redis://HOST:PORT`
     for several gateways, or empty for memory, which ends with the process. By default a client
     counts in memory, and a gateway with budgets in a file beside its settings (NAME.ledger.db)."""
     exploration: float = 0.0
@@ -130,8 +130,8 @@ class ServeConfig(Settings):
     """Ask the other model beside the real answer, for data to learn from: `{quick, deepthink,
     budget, encoder, at_once}`."""
     seed: int | None = None
-    """Seed of the draws; they depend on it and on the session's name alone. By default each start
-    draws another one."""
+    """Seed of the draws; each depends on it, the session's name and the step alone. By default each
+    start draws another one."""
 
     @property
     def budgets(self) -> tuple[BudgetConfig, ...]:

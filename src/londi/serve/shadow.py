@@ -8,6 +8,7 @@ file knows requests and traces, and not how bytes travel.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -26,12 +27,13 @@ from londi.errors import InvalidConfig
 from londi.serve.answers import AnswerReader
 from londi.serve.apis import RESPONSES, Api
 from londi.serve.body import RequestBody
-from londi.serve.core.budget import Amount, Scope
+from londi.serve.core.budget import NO_CAP, ZERO, Amount, Scope
 from londi.serve.step import Step
 from londi.serve.steps import StepRouter, amount_of
 from londi.storage.trace_tables import Row, usage_row
 from londi.storage.traces import TraceStore, as_json, now
-from londi.types import Usage
+
+_log = logging.getLogger(__name__)
 
 _STREAMED = ("stream", "stream_options")
 
@@ -44,12 +46,17 @@ class Shadows:
         steps: whose steps they are.
         traces: where they are written down.
 
+    Attributes:
+        models: names of QUICK and DEEPTHINK.
+        prices: their prices.
+
     Raises:
         LondiError: if the encoder cannot be made.
     """
 
     def __init__(self, config: ShadowConfig, steps: StepRouter, traces: TraceStore) -> None:
         self._config, self._steps, self._traces = config, steps, traces
+        self.models, self.prices = steps.sessions.serving.models, steps.sessions.serving.prices
         self._encoder = _encoder(config.encoder)
         self._most = amount_of(config.budget)
         self._open, self._lock = 0, threading.Lock()
@@ -69,31 +76,33 @@ class Shadows:
         share = (self._config.quick, self._config.deepthink)[other]
         if self._drawn(step) >= share:
             return None
-        scope = Scope(f"shadow:{datetime.now(UTC):%Y-%m-%d}", self._most)
+        most = self._most
+        scopes = [Scope(f"shadow:{datetime.now(UTC):%Y-%m-%d}", most)] if most != NO_CAP else []
         bound = self._steps.bound(api, body.values, size, other)
+        shadow = Shadow(self, step, api, body, other, share, bound, scopes)
         with self._lock:
-            if self._open >= self._config.at_once:
-                return None
-            if not self._steps.sessions.ledger.reserve([scope], bound):
-                return None
-            self._open += 1
-        model = self._steps.sessions.serving.models[other]
-        return Shadow(self, step, api, body, other, model, share, bound, scope)
+            free = self._open < self._config.at_once
+            self._open += free
+        if not free:
+            self._skip(shadow, "at once")
+            return None
+        if not self._steps.sessions.ledger.reserve(scopes, bound):
+            self._freed()
+            self._skip(shadow, "budget")
+            return None
+        return shadow
 
-    def ended(self, shadow: Shadow, usage: Usage | None) -> None:
-        """Settle the budget of a shadow answer, and write it down once its step has ended.
+    def ended(self, shadow: Shadow, taken: Amount) -> None:
+        """Settle the budget of a shadow answer, and write it down once its step has ended."""
+        self._steps.sessions.ledger.settle(shadow.scopes, shadow.bound, taken)
 
-        Args:
-            shadow: the shadow answer.
-            usage: of it; where nobody knows it, all that was held is taken.
-        """
-        taken = shadow.bound
-        if usage is not None:
-            taken = Amount.of(usage, self._steps.sessions.serving.prices[shadow.choice])
-        self._steps.sessions.ledger.settle([shadow.scope], shadow.bound, taken)
-        with self._lock:
-            self._open -= 1
-        shadow.step.when_ended(lambda: self._writer.submit(self._write, shadow))
+        def write() -> None:
+            try:
+                self._writer.submit(self._write, shadow)
+            except RuntimeError:  # closed meanwhile
+                self._write(shadow)
+
+        shadow.step.when_ended(write)
 
     def close(self) -> None:
         """Write what waits to be written."""
@@ -107,13 +116,29 @@ class Shadows:
         )
         return float(np.random.default_rng(seeds).random())
 
+    def _skip(self, shadow: Shadow, why: str) -> None:
+        """Write down that a shadow answer was drawn and not asked for."""
+        self._traces.add("shadows", shadow.row(False) | {"skipped": why})
+
+    def _freed(self) -> None:
+        with self._lock:
+            self._open -= 1
+
     def _write(self, shadow: Shadow) -> None:
+        try:
+            self._traces.add("shadows", self._row(shadow))
+        except Exception:  # of an encoder, say
+            _log.exception("a shadow answer could not be written down")
+        finally:
+            self._freed()
+
+    def _row(self, shadow: Shadow) -> Row:
         texts = [_text(shadow.api, shadow.message), _text(shadow.api, shadow.step.message)]
         row = shadow.row(self._steps.config.keep_texts)
         if self._encoder is not None and all(texts):
             one, other = _embedded(self._encoder, texts)
             row |= {"embedding": one, "answer_embedding": other}
-        self._traces.add("shadows", row)
+        return row
 
 
 class Shadow:
@@ -125,7 +150,7 @@ class Shadow:
         step: the step that it belongs to.
         api: shape of the request.
         bound: the most that it can take, and what is held for it.
-        scope: of its budget.
+        scopes: of its budget; none without a cap.
         choice: the model that is asked, 1 for DEEPTHINK.
         message: the message of its answer as JSON; None where there is none.
     """
@@ -137,13 +162,14 @@ class Shadow:
         api: Api,
         body: RequestBody,
         choice: int,
-        model: str,
         share: float,
         bound: Amount,
-        scope: Scope,
+        scopes: list[Scope],
     ) -> None:
-        self._shadows, self._body, self._model, self._share = shadows, body, model, share
-        self.step, self.api, self.bound, self.scope, self.choice = step, api, bound, scope, choice
+        self._shadows, self._body, self._share = shadows, body, share
+        self.step, self.api, self.choice = step, api, choice
+        self.bound, self.scopes = bound, scopes
+        self._model = shadows.models[choice]
         self._time, self._began, self._seconds = now(), time.perf_counter(), 0.0
         self._status: int | None = None
         self._reader = AnswerReader(api, streams=False, keep=True)
@@ -159,8 +185,13 @@ class Shadow:
         where: TracebackType | None,
     ) -> None:
         self._seconds = time.perf_counter() - self._began
-        refused = self._status is not None and self._status >= 400
-        self._shadows.ended(self, Usage() if refused else self._reader.usage)
+        usage = self._reader.usage
+        taken = self.bound
+        if self._status is not None and self._status >= 400:
+            taken = ZERO  # a refusal takes nothing
+        elif usage is not None:
+            taken = Amount.of(usage, self._shadows.prices[self.choice])
+        self._shadows.ended(self, taken)
 
     @property
     def content(self) -> bytes:

@@ -120,8 +120,7 @@ class Step:
             usage: of it; where nobody knows it, all that was held is taken.
             answer: its message as JSON, for traces that keep texts.
         """
-        if self._end():
-            self.message = answer
+        if self._end(answer):
             self._session.settle(self.decision.step, usage)
             self._trace(usage)
 
@@ -139,11 +138,13 @@ class Step:
                 return
         call()
 
-    def _end(self) -> bool:
+    def _end(self, answer: object = None) -> bool:
         """Whether the step ends now, and not for the second time."""
         with self._lock:
-            ended, self._ended = self._ended, True
-        return not ended
+            if self._ended:
+                return False
+            self._ended, self.message = True, answer
+            return True
 
     def _trace(self, usage: Usage | None) -> None:
         if self._traces is not None:

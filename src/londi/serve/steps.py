@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
-from math import ceil
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -22,7 +22,7 @@ from londi.envs.conversation import ConversationPrompt
 from londi.errors import InvalidConfig
 from londi.models.usage import Body
 from londi.serve.apis import CHAT, Api
-from londi.serve.core.budget import BILLION, Amount
+from londi.serve.core.budget import BILLION, Amount, billionths
 from londi.serve.core.policy import Judgement, load_policy
 from londi.serve.core.serving import DEEPTHINK, Serving
 from londi.serve.core.session import NEW, History, Session
@@ -74,9 +74,14 @@ class StepRouter:
         )
         policy = load_policy(config.switcher)
         ledger = open_ledger(config.ledger or "")
-        traces = TraceStore(Path(config.traces).expanduser()) if config.traces else None
-        history = partial(_history, traces, serving.models) if traces else _new
-        sessions = Sessions(policy, serving, seed=config.seed, ledger=ledger, history=history)
+        with ExitStack() as opened:  # closed again, should the rest fail
+            opened.callback(ledger.close)
+            traces = TraceStore(Path(config.traces).expanduser()) if config.traces else None
+            if traces:
+                opened.callback(traces.close)
+            history = partial(_history, traces, serving.models) if traces else _new
+            sessions = Sessions(policy, serving, seed=config.seed, ledger=ledger, history=history)
+            opened.pop_all()
         return cls(config, sessions, traces)
 
     @classmethod
@@ -118,10 +123,12 @@ class StepRouter:
             size = len(json.dumps(body, default=str))
         found = self.sessions.session(scoped(client, name), client)
         bound = self.bound(api, body, size, DEEPTHINK)
+        keeps = self.config.keep_texts
+        texts = [as_json(message) for message in api.texts(body)] if keeps else []
         decision = found.decide(messages, bound)
         kept: Row = {"api": api.path}
-        if self.config.keep_texts:
-            kept |= self._kept(found, decision.step, api.texts(body))
+        if keeps:
+            kept |= self._kept(found, decision.step, texts)
         return Step(found, decision, bound, self.sessions.serving.models, kept, self.traces)
 
     def judge(
@@ -177,9 +184,8 @@ class StepRouter:
         self.sessions.ledger.close()
 
     @staticmethod
-    def _kept(session: Session, step: int, messages: Sequence[object]) -> Row:
+    def _kept(session: Session, step: int, texts: Sequence[str]) -> Row:
         """The messages as the traces keep them: those that the step before has not had."""
-        texts = [as_json(message) for message in messages]
         follows, kept = session.goes_on(step, texts)
         new = f"[{','.join(texts[kept:])}]"
         return {"follows": follows, "kept": kept, "messages": new}
@@ -197,7 +203,7 @@ class StepRouter:
         """
         output = api.most_output(body, self.config.most_output_tokens)
         price = self.sessions.serving.prices[choice]
-        money = ceil(_dearest(price, size, output) * BILLION) if price else 0
+        money = billionths(_dearest(price, size, output)) if price else 0
         return Amount(1, size + output, money)
 
 

@@ -53,8 +53,7 @@ class Journal:
     @classmethod
     def orphans(cls, target: Path) -> Iterator[Self]:
         """The journals of `target` whose processes have ended, each locked while it is in use."""
-        name = glob.escape(f"{target.name}-journal-")
-        for file in sorted(target.parent.glob(f"{name}*")):
+        for file in _files(target):
             try:
                 handle = os.open(file, os.O_RDWR | os.O_APPEND)
             except FileNotFoundError:
@@ -70,6 +69,14 @@ class Journal:
                     yield orphan
             finally:
                 orphan.close()
+
+    @staticmethod
+    def used(target: Path) -> bool:
+        """Whether a living process writes a journal of `target`."""
+        files = set(_files(target))
+        for orphan in Journal.orphans(target):
+            files.discard(orphan.file)
+        return any(file.exists() for file in files)
 
     def append(self, line: bytes) -> None:
         """Write a line.
@@ -104,3 +111,9 @@ class Journal:
         if self._handle >= 0:
             os.close(self._handle)
         self._handle = -1
+
+
+def _files(target: Path) -> list[Path]:
+    """The files of all journals of `target`."""
+    name = glob.escape(f"{target.name}-journal-")
+    return sorted(target.parent.glob(f"{name}*"))

@@ -69,8 +69,8 @@ STEPS = (
     Column("first_byte", "real", "Seconds from the request to the first byte of the answer."),
     Column("seconds", "real", "Seconds from the request to the end of the answer."),
     Column("follows", "integer", "Step whose messages this one goes on; null for the first."),
-    Column("kept", "integer", "Messages of that step that stand, from the first on."),
-    Column("messages", "text", "The messages behind them, JSON; null unless texts are kept."),
+    Column("kept", "integer", "Number of leading messages that it shares with that step."),
+    Column("messages", "text", "The messages after those, JSON; null unless texts are kept."),
     Column("answer", "text", "The message of the answer, JSON; null unless texts are kept."),
 )
 """Columns of the table `steps`, a row a decision."""
@@ -88,7 +88,7 @@ FEEDBACK = (
 SESSIONS = (
     Column("session", "text", "Name of the conversation.", True),
     Column("source", "text", "Format that it was read from.", True),
-    Column("rest", "text", "Messages behind the last answer, JSON."),
+    Column("rest", "text", "Messages after the last answer, JSON."),
     Column("metadata", "text", "What else stood there about it, a JSON object."),
 )
 """Columns of the table `sessions`, a row an imported conversation."""
@@ -101,6 +101,7 @@ SHADOWS = (
     Column("choice", "integer", "The other model: 0 for QUICK, 1 for DEEPTHINK."),
     Column("model", "text", "Its name."),
     Column("share", "real", "Probability with which it was asked, whatever the step's choice."),
+    Column("skipped", "text", "Why it was drawn and not asked: at once or budget; else null."),
     Column("status", "integer", "HTTP status of its answer; null where none came."),
     *USAGE,
     Column("seconds", "real", "Seconds from the request to the end of the answer."),

@@ -15,7 +15,7 @@ import threading
 import time
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,8 +72,10 @@ class TraceStore:
             self._journal = Journal.beside(file)
         except OSError as error:
             self._db.close()
+            self._reader.close()
             raise LondiError(f"cannot write beside {str(file)!r}: {error.strerror}") from error
-        self._db.execute(f"PRAGMA busy_timeout={LOCKED * 1000:.0f}")
+        for connection in (self._db, self._reader):
+            connection.execute(f"PRAGMA busy_timeout={LOCKED * 1000:.0f}")
         self._carried = 0  # bytes of the journal that are in the file
         self._open, self._lock, self._wake = True, threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -129,7 +131,7 @@ class TraceStore:
             try:
                 self._carry()
                 retry = None
-            except sqlite3.Error as error:
+            except (sqlite3.Error, OSError) as error:
                 if retry is None:
                     _log.warning("traces wait in %s: %s", self._journal.file, error)
                 retry = RETRY
@@ -140,8 +142,9 @@ class TraceStore:
 
     def _carry(self) -> None:
         """Carry the journal into the file, and begin another one where it has grown large."""
-        self._carried, refused = _carry(self._db, self._journal, self._carried)
-        self._drop(refused)
+        for carried, refused in _carry(self._db, self._journal):
+            self._carried = carried
+            self._drop(refused)
         if self._carried < LARGE:
             return
         try:
@@ -169,7 +172,7 @@ def write_traces(file: Path, rows: Iterable[tuple[str, Row]]) -> None:
         rows: each with the name of its table.
 
     Raises:
-        LondiError: if it cannot be written; `file` is as it was.
+        LondiError: if it cannot be written, or somebody writes to it; `file` is as it was.
     """
     with replacing(file) as part:
         part.unlink(missing_ok=True)
@@ -185,6 +188,22 @@ def write_traces(file: Path, rows: Iterable[tuple[str, Row]]) -> None:
             raise LondiError(f"cannot write to {str(file)!r}: {error}") from error
         finally:
             connection.close()
+        _leave(file)
+
+
+def _leave(file: Path) -> None:
+    """Let a file that is about to be replaced leave nothing that its successor would read.
+
+    Raises:
+        LondiError: if somebody writes to it.
+    """
+    if Journal.used(file):
+        raise LondiError(f"{str(file)!r} is being written to by another process")
+    if file.exists():
+        with suppress(sqlite3.Error), closing(sqlite3.connect(file)) as old:
+            old.execute("PRAGMA journal_mode=DELETE")  # its write-ahead log goes into the file
+    for journal in Journal.orphans(file):
+        journal.remove()
 
 
 def read_traces(file: Path, table: str) -> Iterator[Row]:
@@ -214,7 +233,7 @@ def now() -> float:
 
 def as_json(value: object) -> str:
     """A value of a text column that holds JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def _line(table: str, row: Row) -> bytes:
@@ -239,25 +258,28 @@ def _values(columns: Sequence[Column], row: Row) -> list[Any]:
     return values
 
 
-def _carry(db: sqlite3.Connection, journal: Journal, start: int) -> tuple[int, int]:
-    """Carry the lines of a journal into the tables, from the byte `start` on.
+def _carry(db: sqlite3.Connection, journal: Journal) -> Iterator[tuple[int, int]]:
+    """Carry the lines of a journal into the tables, from where an earlier try has left off.
 
     How far they are is written in the same transaction, so that each is carried exactly once,
-    whenever the process dies.
+    whenever the process dies or the file cannot be written to.
 
-    Returns:
-        The byte behind the last line, and the number of rows that the tables did not take.
+    Yields:
+        After each transaction the byte behind its last line, and the number of rows that the tables
+        did not take.
 
     Raises:
         sqlite3.Error: if the file cannot be written to; then the rest waits.
     """
-    refused = 0
+    name = journal.file.name
+    found = db.execute("SELECT carried FROM journals WHERE name = ?", (name,)).fetchone()
+    start = found[0] if found else 0
     while lines := journal.read(start):
         with db:  # one transaction
-            refused += sum(not _insert(db, line) for line in lines.splitlines())
-            start += len(lines)
-            db.execute("INSERT OR REPLACE INTO journals VALUES (?, ?)", (journal.file.name, start))
-    return start, refused
+            refused = sum(not _insert(db, line) for line in lines.splitlines())
+            db.execute("INSERT OR REPLACE INTO journals VALUES (?, ?)", (name, start + len(lines)))
+        start += len(lines)
+        yield start, refused
 
 
 _MISFITS = (
@@ -293,9 +315,8 @@ def _forget(db: sqlite3.Connection, journal: Journal) -> None:
 def _adopt(db: sqlite3.Connection, file: Path) -> None:
     """Carry on with the journals that killed processes have left."""
     for journal in Journal.orphans(file):
-        name = journal.file.name
-        found = db.execute("SELECT carried FROM journals WHERE name = ?", (name,)).fetchone()
-        _carry(db, journal, found[0] if found else 0)
+        for _ in _carry(db, journal):
+            pass
         _forget(db, journal)
 
 

@@ -20,6 +20,15 @@ from londi.types import Usage
 BILLION = 1_000_000_000
 
 
+MOST = 1 << 53
+"""Largest amount: ledgers add whole numbers of 64 bits, and Redis computes with doubles."""
+
+
+def billionths(money: float) -> int:
+    """Money in billionths, rounded up; `MOST` where it is more."""
+    return ceil(min(money * BILLION, MOST))
+
+
 @dataclass(frozen=True, slots=True)
 class Amount:
     """Calls of DEEPTHINK, their tokens, and their money; a budget, or what a call takes.
@@ -37,7 +46,7 @@ class Amount:
     @classmethod
     def of(cls, usage: Usage, price: Price | None) -> Self:
         """The amount of one call, its money rounded up; no money where nobody knows the price."""
-        money = 0 if price is None else ceil(price.of(usage) * BILLION)
+        money = 0 if price is None else billionths(price.of(usage))
         return cls(1, usage.tokens + usage.output_tokens, money)
 
     def __add__(self, other: Amount) -> Amount:

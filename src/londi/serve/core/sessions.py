@@ -46,7 +46,7 @@ class Sessions:
         serving: Serving,
         *,
         seed: int | None = None,
-        most: int = 20_000,
+        most: int = 10_000,
         ledger: Ledger | None = None,
         clock: Callable[[], float] = time.monotonic,
         history: Callable[[str], History] = lambda name: NEW,
@@ -99,7 +99,7 @@ class Sessions:
     def _begin(self, name: str, client: str, history: History) -> Session:
         found = Session(name, client, self._served, history)
         self._sessions[name] = found
-        self._forget()
+        self._forget(name)
         return found
 
     def _scopes(self, name: str, client: str) -> tuple[Scope, ...]:
@@ -112,9 +112,10 @@ class Sessions:
         )
         return tuple(Scope(key, most) for key, most in of if most != NO_CAP)
 
-    def _forget(self) -> None:
+    def _forget(self, new: str) -> None:
         while len(self._sessions) > self._most:
-            oldest = next((n for n, one in self._sessions.items() if not one.waits), None)
+            idle = (n for n, one in self._sessions.items() if n != new and not one.waits)
+            oldest = next(idle, None)
             if oldest is None:
                 return
             del self._sessions[oldest]
