@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from cli.calling import call
+from londi.cli.traces import FORMATS
+from londi.serve.transcripts import formats, parquet
 from londi.serve.transcripts.store import to_rows
 from londi.storage.traces import write_traces
 from serve.transcripts.conversations import AIRLINE, rich
@@ -74,3 +76,7 @@ def test_a_mistake_is_one_line(
     said = capsys.readouterr()
     assert message in said.err and said.err.count("\n") == 1 and not said.out
     assert not Path("x").exists()
+
+
+def test_the_formats_of_the_help_are_those_that_are_there() -> None:
+    assert (*formats.FORMATS, parquet.NAME) == FORMATS

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from londi.config.prices import Price
 from londi.encoders.text import TextEncoder
 from londi.envs.conversation import ConversationPrompt, Message
-from londi.errors import InvalidConfig
+from londi.errors import BudgetSpent, InvalidConfig
 from londi.serve.core.budget import NO_CAP, Amount, Scope
 from londi.serve.core.policy import load_policy
 from londi.serve.core.serving import DEEPTHINK, QUICK, Serving
@@ -334,3 +334,25 @@ def test_threads_of_one_session_share_its_budget() -> None:
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(ask, range(8))) == 50
     assert session.left.calls == 0
+
+
+def test_the_newest_session_is_never_forgotten() -> None:
+    sessions = Sessions(load_policy("always-quick"), Serving(NAMES), seed=0, most=1)
+    waiting = sessions.session("waits")
+    step = waiting.decide(ASKED).step
+    assert sessions.session("new") is sessions.find("new")
+    waiting.settle(step, USED)
+    sessions.session("newest")
+    assert [sessions.find(name) is not None for name in ("waits", "new", "newest")] == [
+        False,
+        False,
+        True,
+    ]
+
+
+def test_a_session_can_stop_where_its_budget_is_spent() -> None:
+    session = serve("always-deepthink", budget=Amount(1, inf, inf), stops=True).session("a")
+    session.settle(session.decide(ASKED).step, USED)
+    with pytest.raises(BudgetSpent, match="the budget of session 'a' is spent"):
+        session.decide(ASKED)
+    assert not session.waits

@@ -107,3 +107,13 @@ def test_a_session_goes_on_after_a_restart(tmp_path: Path) -> None:
     assert [row["step"] for row in rows] == [0, 1, 2] and rows[0]["begun"] < rows[2]["begun"]
     values = [(row["step"], row["value"]) for row in read_traces(tmp_path / "t.db", "feedback")]
     assert values == [(1, 0.5), (0, 0.25), (2, 1.0)]
+
+
+def test_a_body_that_is_no_json_leaves_no_budget_held(tmp_path: Path) -> None:
+    steps = router(tmp_path / "t.db")
+    with steps.step({"messages": [user("one") | {"when": object()}]}, session="mine") as step:
+        step.settle(None, object())
+    assert not steps.sessions.known("mine").waits
+    steps.close()
+    (row,) = read_traces(tmp_path / "t.db", "steps")
+    assert "<object object" in row["messages"]
