@@ -275,6 +275,19 @@ def test_keys_come_from_the_environment(
     assert message["x-api-key"] == "secret"
 
 
+def test_no_key_of_the_agent_goes_to_a_model_with_a_key_of_its_own(
+    connect: Connect, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LARGE_KEY", "secret")
+    large = {"model": "large", "base_url": upstream.url, "key": "LARGE_KEY"}
+    client = connect(settings(tmp_path, deepthink=large))
+    mine = {"authorization": "Bearer mine", "x-api-key": "mine", "Api-Key": "mine", "x-more": "y"}
+    for path in ("chat/completions", "messages"):
+        client.post(f"http://nowhere.invalid/v1/{path}", json={"messages": []}, headers=mine)
+    for _, headers, _ in upstream.asked:
+        assert not any("mine" in value for value in headers.values()) and headers["x-more"] == "y"
+
+
 def test_agents_side_by_side_share_a_sessions_budget(
     connect: Connect, upstream: Upstream, tmp_path: Path
 ) -> None:

@@ -200,6 +200,18 @@ def test_keys_are_asked_for_and_not_sent_on(
     assert len(upstream.asked) == asked
 
 
+def test_no_key_of_a_request_goes_to_a_model_with_a_key_of_its_own(
+    start: Start, upstream: Upstream, web: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UPSTREAM_KEY", "theirs")
+    url = start(deepthink={"model": "large", "base_url": upstream.url, "key": "UPSTREAM_KEY"})
+    mine = {"authorization": "Bearer mine", "x-api-key": "mine", "api-key": "mine"}
+    for path in ("chat/completions", "messages"):
+        web.post(f"{url}/{path}", json={"model": "londi", "messages": ASKED}, headers=mine)
+        _, headers, _ = upstream.asked[-1]
+        assert not any("mine" in value for value in headers.values())
+
+
 @pytest.mark.parametrize(
     ("content", "status", "said"),
     [

@@ -263,7 +263,7 @@ def _spent(request: httpx2.Request, error: BudgetSpent) -> httpx2.Response:
 def _sent(request: httpx2.Request, target: Target) -> httpx2.Request:
     """The request to the chosen model, in place of the one that the agent made."""
     headers = httpx2.Headers(request.headers)
-    for name in DROPPED:
+    for name in (*DROPPED, *target.dropped):
         headers.pop(name, None)
     headers.update(target.headers)
     headers["accept-encoding"] = "identity"  # the usage is read from the answer

@@ -160,6 +160,8 @@ class Gateway:
                 if name not in HOP and not name.startswith(_OURS) and not self._secret(name)
             ]
         )
+        for name in target.dropped:
+            headers.pop(name, None)
         headers.update({"accept-encoding": "identity"} | target.headers)
         assert target.url is not None  # the settings of a gateway have addresses
         sent = self._client.build_request(

@@ -24,6 +24,9 @@ from londi.serve.steps import StepRouter, made_of
 
 _log = logging.getLogger(__name__)
 
+KEYS = ("authorization", "x-api-key", "api-key")
+"""Headers that hold a key; none of a request's goes to a model that has a key of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -31,11 +34,13 @@ class Target:
 
     Attributes:
         url: the address; None for that of the request.
+        dropped: headers of the request that do not go along, names in lower case.
         headers: in place of the request's headers of these names.
         content: the body.
     """
 
     url: str | None
+    dropped: tuple[str, ...]
     headers: dict[str, str]
     content: bytes
 
@@ -112,14 +117,11 @@ class Router:
         config = self.steps.config
         upstream = (config.quick, config.deepthink)[choice]
         url = upstream.base_url.rstrip("/") + api.path if upstream.base_url else None
-        key = self._keys[choice]
+        content, key = body.with_model(upstream.model), self._keys[choice]
         if not key:
-            named = {}
-        elif api is ANTHROPIC:
-            named = {"x-api-key": key}
-        else:
-            named = {"authorization": f"Bearer {key}"}
-        return Target(url, named, body.with_model(upstream.model))
+            return Target(url, (), {}, content)
+        named = {"x-api-key": key} if api is ANTHROPIC else {"authorization": f"Bearer {key}"}
+        return Target(url, KEYS, named, content)
 
     def shadow(self, step: Step, api: Api, body: RequestBody, size: int) -> Shadow | None:
         """The shadow answer of a step that is being answered; None where it has none."""
