@@ -28,7 +28,7 @@ from londi.models.usage import Body
 from londi.serve.body import RequestBody
 from londi.serve.client import SPENT, Beside
 from londi.serve.core.policy import Judgement
-from londi.serve.errors import Refusal, refusal
+from londi.serve.errors import AsciiJSON, Refusal, refusal
 from londi.serve.identity import HEADER
 from londi.serve.metrics import Metrics
 from londi.serve.questions import (
@@ -131,7 +131,10 @@ class Gateway:
             told = answer(question, judged, sessions.serving.models, sessions.policy.version)
         except (Refusal, InvalidConfig, UnknownName) as error:
             return refused(path, error)
-        return JSONResponse(told)
+        try:
+            return AsciiJSON(told)
+        except ValueError:
+            return refusal(path, 400, "request: expected finite numbers, and no huge ones")
 
     async def models(self, request: Request) -> Response:
         """`GET /v1/models`: the names that a request may have."""
@@ -176,6 +179,9 @@ class Gateway:
     def _client_of(self, headers: Mapping[str, str]) -> str:
         """The name of the client that asks, by its key; empty where keys are not asked for."""
         if not self._config.clients:
+            # Any page of a browser on this machine could ask; each POST of one names its origin.
+            if "origin" in headers:
+                raise Refusal(403, "web pages can ask with a key only; name it in `clients`")
             return ""
         bearer = headers.get("authorization", "").removeprefix("Bearer ").strip()
         given = bearer or headers.get("x-api-key", "")
