@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx2
@@ -83,25 +83,43 @@ class SwitchingTransport(httpx2.BaseTransport):
         if routed is None:
             return self._inner.handle_request(request)
         with settled(routed):
+            response = self._asked(request, routed)
             try:
-                response = self._inner.handle_request(_sent(request, routed.target()))
-            except httpx2.TransportError as error:
-                if not routed.step.fall_back(spent=not isinstance(error, UNSENT)):
-                    raise
-                response = self._inner.handle_request(_sent(request, routed.target()))
-            if response.status_code in RETRIED and routed.step.fall_back():
+                reader = _begin(response, routed)
+                self._shadow(request, routed)
+                assert isinstance(response.stream, httpx2.SyncByteStream)
+                return _passed(response, _Tap(response.stream, routed, reader))
+            except BaseException:
                 response.close()
-                response = self._inner.handle_request(_sent(request, routed.target()))
-        answer, reader = _answer(response, routed)
-        if shadow := routed.shadow():
-            self._beside.submit(self._ask, request, *shadow)
-        assert isinstance(response.stream, httpx2.SyncByteStream)
-        answer.stream = _Tap(response.stream, routed, reader)
-        return answer
+                raise
+
+    def _asked(self, request: httpx2.Request, routed: Routed) -> httpx2.Response:
+        """The answer of the chosen model, or of the other one where that fails."""
+        try:
+            response = self._inner.handle_request(_sent(request, routed.target()))
+        except httpx2.TransportError as error:
+            if not routed.step.fall_back(spent=not isinstance(error, UNSENT)):
+                raise
+            return self._inner.handle_request(_sent(request, routed.target()))
+        if response.status_code in RETRIED and routed.step.fall_back():
+            response.close()
+            return self._inner.handle_request(_sent(request, routed.target()))
+        return response
+
+    def _shadow(self, request: httpx2.Request, routed: Routed) -> None:
+        """Ask for the shadow answer of a request, if it has one; nobody waits for it."""
+        if not (found := routed.shadow()):
+            return
+        shadow, target = found
+        with ExitStack() as stack:
+            stack.enter_context(shadow)  # ends here where it is not asked for
+            with suppress(RuntimeError):  # the client was closed
+                self._beside.submit(self._ask, request, shadow, target)
+                stack.pop_all()
 
     def _ask(self, request: httpx2.Request, shadow: Shadow, target: Target) -> None:
         """Ask for a shadow answer; a failure is a row without a status."""
-        with suppress(httpx2.TransportError), shadow:
+        with suppress(httpx2.HTTPError), shadow:
             response = self._inner.handle_request(_sent(request, target))
             try:
                 shadow.answered(response.status_code, response.read())
@@ -134,11 +152,14 @@ class AsyncSwitchingTransport(httpx2.AsyncBaseTransport):
 
         with settled(routed):
             response = await asked(routed, send)
-        answer, reader = _answer(response, routed)
-        self._beside.shadow(routed, send)
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        answer.stream = _AsyncTap(response.stream, routed, reader)
-        return answer
+            try:
+                reader = _begin(response, routed)
+                self._beside.shadow(routed, send)
+                assert isinstance(response.stream, httpx2.AsyncByteStream)
+                return _passed(response, _AsyncTap(response.stream, routed, reader))
+            except BaseException:
+                await response.aclose()
+                raise
 
     async def aclose(self) -> None:
         await self._beside.aclose()
@@ -163,8 +184,10 @@ class _Tap(httpx2.SyncByteStream):
             self._reader.end()
 
     def close(self) -> None:
-        _settle(self._routed, self._reader)
-        self._inner.close()
+        try:
+            _settle(self._routed, self._reader)
+        finally:
+            self._inner.close()
 
 
 class _AsyncTap(httpx2.AsyncByteStream):
@@ -182,8 +205,10 @@ class _AsyncTap(httpx2.AsyncByteStream):
             self._reader.end()
 
     async def aclose(self) -> None:
-        _settle(self._routed, self._reader)
-        await self._inner.aclose()
+        try:
+            _settle(self._routed, self._reader)
+        finally:
+            await self._inner.aclose()
 
 
 async def asked(
@@ -231,7 +256,7 @@ class Beside:
         shadow: Shadow,
         target: Target,
     ) -> None:
-        with suppress(httpx2.TransportError), shadow:
+        with suppress(httpx2.HTTPError), shadow:
             response = await send(target)
             try:
                 shadow.answered(response.status_code, await response.aread())
@@ -276,16 +301,24 @@ def _sent(request: httpx2.Request, target: Target) -> httpx2.Request:
     )
 
 
-def _answer(
-    response: httpx2.Response, routed: Routed
-) -> tuple[httpx2.Response, AnswerReader | None]:
-    """The answer with what was decided in its headers; a reader unless it is a refusal."""
+def _begin(response: httpx2.Response, routed: Routed) -> AnswerReader | None:
+    """What reads the answer, unless it is a refusal; its headers say what was decided."""
     routed.step.status = response.status_code
     for name, value in routed.headers().items():
         response.headers[name] = value
     if not response.is_success:
-        return response, None
-    return response, routed.reader(response.headers.get("content-type", ""))
+        return None
+    return routed.reader(response.headers.get("content-type", ""))
+
+
+def _passed(response: httpx2.Response, tap: _Tap | _AsyncTap) -> httpx2.Response:
+    """The answer with another body; a new one, since this one may have been read already."""
+    return httpx2.Response(
+        response.status_code,
+        headers=response.headers,
+        stream=tap,
+        extensions=response.extensions,
+    )
 
 
 def _settle(routed: Routed, reader: AnswerReader | None) -> None:

@@ -68,14 +68,16 @@ class Relay(Response):
 
     async def _pass_on(self, response: httpx2.Response, send: Send) -> None:
         routed = self._routed
-        routed.step.status = response.status_code
-        self._metrics.answered(routed, response.status_code)
-        self._beside.shadow(routed, self._ask)
-        kind = response.headers.get("content-type", "")
-        reader = routed.reader(kind) if response.is_success else None
         async with aclosing(response):
+            with settled(routed):
+                routed.step.status = response.status_code
+                self._metrics.answered(routed, response.status_code)
+                self._beside.shadow(routed, self._ask)
+                kind = response.headers.get("content-type", "")
+                reader = routed.reader(kind) if response.is_success else None
+                start = _start(response, routed)
             try:
-                await send(_start(response, routed))
+                await send(start)
                 async for part in response.aiter_raw():
                     if reader:
                         reader.feed(part)
