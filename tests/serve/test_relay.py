@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from londi.serve.client import Beside
+from londi.serve.asking import ShadowTasks
 from londi.serve.metrics import Metrics
 from londi.serve.relay import Relay
 from londi.serve.router import Routed, Router, Target
@@ -59,7 +59,7 @@ def test_whatever_fails_holds_nothing(
     async def send(_: Any) -> None:
         pass
 
-    relay = Relay(path, routed, ask, Metrics(router), Beside())
+    relay = Relay(path, routed, ask, Metrics(router), ShadowTasks())
     with pytest.raises(OSError, match="a fault"):
         asyncio.run(relay({"type": "http"}, receive, send))
     router.close()

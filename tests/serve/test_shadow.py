@@ -235,7 +235,7 @@ def test_a_shadow_that_cannot_be_asked_for_holds_nothing(
 def test_a_client_that_is_closed_asks_for_none(upstream: Upstream, tmp_path: Path) -> None:
     router = Router.read(settings(tmp_path, upstream))
     transport = SwitchingTransport(router, httpx2.MockTransport(answered))
-    transport._beside.shutdown()
+    transport._shadow_threads.shutdown()
     with httpx2.Client(transport=transport) as client:
         assert client.post(URL, json={"messages": ASKED}).status_code == 200
         assert router._shadows and router._shadows._open == 0

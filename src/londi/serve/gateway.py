@@ -25,8 +25,8 @@ from starlette.routing import Route
 from londi.config.serve import GatewayConfig
 from londi.errors import BudgetSpent, InvalidConfig, UnknownName
 from londi.models.usage import Body
+from londi.serve.asking import SPENT, ShadowTasks
 from londi.serve.body import RequestBody
-from londi.serve.client import SPENT, Beside
 from londi.serve.core.policy import Judgement
 from londi.serve.errors import AsciiJSON, Refusal, refusal
 from londi.serve.identity import HEADER
@@ -62,7 +62,7 @@ class Gateway:
     def __init__(self, config: GatewayConfig, router: Router, client: httpx2.AsyncClient) -> None:
         self._config, self._router, self._client = config, router, client
         self._names = {"londi", "auto", config.quick.model, config.deepthink.model}
-        self.metrics, self.beside = Metrics(router), Beside()
+        self.metrics, self.shadow_tasks = Metrics(router), ShadowTasks()
 
     async def relay(self, request: Request) -> Response:
         """The answer of the chosen model to a request of one of the known APIs."""
@@ -77,7 +77,7 @@ class Gateway:
         except (Refusal, InvalidConfig, UnknownName) as error:
             return refused(path, error)
         assert routed is not None  # only addresses of known APIs come here
-        return Relay(path, routed, partial(self._send, request), self.metrics, self.beside)
+        return Relay(path, routed, partial(self._send, request), self.metrics, self.shadow_tasks)
 
     async def feedback(self, request: Request) -> Response:
         """`POST /v1/feedback {"session", "step", "value"}`."""
@@ -236,7 +236,7 @@ def make_app(config: GatewayConfig, router: Router | None = None) -> Starlette:
         try:
             async with client:
                 yield
-                await gateway.beside.aclose()
+                await gateway.shadow_tasks.aclose()
         finally:
             router.close()
 
