@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from json_values import json_values
@@ -115,6 +115,19 @@ def test_a_stream_is_put_together(api: Api, events: list[Any], message: Any, siz
     assert reader.usage and (reader.usage.tokens, reader.usage.output_tokens) == (10, 5)
 
 
+def test_of_several_answers_in_a_stream_the_first_is_read() -> None:
+    def of(index: int, **delta: Any) -> dict[str, Any]:
+        return {"index": index, "delta": delta}
+
+    events = [
+        {"choices": [of(1, role="assistant", content="You "), of(0, content="I ")]},
+        {"choices": [of(1, tool_calls=[call(0, "add", "{}", id="b")])]},
+        {"choices": [of(0, content="am."), of(1, content="are.")]},
+    ]
+    reader = reader_of(CHAT, stream(events), True, 50)
+    assert reader.message == {"role": "assistant", "content": "I am."}
+
+
 @pytest.mark.parametrize(("api", "body", "message"), WHOLE)
 def test_an_answer_in_one_piece_is_read(api: Api, body: Any, message: Any) -> None:
     reader = reader_of(api, json.dumps(body).encode(), False, 50)
@@ -133,14 +146,22 @@ def test_texts_are_not_kept_unasked(api: Api, events: list[Any], message: Any) -
 
 _KEYS = ("choices", "delta", "tool_calls", "index", "content", "message", "type", "response")
 _MORE = ("content_block", "text", "partial_json", "function", "arguments", "usage", "output")
+_INNER = ("blocks", "calls", "type", "name", "id", "choices")
 _TYPES = st.sampled_from(("content_block_start", "content_block_delta", "response.completed"))
 
 
 @pytest.mark.parametrize("api", APIS, ids=lambda api: api.path)
 @given(
-    events=st.lists(json_values(st.integers() | _TYPES, _KEYS + _MORE, 10), max_size=4),
+    events=st.lists(json_values(st.integers() | _TYPES, _KEYS + _MORE + _INNER, 10), max_size=4),
     streams=st.booleans(),
 )
+@example(events=[{"blocks": []}], streams=False)
+@example(events=[{"blocks": [1], "calls": [1], "message": 1, "choices": 1}], streams=False)
+@example(
+    events=[{"type": "content_block_start", "content_block": {"partial_json": [1]}}], streams=True
+)
+@example(events=[{"type": "response.completed", "response": {"blocks": 1}}], streams=True)
+@example(events=[chunk(tool_calls=[call(0, "f", "")], content="a")] * 2, streams=True)
 def test_any_answer_is_read(api: Api, events: list[Any], streams: bool) -> None:
     content = stream(events) if streams else json.dumps(events[0] if events else "").encode()
     json.dumps(reader_of(api, content, streams, 1000).message)

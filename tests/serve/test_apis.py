@@ -8,7 +8,7 @@ import pytest
 
 from londi.models.usage import MOST_TOKENS
 from londi.serve.answers import AnswerReader
-from londi.serve.apis import ANTHROPIC, CHAT, RESPONSES, Api
+from londi.serve.apis import ANTHROPIC, CHAT, RESPONSES, Api, api_of
 from londi.types import Usage
 
 
@@ -37,6 +37,42 @@ def test_a_bound_covers_all_that_a_server_may_read(
     api: Api, body: dict[str, Any], most: int
 ) -> None:
     assert api.most_output(body, 100) == most
+
+
+@pytest.mark.parametrize(
+    ("path", "api"),
+    [
+        ("/v1/messages", ANTHROPIC),
+        ("/s/threads/v1/messages", ANTHROPIC),
+        ("/v1/threads/thread_1/messages", None),
+        ("/openai/threads/t/messages", None),
+        ("/v1/messages/count_tokens", None),
+        ("/v1/messages/batches", None),
+        ("/openai/deployments/threads/chat/completions", CHAT),
+        ("/v1/responses/r/cancel", None),
+    ],
+)
+def test_other_addresses_are_of_no_api(path: str, api: Api | None) -> None:
+    assert api_of(path) is api
+
+
+@pytest.mark.parametrize(
+    ("api", "body", "acts"),
+    [
+        (RESPONSES, {"conversation": "conv_1"}, True),
+        (RESPONSES, {"background": True}, True),
+        (RESPONSES, {"background": False, "conversation": None}, False),
+        (RESPONSES, {"previous_response_id": "r", "store": True}, False),
+        (RESPONSES, {"tools": [{"type": "function"}, {"type": "web_search"}]}, True),
+        (RESPONSES, {"tools": [{"type": "function"}, {"type": "custom"}, {}, 1]}, False),
+        (ANTHROPIC, {"tools": [{"name": "f"}, {"type": "code_execution_20250825"}]}, True),
+        (ANTHROPIC, {"mcp_servers": [{"type": "url"}]}, True),
+        (CHAT, {"conversation": "the name of a session", "tools": 1}, False),
+        (CHAT, {"tools": [{"type": []}]}, True),
+    ],
+)
+def test_some_requests_let_an_api_act(api: Api, body: dict[str, Any], acts: bool) -> None:
+    assert api.acts(body) is acts
 
 
 def test_no_number_of_tokens_is_too_large_to_count() -> None:

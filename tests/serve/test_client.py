@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,7 +19,8 @@ import pytest
 import londi
 from londi.errors import InvalidConfig
 from londi.serve.client import SwitchingTransport
-from londi.serve.router import Router
+from londi.serve.router import Routed, Router
+from londi.serve.step import Step
 from upstream import CACHED, OUTPUT, TOKENS, Upstream
 
 Connect = Callable[[Path], httpx2.Client]
@@ -273,6 +274,85 @@ def test_keys_come_from_the_environment(
     (_, chat, _), (_, message, _) = upstream.asked
     assert chat["authorization"] == "Bearer secret"
     assert message["x-api-key"] == "secret"
+
+
+@pytest.mark.parametrize(
+    "path", ["threads/thread_1/messages", "messages/count_tokens", "messages/batches"]
+)
+def test_what_no_model_answers_passes_as_it_is(
+    connect: Connect, upstream: Upstream, tmp_path: Path, path: str
+) -> None:
+    asked: list[bytes] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.content)
+        return httpx2.Response(200, json={})
+
+    client = londi.http_client(settings(tmp_path), httpx2.MockTransport(answer))
+    content = b'{"model":"any", "role":"user","content":"hi"}'
+    with client:
+        told = client.post(f"{upstream.url}/{path}", content=content)
+    assert asked == [content] and not any(name.startswith("x-londi") for name in told.headers)
+
+
+class Body(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+    """The body of an answer, which knows whether it was closed, and may refuse to be."""
+
+    closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"{}"
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"{}"
+
+    def close(self) -> None:
+        self.closed = True
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("place", ["headers", "shadow", "reader", "settle"])
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_whatever_fails_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, asynchronous: bool
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("a fault")
+
+    monkeypatch.setattr(*((Step, place) if place == "settle" else (Routed, place)), fail)
+    body = Body()
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, stream=body))
+    router = Router.read(settings(tmp_path, budget={"calls": 3}))
+    url, asked = "http://nowhere.invalid/v1/chat/completions", {"messages": ASKED}
+
+    async def ask() -> None:
+        async with londi.async_http_client(router, transport) as client:
+            await client.post(url, json=asked)
+
+    with pytest.raises(OSError, match="a fault"):
+        if asynchronous:
+            asyncio.run(ask())
+        else:
+            with londi.http_client(router, transport) as client:
+                client.post(url, json=asked)
+    assert body.closed
+    (session,) = router.steps.sessions._sessions.values()
+    assert session.waits is (place == "settle")
+
+
+def test_no_key_of_the_agent_goes_to_a_model_with_a_key_of_its_own(
+    connect: Connect, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LARGE_KEY", "secret")
+    large = {"model": "large", "base_url": upstream.url, "key": "LARGE_KEY"}
+    client = connect(settings(tmp_path, deepthink=large))
+    mine = {"authorization": "Bearer mine", "x-api-key": "mine", "Api-Key": "mine", "x-more": "y"}
+    for path in ("chat/completions", "messages"):
+        client.post(f"http://nowhere.invalid/v1/{path}", json={"messages": []}, headers=mine)
+    for _, headers, _ in upstream.asked:
+        assert not any("mine" in value for value in headers.values()) and headers["x-more"] == "y"
 
 
 def test_agents_side_by_side_share_a_sessions_budget(

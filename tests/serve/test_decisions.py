@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -151,6 +152,7 @@ PREDICATE = {"type": "predicate", "instructions": ""}
         ("decisions", {"questions": []}, 400, "questions: expected 1 to 400, got 0"),
         ("decisions", {"questions": [1]}, 400, "questions[0]: expected an object"),
         ("decisions", {"londi": {"cost": -1}}, 400, "londi.cost: expected a number >= 0, got -1"),
+        ("decisions", {"londi": {"cost": 10**400}}, 400, "londi.cost: expected a finite number"),
         ("decisions", {"londi": {"cost": True}}, 400, "londi.cost: expected a number >= 0"),
         ("decisions", {"londi": {"calls": 1}}, 400, "expected cost and calls_left, got 'calls'"),
         ("systemone", {}, 400, "state: expected the state"),
@@ -170,6 +172,36 @@ def test_a_bad_question_is_refused(
     answer = web.post(f"{start(switcher='random:0.5')}/{address}", json=asked)
     assert answer.status_code == status
     assert message in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("switcher", ["random:0.5", "universal"])
+def test_odd_questions_are_answered_or_refused(
+    start: Start, web: httpx2.Client, exported: dict[str, str], switcher: str
+) -> None:
+    url = start(switcher=exported.get(switcher, switcher))
+
+    def told(address: str, **body: Any) -> httpx2.Response:
+        # As text, since JSON of a client has neither half characters nor numbers without end.
+        content = json.dumps({"model": "londi"} | body)
+        return web.post(f"{url}/{address}", content=content)
+
+    named = told("decisions", input="\ud800", questions=[PREDICATE | {"name": "\ud800"}])
+    assert named.json()["answers"][0]["name"] == "\ud800" and named.content.isascii()
+    for cost in (float("inf"), float("nan")):
+        assert (
+            told("decisions", input="", questions=[PREDICATE], londi={"cost": cost})
+            .json()["error"]["message"]
+            .startswith("londi.cost: expected a")
+        )
+    for calls in (float("inf"), 1e308, 1e30):
+        ours = {"cost": 0.1, "calls_left": calls}
+        answer = told("decisions", input="", questions=[PREDICATE], londi=ours)
+        assert answer.status_code in (200, 400), answer.text
+    score = {"q": {"type": "score", "criteria": [float("nan"), 1]}}
+    refused = told("systemone", state=float("nan"), questions=score)
+    assert refused.status_code == 400 and "finite" in refused.json()["error"]["message"]
+    unknown = told("systemone", state="", questions={"\ud800": {"type": "other"}})
+    assert unknown.status_code == 400
 
 
 def test_a_cost_that_the_switcher_does_not_know_is_refused(

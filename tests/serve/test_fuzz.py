@@ -68,12 +68,16 @@ def check(path: str, answer: httpx2.Response) -> None:
         assert (body.get("type") == "error") is path.endswith("/messages")
 
 
-PATHS = st.sampled_from(("/chat/completions", "/responses", "/messages", "/feedback"))
+PATHS = st.sampled_from(
+    ("/chat/completions", "/responses", "/messages", "/feedback", "/decisions", "/systemone")
+)
 KEYS = (
     *("model", "messages", "input", "system", "instructions", "role", "content", "type", "text"),
     *("tool_calls", "function", "name", "arguments", "tools", "is_error", "tool_use", "id"),
     *("metadata", "session_id", "conversation", "prompt_cache_key", "stream", "n", "max_tokens"),
     *("max_completion_tokens", "max_output_tokens", "session", "step", "value"),
+    *("state", "questions", "criteria", "choices", "levels", "label", "londi", "cost"),
+    "calls_left",
 )
 
 
@@ -111,6 +115,10 @@ VALUES = st.recursive(
 )
 
 
+PREDICATE = (("input", '""'), ("questions", '[{"type":"predicate"}]'))
+SCORE = '{"q":{"type":"score","criteria":[%s,1]}}'
+
+
 @fuzzed
 @given(PATHS, st.lists(st.tuples(st.sampled_from(KEYS), VALUES), max_size=5))
 @example("/chat/completions", [("max_tokens", "1" * 400)])
@@ -118,6 +126,15 @@ VALUES = st.recursive(
 @example("/chat/completions", [("tools", _nested(450))])
 @example("/responses", [("instructions", '[{"type":[]}]')])
 @example("/chat/completions", [("messages", '[{"role":"user","content":"\\ud800"}]')])
+@example("/decisions", [("input", '""'), ("questions", '[{"type":"a","name":"\\ud800"}]')])
+@example("/decisions", [*PREDICATE, ("londi", '{"cost":1e999}')])
+@example("/decisions", [*PREDICATE, ("londi", '{"cost":NaN,"calls_left":Infinity}')])
+@example("/decisions", [*PREDICATE, ("londi", '{"cost":1e308,"calls_left":1e308}')])
+@example("/systemone", [("state", "NaN"), ("questions", '{"\\ud800":{"type":"noul"}}')])
+@example("/systemone", [("state", '"\\ud800"'), ("questions", '{"\\ud800":{"type":"x"}}')])
+@example("/systemone", [("state", "0"), ("questions", SCORE % "NaN")])
+@example("/systemone", [("state", "0"), ("questions", SCORE % '"\\ud800"')])
+@example("/systemone", [("state", "0"), ("questions", SCORE % _nested(150))])
 def test_any_json_is_answered_or_refused(
     gateway: Gateway, web: httpx2.Client, path: str, members: list[tuple[str, str]]
 ) -> None:

@@ -200,6 +200,51 @@ def test_keys_are_asked_for_and_not_sent_on(
     assert len(upstream.asked) == asked
 
 
+@pytest.mark.parametrize("path", ["chat/completions", "messages", "feedback", "decisions"])
+def test_a_web_page_cannot_ask_without_a_key(
+    url: str, upstream: Upstream, web: httpx2.Client, path: str
+) -> None:
+    before = len(upstream.asked)
+    body = {"model": "londi", "messages": ASKED}
+    for origin in ("https://example.com", "null"):
+        answer = web.post(f"{url}/{path}", json=body, headers={"origin": origin})
+        assert answer.status_code == 403 and "key" in answer.json()["error"]["message"]
+        assert (answer.json().get("type") == "error") is (path == "messages")
+    assert len(upstream.asked) == before
+
+
+def test_a_web_page_with_a_key_can_ask(start: Start, web: httpx2.Client) -> None:
+    url = start(clients={"a": hash_key("key of a"), "a/b": hash_key("key of b")})
+    sessions = set()
+    for key, session in (("key of a", "b/c"), ("key of b", "c")):
+        headers = {"authorization": f"Bearer {key}", "x-londi-session": session}
+        answer = web.post(
+            f"{url}/chat/completions",
+            json={"model": "londi", "messages": ASKED},
+            headers=headers | {"origin": "https://example.com"},
+        )
+        assert answer.status_code == 200
+        sessions.add(answer.headers["x-londi-session"])
+    assert len(sessions) == 2, "a client cannot name a session of another one"
+
+
+def test_a_session_may_be_named_threads(url: str, web: httpx2.Client) -> None:
+    place = url.replace("/v1", "/s/threads/v1")
+    assert web.post(f"{place}/messages", json={"model": "londi"}).status_code == 200
+
+
+def test_no_key_of_a_request_goes_to_a_model_with_a_key_of_its_own(
+    start: Start, upstream: Upstream, web: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UPSTREAM_KEY", "theirs")
+    url = start(deepthink={"model": "large", "base_url": upstream.url, "key": "UPSTREAM_KEY"})
+    mine = {"authorization": "Bearer mine", "x-api-key": "mine", "api-key": "mine"}
+    for path in ("chat/completions", "messages"):
+        web.post(f"{url}/{path}", json={"model": "londi", "messages": ASKED}, headers=mine)
+        _, headers, _ = upstream.asked[-1]
+        assert not any("mine" in value for value in headers.values())
+
+
 @pytest.mark.parametrize(
     ("content", "status", "said"),
     [

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,11 @@ import pytest
 import londi
 from gateways import Gateway
 from londi.errors import InvalidConfig
-from londi.serve.router import Router
+from londi.serve.apis import Api
+from londi.serve.body import RequestBody
+from londi.serve.client import SwitchingTransport
+from londi.serve.router import Router, Target
+from londi.serve.shadow import Shadow, Shadows
 from londi.storage.traces import read_traces
 from upstream import CACHED, OUTPUT, TOKENS, Upstream
 
@@ -157,6 +164,112 @@ def test_a_slow_shadow_holds_no_answer_up(upstream: Upstream, tmp_path: Path) ->
         upstream.waiting.wait()
         upstream.go.set()
     assert len(rows(tmp_path)) == 1 and skipped(tmp_path) == ["at once"] * 2
+
+
+class Zipped(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+    """A body that is no gzip, though its header says so."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"no gzip"
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"no gzip"
+
+
+def answered(request: httpx2.Request) -> httpx2.Response:
+    """QUICK's answers cannot be unpacked."""
+    if json.loads(request.content)["model"] == "small":
+        return httpx2.Response(200, headers={"content-encoding": "gzip"}, stream=Zipped())
+    return httpx2.Response(200, json={})
+
+
+URL = "http://nowhere.invalid/v1/chat/completions"
+
+
+def test_an_answer_that_cannot_be_unpacked_is_no_failure(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    failures: list[object] = []
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: failures.append(told))
+        client = londi.async_http_client(
+            settings(tmp_path, upstream), httpx2.MockTransport(answered)
+        )
+        async with client:
+            answer = await client.post(URL, json={"messages": ASKED})
+            assert answer.status_code == 200
+        gc.collect()
+
+    asyncio.run(run())
+    gc.collect()
+    assert not failures
+    (row,) = rows(tmp_path)
+    assert row["answer"] is None
+
+
+@pytest.mark.parametrize("place", ["draw", "target", "content"])
+def test_a_shadow_that_cannot_be_asked_for_holds_nothing(
+    upstream: Upstream,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    place: str,
+) -> None:
+    router = Router.read(settings(tmp_path, upstream))
+    target = router.target
+
+    def fail(*_: object) -> None:
+        raise OSError("a fault")
+
+    def aimed(api: Api, body: RequestBody, choice: int) -> Target:
+        return target(api, body, choice) if choice else fail()  # type: ignore[return-value]
+
+    if place == "draw":
+        monkeypatch.setattr(Shadows, "draw", fail)
+    elif place == "target":
+        monkeypatch.setattr(router, "target", aimed)
+    else:
+        monkeypatch.setattr(Shadow, "content", property(fail))
+    with londi.http_client(router, httpx2.MockTransport(answered)) as client:
+        for _ in range(3):
+            assert client.post(URL, json={"messages": ASKED}).status_code == 200
+        assert router._shadows and router._shadows._open == 0
+    assert "a shadow answer could not be asked for" in caplog.text
+    assert len(rows(tmp_path)) == (0 if place == "draw" else 3)
+
+
+def test_a_client_that_is_closed_asks_for_none(upstream: Upstream, tmp_path: Path) -> None:
+    router = Router.read(settings(tmp_path, upstream))
+    transport = SwitchingTransport(router, httpx2.MockTransport(answered))
+    transport._shadow_threads.shutdown()
+    with httpx2.Client(transport=transport) as client:
+        assert client.post(URL, json={"messages": ASKED}).status_code == 200
+        assert router._shadows and router._shadows._open == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "shadows"),
+    [
+        ("responses", {"input": "hi"}, 1),
+        ("responses", {"input": "hi", "store": True, "previous_response_id": "r"}, 1),
+        ("responses", {"input": "hi", "conversation": "c"}, 0),
+        ("responses", {"input": "hi", "background": True}, 0),
+        ("responses", {"input": "hi", "tools": [{"type": "web_search"}]}, 0),
+        ("chat/completions", {"messages": ASKED, "store": True}, 1),
+        ("chat/completions", {"messages": ASKED, "conversation": "mine"}, 1),
+    ],
+)
+def test_a_shadow_answer_is_read_and_does_nothing(
+    upstream: Upstream, tmp_path: Path, path: str, body: dict[str, Any], shadows: int
+) -> None:
+    with londi.http_client(settings(tmp_path, upstream)) as client:
+        client.post(f"{upstream.url}/{path}", json=body)
+    asked = [found for _, _, found in upstream.asked if found["model"] == "small"]
+    assert len(asked) == shadows
+    for found in asked:
+        kept = path == "responses"  # what an API does where a request does not say
+        assert not found.get("store", kept)
 
 
 def test_a_gateway_has_them_too(upstream: Upstream, tmp_path: Path) -> None:

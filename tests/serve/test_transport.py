@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from londi.serve.client import UNSENT
+from londi.serve.asking import UNSENT
 from londi.serve.transport import AiohttpTransport
 from upstream import Upstream
 

@@ -41,6 +41,7 @@ class AnswerReader:
         self._usage = Usage()
         self._ended = False
         self._state: State = {}
+        self._whole: Body = {}
 
     def feed(self, part: bytes) -> None:
         """Take the next bytes of the answer."""
@@ -57,7 +58,7 @@ class AnswerReader:
             self._line(bytes(self._rest))
         elif found := _object(bytes(self._rest)):
             self._usage = self._api.used(self._usage, found)
-            self._state = found
+            self._whole = found
         self._rest.clear()
         self._ended = True
 
@@ -72,7 +73,10 @@ class AnswerReader:
     @property
     def message(self) -> object:
         """The message as JSON, in the shape of the API; None where there is none."""
-        return _SHAPES[self._api].message(self._state) if self._keep else None
+        if not self._keep:
+            return None
+        shape = _SHAPES[self._api]
+        return shape.folded(self._state) if self._streams else shape.whole(self._whole)
 
     def _line(self, line: bytes) -> None:
         if not line.startswith(b"data:"):
@@ -91,22 +95,30 @@ class _Shape:
 
     Attributes:
         fold: takes one event of a stream into the state.
-        message: the message of a state, which is an answer in one piece.
+        folded: the message of a state.
+        whole: the message of an answer in one piece.
     """
 
     fold: Callable[[State, Body], None]
-    message: Callable[[State], object]
+    folded: Callable[[State], object]
+    whole: Callable[[Body], object]
 
 
 def _fold_chat(state: State, event: Body) -> None:
-    delta = member(_first(event.get("choices")), "delta")
+    choices = event.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        # Of several answers to a request the first is read.
+        if isinstance(choice, Mapping) and choice.get("index") in (0, None):
+            _fold_delta(state, member(choice, "delta"))
+
+
+def _fold_delta(state: State, delta: Body) -> None:
     if not delta:
         return
-    choice = state.setdefault("choices", [{"message": {"role": "assistant", "content": None}}])[0]
-    message = choice["message"]
+    message = state.setdefault("message", {"role": "assistant", "content": None})
+    calls = state.setdefault("calls", {})
     for name, value in delta.items():
         if name == "tool_calls":
-            calls = message.setdefault(name, {})
             for call in value if isinstance(value, list) else ():
                 if isinstance(call, Mapping):
                     _fold_call(calls.setdefault(str(call.get("index")), {}), call)
@@ -126,12 +138,15 @@ def _fold_call(made: State, call: Body) -> None:
         function[name] += said if isinstance(said, str) else ""
 
 
-def _chat_message(state: State) -> object:
-    message = member(_first(state.get("choices")), "message")
-    calls = message.get("tool_calls")
-    if isinstance(calls, dict):  # of a stream, by their index
-        return message | {"tool_calls": list(calls.values())}
-    return message or None
+def _folded_chat(state: State) -> object:
+    calls = list(state.get("calls", {}).values())
+    if not calls:
+        return state.get("message")
+    return state["message"] | {"tool_calls": calls}
+
+
+def _whole_chat(answer: Body) -> object:
+    return member(_first(answer.get("choices")), "message") or None
 
 
 def _fold_response(state: State, event: Body) -> None:
@@ -139,8 +154,12 @@ def _fold_response(state: State, event: Body) -> None:
         state.update(member(event, "response"))
 
 
-def _fold_anthropic(state: State, event: Body) -> None:
-    blocks, place = state.setdefault("blocks", {}), str(event.get("index"))
+def _response_message(answer: Body) -> object:
+    return answer.get("output") or None
+
+
+def _fold_anthropic(blocks: State, event: Body) -> None:
+    place = str(event.get("index"))
     if event.get("type") == "content_block_start":
         blocks[place] = dict(member(event, "content_block"))
     block, delta = blocks.get(place), member(event, "delta")
@@ -151,17 +170,19 @@ def _fold_anthropic(state: State, event: Body) -> None:
                 block[name] = (before if isinstance(before, str) else "") + said
 
 
-def _anthropic_message(state: State) -> object:
-    content = state.get("content")
-    if content is None:
-        content = [_block(block) for block in state.get("blocks", {}).values()]
+def _folded_anthropic(blocks: State) -> object:
+    return _whole_anthropic({"content": [_block(block) for block in blocks.values()]})
+
+
+def _whole_anthropic(answer: Body) -> object:
+    content = answer.get("content")
     return {"role": "assistant", "content": content} if content else None
 
 
 def _block(block: State) -> State:
     """A block of a stream as it stands in an answer of one piece."""
     made = {name: value for name, value in block.items() if name != "partial_json"}
-    if text := block.get("partial_json"):
+    if isinstance(text := block.get("partial_json"), str) and text:
         made["input"] = _object(text) or text
     return made
 
@@ -182,7 +203,7 @@ def _object(text: bytes | str) -> State:
 
 
 _SHAPES = {
-    CHAT: _Shape(_fold_chat, _chat_message),
-    RESPONSES: _Shape(_fold_response, lambda state: state.get("output") or None),
-    ANTHROPIC: _Shape(_fold_anthropic, _anthropic_message),
+    CHAT: _Shape(_fold_chat, _folded_chat, _whole_chat),
+    RESPONSES: _Shape(_fold_response, _response_message, _response_message),
+    ANTHROPIC: _Shape(_fold_anthropic, _folded_anthropic, _whole_anthropic),
 }

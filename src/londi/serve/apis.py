@@ -5,7 +5,8 @@ Requests and answers pass as they came. This file knows their JSON, and nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import ceil
 
@@ -13,6 +14,9 @@ from londi.envs.conversation import Message
 from londi.models.usage import MOST_TOKENS, Body, count, member, openai_usage
 from londi.serve.core.messages import read_anthropic, read_chat, read_responses
 from londi.types import Usage
+
+_CALLED = ("function", "custom", None)
+"""Types of tools that an answer only calls, and the client runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class Api:
         used: the usage so far, with what the JSON of an answer, or of one event of a stream, says.
         bounds: keys of a request that bound the tokens of an answer.
         answers: keys of the number of answers that it asks for.
+        acting: keys of a request by which the API itself acts, or keeps what was said.
     """
 
     path: str
@@ -34,6 +39,17 @@ class Api:
     used: Callable[[Usage, Body], Usage]
     bounds: tuple[str, ...]
     answers: tuple[str, ...] = ()
+    acting: tuple[str, ...] = ()
+
+    def acts(self, body: Body) -> bool:
+        """Whether an answer changes more than its client does: what later answers read, or the
+        world, where the API runs tools of its own.
+        """
+        tools = body.get("tools")
+        return any(body.get(name) for name in self.acting) or any(
+            isinstance(tool, Mapping) and tool.get("type") not in _CALLED
+            for tool in (tools if isinstance(tools, list) else ())
+        )
 
     def most_output(self, body: Body, otherwise: int) -> int:
         """The most tokens that the answers to a request may have.
@@ -123,6 +139,7 @@ RESPONSES = Api(
     lambda body: _texts(body, "instructions", "input"),
     _used_responses,
     ("max_output_tokens",),
+    acting=("conversation", "background", "prompt"),  # a prompt of theirs may have tools
 )
 ANTHROPIC = Api(
     "/messages",
@@ -130,12 +147,17 @@ ANTHROPIC = Api(
     lambda body: _texts(body, "system", "messages"),
     _used_anthropic,
     ("max_tokens",),
+    acting=("mcp_servers",),
 )
 APIS = (CHAT, RESPONSES, ANTHROPIC)
+_THREAD = re.compile(r"/threads/(?!v1/)[^/]+/messages$")
+"""Messages of OpenAI's threads, which no model answers; `/s/threads/v1/messages` is a session."""
 
 
 def api_of(path: str) -> Api | None:
     """The API that an address belongs to, if a Switcher stands in front of it."""
+    if _THREAD.search(path):
+        return None
     return next((api for api in APIS if path.endswith(api.path)), None)
 
 
@@ -143,6 +165,7 @@ _KINDS = {
     400: "invalid_request_error",
     401: "authentication_error",
     402: "billing_error",
+    403: "permission_error",
     404: "not_found_error",
     413: "request_too_large",
 }

@@ -9,10 +9,9 @@ and no decision.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx2
@@ -21,18 +20,12 @@ from londi.errors import BudgetSpent
 from londi.models.retry import RETRIED
 from londi.serve.answers import AnswerReader
 from londi.serve.apis import error_body
+from londi.serve.asking import SPENT, UNSENT, ShadowTasks, asked, settled
 from londi.serve.router import Routed, Router, Target
 from londi.serve.shadow import Shadow
 
 DROPPED = ("content-length", "host", "transfer-encoding")
 """Headers of a request that its new body or address makes anew."""
-
-SPENT = 402
-"""Status of a refusal where a budget is spent; clients do not try again behind it."""
-LAST = 30.0
-"""Seconds for shadow answers that are still asked for when a client is closed."""
-UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
-"""Failures at which no model was asked, so that nothing is spent."""
 
 
 def http_client(
@@ -73,7 +66,7 @@ class SwitchingTransport(httpx2.BaseTransport):
 
     def __init__(self, router: Router, inner: httpx2.BaseTransport) -> None:
         self.router, self._inner = router, inner
-        self._beside = ThreadPoolExecutor(thread_name_prefix="shadow")
+        self._shadow_threads = ThreadPoolExecutor(thread_name_prefix="shadow")
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         try:
@@ -83,25 +76,43 @@ class SwitchingTransport(httpx2.BaseTransport):
         if routed is None:
             return self._inner.handle_request(request)
         with settled(routed):
+            response = self._asked(request, routed)
             try:
-                response = self._inner.handle_request(_sent(request, routed.target()))
-            except httpx2.TransportError as error:
-                if not routed.step.fall_back(spent=not isinstance(error, UNSENT)):
-                    raise
-                response = self._inner.handle_request(_sent(request, routed.target()))
-            if response.status_code in RETRIED and routed.step.fall_back():
+                reader = _begin(response, routed)
+                self._shadow(request, routed)
+                assert isinstance(response.stream, httpx2.SyncByteStream)
+                return _passed(response, _Tap(response.stream, routed, reader))
+            except BaseException:
                 response.close()
-                response = self._inner.handle_request(_sent(request, routed.target()))
-        answer, reader = _answer(response, routed)
-        if shadow := routed.shadow():
-            self._beside.submit(self._ask, request, *shadow)
-        assert isinstance(response.stream, httpx2.SyncByteStream)
-        answer.stream = _Tap(response.stream, routed, reader)
-        return answer
+                raise
+
+    def _asked(self, request: httpx2.Request, routed: Routed) -> httpx2.Response:
+        """The answer of the chosen model, or of the other one where that fails."""
+        try:
+            response = self._inner.handle_request(_sent(request, routed.target()))
+        except httpx2.TransportError as error:
+            if not routed.step.fall_back(spent=not isinstance(error, UNSENT)):
+                raise
+            return self._inner.handle_request(_sent(request, routed.target()))
+        if response.status_code in RETRIED and routed.step.fall_back():
+            response.close()
+            return self._inner.handle_request(_sent(request, routed.target()))
+        return response
+
+    def _shadow(self, request: httpx2.Request, routed: Routed) -> None:
+        """Ask for the shadow answer of a request, if it has one; nobody waits for it."""
+        if not (found := routed.shadow()):
+            return
+        shadow, target = found
+        with ExitStack() as stack:
+            stack.enter_context(shadow)  # ends here where it is not asked for
+            with suppress(RuntimeError):  # the client was closed
+                self._shadow_threads.submit(self._ask, request, shadow, target)
+                stack.pop_all()
 
     def _ask(self, request: httpx2.Request, shadow: Shadow, target: Target) -> None:
         """Ask for a shadow answer; a failure is a row without a status."""
-        with suppress(httpx2.TransportError), shadow:
+        with suppress(httpx2.HTTPError), shadow:
             response = self._inner.handle_request(_sent(request, target))
             try:
                 shadow.answered(response.status_code, response.read())
@@ -109,7 +120,7 @@ class SwitchingTransport(httpx2.BaseTransport):
                 response.close()
 
     def close(self) -> None:
-        self._beside.shutdown()
+        self._shadow_threads.shutdown()
         self._inner.close()
         self.router.close()
 
@@ -119,7 +130,7 @@ class AsyncSwitchingTransport(httpx2.AsyncBaseTransport):
 
     def __init__(self, router: Router, inner: httpx2.AsyncBaseTransport) -> None:
         self.router, self._inner = router, inner
-        self._beside = Beside()
+        self._shadow_tasks = ShadowTasks()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         try:
@@ -134,14 +145,17 @@ class AsyncSwitchingTransport(httpx2.AsyncBaseTransport):
 
         with settled(routed):
             response = await asked(routed, send)
-        answer, reader = _answer(response, routed)
-        self._beside.shadow(routed, send)
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        answer.stream = _AsyncTap(response.stream, routed, reader)
-        return answer
+            try:
+                reader = _begin(response, routed)
+                self._shadow_tasks.shadow(routed, send)
+                assert isinstance(response.stream, httpx2.AsyncByteStream)
+                return _passed(response, _AsyncTap(response.stream, routed, reader))
+            except BaseException:
+                await response.aclose()
+                raise
 
     async def aclose(self) -> None:
-        await self._beside.aclose()
+        await self._shadow_tasks.aclose()
         await self._inner.aclose()
         self.router.close()
 
@@ -163,8 +177,10 @@ class _Tap(httpx2.SyncByteStream):
             self._reader.end()
 
     def close(self) -> None:
-        _settle(self._routed, self._reader)
-        self._inner.close()
+        try:
+            _settle(self._routed, self._reader)
+        finally:
+            self._inner.close()
 
 
 class _AsyncTap(httpx2.AsyncByteStream):
@@ -182,69 +198,10 @@ class _AsyncTap(httpx2.AsyncByteStream):
             self._reader.end()
 
     async def aclose(self) -> None:
-        _settle(self._routed, self._reader)
-        await self._inner.aclose()
-
-
-async def asked(
-    routed: Routed, send: Callable[[Target], Awaitable[httpx2.Response]]
-) -> httpx2.Response:
-    """The answer of the chosen model, or of the other one where that fails.
-
-    Args:
-        routed: the request.
-        send: sends it to a model.
-    """
-    try:
-        response = await send(routed.target())
-    except httpx2.TransportError as error:
-        if not routed.step.fall_back(spent=not isinstance(error, UNSENT)):
-            raise
-        return await send(routed.target())
-    if response.status_code in RETRIED and routed.step.fall_back():
-        await response.aclose()
-        return await send(routed.target())
-    return response
-
-
-class Beside:
-    """Shadow answers that are being asked for, beside the real ones."""
-
-    def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def shadow(self, routed: Routed, send: Callable[[Target], Awaitable[httpx2.Response]]) -> None:
-        """Ask for the shadow answer of a request, if it has one; nobody waits for it.
-
-        Args:
-            routed: the request, whose answer has begun.
-            send: sends it to a model.
-        """
-        if found := routed.shadow():
-            task = asyncio.create_task(self._ask(send, *found))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _ask(
-        self,
-        send: Callable[[Target], Awaitable[httpx2.Response]],
-        shadow: Shadow,
-        target: Target,
-    ) -> None:
-        with suppress(httpx2.TransportError), shadow:
-            response = await send(target)
-            try:
-                shadow.answered(response.status_code, await response.aread())
-            finally:
-                await response.aclose()
-
-    async def aclose(self) -> None:
-        """Wait for those that are asked for, and give up those that take too long."""
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=LAST)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        try:
+            _settle(self._routed, self._reader)
+        finally:
+            await self._inner.aclose()
 
 
 def _route(router: Router, request: httpx2.Request, content: bytes) -> Routed | None:
@@ -263,7 +220,7 @@ def _spent(request: httpx2.Request, error: BudgetSpent) -> httpx2.Response:
 def _sent(request: httpx2.Request, target: Target) -> httpx2.Request:
     """The request to the chosen model, in place of the one that the agent made."""
     headers = httpx2.Headers(request.headers)
-    for name in DROPPED:
+    for name in (*DROPPED, *target.dropped):
         headers.pop(name, None)
     headers.update(target.headers)
     headers["accept-encoding"] = "identity"  # the usage is read from the answer
@@ -276,16 +233,24 @@ def _sent(request: httpx2.Request, target: Target) -> httpx2.Request:
     )
 
 
-def _answer(
-    response: httpx2.Response, routed: Routed
-) -> tuple[httpx2.Response, AnswerReader | None]:
-    """The answer with what was decided in its headers; a reader unless it is a refusal."""
+def _begin(response: httpx2.Response, routed: Routed) -> AnswerReader | None:
+    """What reads the answer, unless it is a refusal; its headers say what was decided."""
     routed.step.status = response.status_code
     for name, value in routed.headers().items():
         response.headers[name] = value
     if not response.is_success:
-        return response, None
-    return response, routed.reader(response.headers.get("content-type", ""))
+        return None
+    return routed.reader(response.headers.get("content-type", ""))
+
+
+def _passed(response: httpx2.Response, tap: _Tap | _AsyncTap) -> httpx2.Response:
+    """The answer with another body; a new one, since this one may have been read already."""
+    return httpx2.Response(
+        response.status_code,
+        headers=response.headers,
+        stream=tap,
+        extensions=response.extensions,
+    )
 
 
 def _settle(routed: Routed, reader: AnswerReader | None) -> None:
@@ -294,16 +259,3 @@ def _settle(routed: Routed, reader: AnswerReader | None) -> None:
         routed.step.release()
     else:
         routed.step.settle(reader.usage, reader.message)
-
-
-@contextmanager
-def settled(routed: Routed) -> Iterator[None]:
-    """Settle the budget where no answer comes, whatever happens inside."""
-    try:
-        yield
-    except UNSENT:
-        routed.step.release()
-        raise
-    except BaseException:  # a cancellation among them: the model may have been asked
-        routed.step.settle(None)
-        raise

@@ -5,6 +5,7 @@ This file knows shapes, and no reasons.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from starlette.responses import JSONResponse
@@ -25,8 +26,19 @@ class Refusal(Exception):
         self.status = status
 
 
+class AsciiJSON(JSONResponse):
+    """An answer of ASCII alone, so that it can hold any text that a request had.
+
+    Raises:
+        ValueError: if there is a number in it that JSON has not, such as NaN.
+    """
+
+    def render(self, content: object) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
+
+
 def refusal(
     path: str, status: int, said: str, headers: Mapping[str, str] | None = None
-) -> JSONResponse:
+) -> AsciiJSON:
     """The answer to a request at `path`."""
-    return JSONResponse(error_body(path, status, said), status, dict(headers or {}))
+    return AsciiJSON(error_body(path, status, said), status, dict(headers or {}))

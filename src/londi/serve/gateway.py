@@ -25,10 +25,10 @@ from starlette.routing import Route
 from londi.config.serve import GatewayConfig
 from londi.errors import BudgetSpent, InvalidConfig, UnknownName
 from londi.models.usage import Body
+from londi.serve.asking import SPENT, ShadowTasks
 from londi.serve.body import RequestBody
-from londi.serve.client import SPENT, Beside
 from londi.serve.core.policy import Judgement
-from londi.serve.errors import Refusal, refusal
+from londi.serve.errors import AsciiJSON, Refusal, refusal
 from londi.serve.identity import HEADER
 from londi.serve.metrics import Metrics
 from londi.serve.questions import (
@@ -62,7 +62,7 @@ class Gateway:
     def __init__(self, config: GatewayConfig, router: Router, client: httpx2.AsyncClient) -> None:
         self._config, self._router, self._client = config, router, client
         self._names = {"londi", "auto", config.quick.model, config.deepthink.model}
-        self.metrics, self.beside = Metrics(router), Beside()
+        self.metrics, self.shadow_tasks = Metrics(router), ShadowTasks()
 
     async def relay(self, request: Request) -> Response:
         """The answer of the chosen model to a request of one of the known APIs."""
@@ -77,7 +77,7 @@ class Gateway:
         except (Refusal, InvalidConfig, UnknownName) as error:
             return refused(path, error)
         assert routed is not None  # only addresses of known APIs come here
-        return Relay(path, routed, partial(self._send, request), self.metrics, self.beside)
+        return Relay(path, routed, partial(self._send, request), self.metrics, self.shadow_tasks)
 
     async def feedback(self, request: Request) -> Response:
         """`POST /v1/feedback {"session", "step", "value"}`."""
@@ -131,7 +131,10 @@ class Gateway:
             told = answer(question, judged, sessions.serving.models, sessions.policy.version)
         except (Refusal, InvalidConfig, UnknownName) as error:
             return refused(path, error)
-        return JSONResponse(told)
+        try:
+            return AsciiJSON(told)
+        except ValueError:
+            return refusal(path, 400, "request: expected finite numbers, and no huge ones")
 
     async def models(self, request: Request) -> Response:
         """`GET /v1/models`: the names that a request may have."""
@@ -160,6 +163,8 @@ class Gateway:
                 if name not in HOP and not name.startswith(_OURS) and not self._secret(name)
             ]
         )
+        for name in target.dropped:
+            headers.pop(name, None)
         headers.update({"accept-encoding": "identity"} | target.headers)
         assert target.url is not None  # the settings of a gateway have addresses
         sent = self._client.build_request(
@@ -174,6 +179,9 @@ class Gateway:
     def _client_of(self, headers: Mapping[str, str]) -> str:
         """The name of the client that asks, by its key; empty where keys are not asked for."""
         if not self._config.clients:
+            # Any page of a browser on this machine could ask; each POST of one names its origin.
+            if "origin" in headers:
+                raise Refusal(403, "web pages can ask with a key only; name it in `clients`")
             return ""
         bearer = headers.get("authorization", "").removeprefix("Bearer ").strip()
         given = bearer or headers.get("x-api-key", "")
@@ -228,7 +236,7 @@ def make_app(config: GatewayConfig, router: Router | None = None) -> Starlette:
         try:
             async with client:
                 yield
-                await gateway.beside.aclose()
+                await gateway.shadow_tasks.aclose()
         finally:
             router.close()
 

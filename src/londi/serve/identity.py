@@ -54,8 +54,11 @@ def session_of(headers: Mapping[str, str], body: Body, messages: Sequence[Messag
 
 
 def scoped(who: str, session: str) -> str:
-    """The name of a session of one client, so that no other client meets it."""
-    return f"{who}/{session}" if who else session
+    """The name of a session of one client, so that no other client meets it.
+
+    A session may have a slash in its name, and a client has none: it is written as in an address.
+    """
+    return f"{who.replace('%', '%25').replace('/', '%2F')}/{session}" if who else session
 
 
 def _short(name: str) -> str:

@@ -131,6 +131,8 @@ def _asked(
     if unknown := ours.keys() - {"cost", "calls_left"}:
         raise InvalidConfig(f"{OURS}: expected cost and calls_left, got {min(unknown)!r}")
     cost = _number(ours, "cost", None)
+    if cost == INF:
+        raise InvalidConfig(f"{OURS}.cost: expected a finite number")
     calls = _number(ours, "calls_left", inf)
     return Asked(conversation, api, questions, cost, inf if calls is None else calls)
 

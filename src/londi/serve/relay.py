@@ -14,7 +14,7 @@ import httpx2
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from londi.serve.client import Beside, asked, settled
+from londi.serve.asking import ShadowTasks, asked, settled
 from londi.serve.errors import refusal
 from londi.serve.metrics import Metrics
 from londi.serve.router import Routed, Target
@@ -38,7 +38,7 @@ class Relay(Response):
         routed: its decision; settled whatever happens.
         ask: sends the request to a model.
         metrics: where the answer is counted.
-        beside: asks for its shadow answer.
+        shadow_tasks: asks for its shadow answer.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class Relay(Response):
         routed: Routed,
         ask: Callable[[Target], Awaitable[httpx2.Response]],
         metrics: Metrics,
-        beside: Beside,
+        shadow_tasks: ShadowTasks,
     ) -> None:
         super().__init__()
         self._path, self._routed, self._ask, self._metrics = path, routed, ask, metrics
-        self._beside = beside
+        self._shadow_tasks = shadow_tasks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with heard(receive):
@@ -68,14 +68,16 @@ class Relay(Response):
 
     async def _pass_on(self, response: httpx2.Response, send: Send) -> None:
         routed = self._routed
-        routed.step.status = response.status_code
-        self._metrics.answered(routed, response.status_code)
-        self._beside.shadow(routed, self._ask)
-        kind = response.headers.get("content-type", "")
-        reader = routed.reader(kind) if response.is_success else None
         async with aclosing(response):
+            with settled(routed):
+                routed.step.status = response.status_code
+                self._metrics.answered(routed, response.status_code)
+                self._shadow_tasks.shadow(routed, self._ask)
+                kind = response.headers.get("content-type", "")
+                reader = routed.reader(kind) if response.is_success else None
+                start = _start(response, routed)
             try:
-                await send(_start(response, routed))
+                await send(start)
                 async for part in response.aiter_raw():
                     if reader:
                         reader.feed(part)

@@ -5,9 +5,11 @@ This file knows requests and their headers. It does not know how bytes travel.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -16,13 +18,16 @@ from londi.config.serve import ServeConfig, UpstreamConfig
 from londi.errors import InvalidConfig, UnknownName
 from londi.models.usage import Body
 from londi.serve.answers import AnswerReader
-from londi.serve.apis import ANTHROPIC, Api, api_of
+from londi.serve.apis import ANTHROPIC, RESPONSES, Api, api_of
 from londi.serve.body import RequestBody
 from londi.serve.shadow import Shadow, Shadows
 from londi.serve.step import Step
 from londi.serve.steps import StepRouter, made_of
 
 _log = logging.getLogger(__name__)
+
+KEYS = ("authorization", "x-api-key", "api-key")
+"""Headers that hold a key; none of a request's goes to a model that has a key of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +36,13 @@ class Target:
 
     Attributes:
         url: the address; None for that of the request.
+        dropped: headers of the request that do not go along, names in lower case.
         headers: in place of the request's headers of these names.
         content: the body.
     """
 
     url: str | None
+    dropped: tuple[str, ...]
     headers: dict[str, str]
     content: bytes
 
@@ -112,24 +119,34 @@ class Router:
         config = self.steps.config
         upstream = (config.quick, config.deepthink)[choice]
         url = upstream.base_url.rstrip("/") + api.path if upstream.base_url else None
-        key = self._keys[choice]
+        content, key = body.with_model(upstream.model), self._keys[choice]
         if not key:
-            named = {}
-        elif api is ANTHROPIC:
-            named = {"x-api-key": key}
-        else:
-            named = {"authorization": f"Bearer {key}"}
-        return Target(url, named, body.with_model(upstream.model))
+            return Target(url, (), {}, content)
+        named = {"x-api-key": key} if api is ANTHROPIC else {"authorization": f"Bearer {key}"}
+        return Target(url, KEYS, named, content)
 
-    def shadow(self, step: Step, api: Api, body: RequestBody, size: int) -> Shadow | None:
-        """The shadow answer of a step that is being answered; None where it has none."""
-        if self._shadows is None:
+    def shadow(
+        self, step: Step, api: Api, body: RequestBody, size: int
+    ) -> tuple[Shadow, Target] | None:
+        """The shadow answer of a step that is being answered, and the request for it.
+
+        None where it has none, as where the answer would do more than be read (`Api.acts`).
+        """
+        if self._shadows is None or api.acts(body.values):
             return None
         try:
-            return self._shadows.draw(step, api, body, size)
+            shadow = self._shadows.draw(step, api, body, size)
+            if shadow is None:
+                return None
+            with ExitStack() as stack:
+                stack.enter_context(shadow)  # ends here where there is no request for it
+                target = self.target(api, body, shadow.choice)
+                target = replace(target, content=_unstored(shadow.content, api))
+                stack.pop_all()
         except Exception:  # whatever it is, the real answer goes on
             _log.exception("a shadow answer could not be asked for")
             return None
+        return shadow, target
 
     @property
     def reads_answers(self) -> bool:
@@ -166,11 +183,7 @@ class Routed:
         """
         if self.step.status is None or self.step.status >= 300:
             return None
-        found = self._router.shadow(self.step, self._api, self._body, self._size)
-        if found is None:
-            return None
-        target = self._router.target(self._api, self._body, found.choice)
-        return found, replace(target, content=found.content)
+        return self._router.shadow(self.step, self._api, self._body, self._size)
 
     def reader(self, content_type: str) -> AnswerReader:
         """What reads the answer while it passes."""
@@ -204,6 +217,14 @@ def check_model(body: Body, names: Collection[str]) -> None:
     model = body.get("model")
     if not (isinstance(model, str) and model in names):
         raise UnknownName("model", str(model), names)
+
+
+def _unstored(content: bytes, api: Api) -> bytes:
+    """A request whose answer is not kept by its API, where it else would be."""
+    values = json.loads(content)
+    if api is not RESPONSES and not values.get("store"):
+        return content
+    return json.dumps(values | {"store": False}).encode()
 
 
 def _key(name: str, upstream: UpstreamConfig) -> str:
