@@ -194,7 +194,7 @@ def test_an_answer_that_cannot_be_unpacked_is_no_failure(
     async def run() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, told: failures.append(told))
         client = londi.async_http_client(
-            settings(tmp_path, upstream), httpx2.MockTransport(answered)
+            settings(tmp_path), httpx2.MockTransport(answered)
         )
         async with client:
             answer = await client.post(URL, json={"messages": ASKED})
@@ -216,7 +216,7 @@ def test_a_shadow_that_cannot_be_asked_for_holds_nothing(
     caplog: pytest.LogCaptureFixture,
     place: str,
 ) -> None:
-    router = Router.read(settings(tmp_path, upstream))
+    router = Router.read(settings(tmp_path))
     target = router.target
 
     def fail(*_: object) -> None:
@@ -240,7 +240,7 @@ def test_a_shadow_that_cannot_be_asked_for_holds_nothing(
 
 
 def test_a_client_that_is_closed_asks_for_none(upstream: Upstream, tmp_path: Path) -> None:
-    router = Router.read(settings(tmp_path, upstream))
+    router = Router.read(settings(tmp_path))
     transport = SwitchingTransport(router, httpx2.MockTransport(answered))
     transport._shadow_threads.shutdown()
     with httpx2.Client(transport=transport) as client:
@@ -263,7 +263,7 @@ def test_a_client_that_is_closed_asks_for_none(upstream: Upstream, tmp_path: Pat
 def test_a_shadow_answer_is_read_and_does_nothing(
     upstream: Upstream, tmp_path: Path, path: str, body: dict[str, Any], shadows: int
 ) -> None:
-    with londi.http_client(settings(tmp_path, upstream)) as client:
+    with londi.http_client(settings(tmp_path)) as client:
         client.post(f"{upstream.url}/{path}", json=body)
     asked = [found for _, _, found in upstream.asked if found["model"] == "small"]
     assert len(asked) == shadows
