@@ -54,8 +54,8 @@ _ODD = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
-@given(messages=st.lists(_ODD | st.dictionaries(st.sampled_from(_KEYS), _JSON), max_size=4))
+@settings(deadline=None, max_examples=20)
+@given(messages=st.lists(_ODD | st.dictionaries(st.sampled_from(_KEYS), _JSON), max_size=12))
 def test_odd_messages_pass_through_every_format(messages: list[Json]) -> None:
     turns, rest = split(messages)
     with TemporaryDirectory() as folder:
@@ -90,8 +90,8 @@ _PLAIN = (
 )
 
 
-@settings(deadline=None)
-@given(messages=st.lists(_PLAIN, max_size=6))
+@settings(deadline=None, max_examples=20)
+@given(messages=st.lists(_PLAIN, max_size=12))
 def test_plain_messages_come_back_equal(messages: list[Json]) -> None:
     turns, rest = split(messages)
     with TemporaryDirectory() as folder:
