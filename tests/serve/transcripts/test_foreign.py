@@ -102,7 +102,7 @@ def test_plain_messages_come_back_equal(messages: list[Json]) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_odd_texts_come_back(tmp_path: Path, name: str) -> None:
-    messages = [
+    messages: list[Json] = [
         {"role": "user", "content": "half \ud800, lines \u2028\u2029\u0085"},
         {"role": "assistant", "content": "\ud800", "tool_calls": 5},
     ]
