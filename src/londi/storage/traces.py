@@ -180,7 +180,14 @@ def write_traces(file: Path, rows: Iterable[tuple[str, Row]]) -> None:
         try:
             with connection:
                 for table, row in rows:
-                    values = [row.get(column.name) for column in TABLES[table]]
+                    given = (row.get(column.name) for column in TABLES[table])
+                    # No file holds half a character as it is; JSON has an escape for it.
+                    values = [
+                        value.encode(errors="backslashreplace").decode()
+                        if isinstance(value, str)
+                        else value
+                        for value in given
+                    ]
                     connection.execute(_insertion(table), values)
             # Without a journal beside it the file can be renamed.
             connection.execute("PRAGMA journal_mode=DELETE")

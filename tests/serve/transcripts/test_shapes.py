@@ -34,6 +34,32 @@ def test_items_of_a_response_are_messages() -> None:
     ]
 
 
+def test_items_without_a_role_are_of_the_assistant() -> None:
+    search = {"type": "web_search_call", "id": "w", "action": {"query": "x"}}
+    items = [
+        {"role": "user", "content": "x?"},
+        search,
+        {"type": "custom_tool_call", "call_id": "a", "name": "run", "input": "ls"},
+        {"type": "custom_tool_call_output", "call_id": "a", "output": "."},
+        {"role": "assistant", "content": "so"},
+        {"role": "assistant", "content": [{"type": "output_text", "text": "it is"}]},
+        {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]},
+    ]
+    call = {"id": "a", "type": "function", "function": {"name": "run", "arguments": "ls"}}
+    assert as_chat("/responses", items) == [
+        {"role": "user", "content": "x?"},
+        {"role": "assistant", "content": None, "items": [search], "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "a", "content": "."},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "text", "text": "so\nit is"},
+                {"type": "refusal", "refusal": "no"},
+            ],
+        },
+    ]
+
+
 def test_blocks_of_anthropic_are_messages() -> None:
     used = {"type": "tool_use", "id": "a", "name": "add", "input": {"x": 1}}
     result = {"type": "tool_result", "tool_use_id": "a", "content": "no", "is_error": True}

@@ -12,7 +12,7 @@ from londi.errors import InvalidConfig
 from londi.serve.apis import ANTHROPIC, CHAT, Api
 from londi.serve.steps import StepRouter
 from londi.serve.transcripts.store import read_conversations
-from londi.storage.traces import read_traces
+from londi.storage.traces import as_json, read_traces, write_traces
 from londi.types import Usage
 
 
@@ -63,6 +63,74 @@ def test_a_restart_and_a_shortened_history_lose_no_turn(tmp_path: Path) -> None:
     (one,) = read_conversations(tmp_path / "t.db")
     assert [message["content"] for message in one.messages] == (
         ["one", "ONE", "two", "TWO", "three", "THREE", "four", "FOUR"]
+    )
+
+
+def contents(file: Path) -> list[Any]:
+    (one,) = read_conversations(file)
+    return [message["content"] for message in one.messages]
+
+
+def test_what_is_sent_again_after_a_restart_adds_nothing(tmp_path: Path) -> None:
+    history = [user("one"), assistant("1"), user("two"), assistant("2"), user("three")]
+    for length in (1, 3, 5):  # each step in a process of its own, with the whole history
+        steps = router(tmp_path / "t.db")
+        talk(steps, CHAT, [(history[:length], assistant(str(length // 2 + 1)))])
+        steps.close()
+    assert contents(tmp_path / "t.db") == ["one", "1", "two", "2", "three", "3"]
+
+
+def test_a_compacted_history_is_not_repeated(tmp_path: Path) -> None:
+    steps = router(tmp_path / "t.db")
+    system, end = user("rules"), [user("two"), assistant("2"), user("three")]
+    talk(
+        steps,
+        CHAT,
+        [
+            ([system, user("one")], assistant("1")),
+            ([system, user("one"), assistant("1"), user("two")], assistant("2")),
+            ([system, user("summary"), *end], assistant("3")),
+            ([system, *end[2:], assistant("3"), user("four")], assistant("4")),
+        ],
+    )
+    steps.close()
+    assert contents(tmp_path / "t.db") == (
+        ["rules", "one", "1", "two", "2", "summary", "three", "3", "four", "4"]
+    )
+
+
+def test_two_prompts_of_one_session_are_told_once_each(tmp_path: Path) -> None:
+    steps = router(tmp_path / "t.db")
+    main, other = [user("main")], [user("other")]
+    for k in range(3):
+        for history in (main, other):
+            answer = assistant(f"{history[0]['content']} {k}")
+            talk(steps, CHAT, [(list(history), answer)])
+            history += [answer, user(f"{history[0]['content']} again {k}")]
+    steps.close()
+    found = contents(tmp_path / "t.db")
+    assert len(found) == len(set(found)) == 12
+    assert [text for text in found if text.startswith("main")] == (
+        ["main", "main 0", "main again 0", "main 1", "main again 1", "main 2"]
+    )
+
+
+def test_what_follows_a_row_that_is_missing_is_read(tmp_path: Path) -> None:
+    def row(step: int, follows: int | None, kept: int, *messages: Any) -> tuple[str, Any]:
+        told = {"session": "mine", "begun": 1.0, "step": step, "follows": follows, "kept": kept}
+        answer = as_json(assistant(f"a{step}"))
+        return "steps", told | {"messages": as_json(messages), "answer": answer}
+
+    rows = [
+        row(0, None, 0, user("u0")),
+        row(2, 1, 3, assistant("a1"), user("u2")),
+        row(3, 2, 5, assistant("a2"), user("u3")),
+        row(4, 2, 4, user("other")),
+        row(5, 5, 0, user("u5")),  # it follows itself
+    ]
+    write_traces(tmp_path / "t.db", rows)
+    assert contents(tmp_path / "t.db") == (
+        ["u0", "a0", "a1", "u2", "a2", "u3", "a3", "other", "a4", "u5", "a5"]
     )
 
 

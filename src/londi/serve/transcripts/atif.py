@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from londi.errors import DamagedFile
 from londi.models.usage import count, member
-from londi.serve.transcripts.conversation import Conversation, Json, Turn
+from londi.serve.transcripts.conversation import Conversation, Json, Turn, calls_of
 from londi.serve.transcripts.records import objects, readable
 from londi.types import Usage
 
@@ -21,6 +22,9 @@ VERSION = "ATIF-v1.7"
 VERSIONS = tuple(f"ATIF-v1.{minor}" for minor in range(8))
 _READ = ("step_id", "timestamp", "source", "model_name", "message", "tool_calls", "observation")
 _LONDI = "londi"
+_ATIF = "atif"
+"""Member of a message's `extra`: what a step tells that neither a message nor a turn has."""
+_COUNTED = ("prompt_tokens", "completion_tokens", "cached_tokens")
 
 
 def read(records: Iterable[tuple[str, Json]]) -> Iterator[Conversation]:
@@ -33,7 +37,9 @@ def read(records: Iterable[tuple[str, Json]]) -> Iterator[Conversation]:
         DamagedFile: if one is no trajectory of a known version.
     """
     for k, (place, record) in enumerate(records, 1):
-        yield from _trajectory(place, record, f"trajectory-{k}")
+        named = record.get("trajectory_id") or record.get("session_id")
+        session = named if isinstance(named, str) else f"trajectory-{k}"
+        yield from _trajectory(place, record, session)
 
 
 def write(conversations: Iterable[Conversation]) -> Iterator[Json]:
@@ -42,22 +48,23 @@ def write(conversations: Iterable[Conversation]) -> Iterator[Json]:
         yield _written(one)
 
 
-def _trajectory(place: str, record: Json, otherwise: str) -> Iterator[Conversation]:
+def _trajectory(place: str, record: Json, session: str) -> Iterator[Conversation]:
     version = record.get("schema_version")
     if version not in VERSIONS:
         raise DamagedFile(
             f"{place}: expected the schema_version {VERSIONS[0]} to {VERSIONS[-1]}, got {version!r}"
         )
-    left = {name: value for name, value in record.items() if name not in ("steps", "session_id")}
-    named = record.get("session_id") or record.get("trajectory_id")
-    session = named if isinstance(named, str) else otherwise
+    left = _left(record, "schema_version", "steps", "trajectory_id")
+    if left.get("session_id") == session:
+        del left["session_id"]
     agent = member(record, "agent")
     turns: list[Turn] = []
     asked: list[Json] = []
     values: dict[int | None, float] = {}
     for step in objects(place, "steps", record.get("steps")):
-        message = _message(step)
-        if step.get("source") == "agent" and step.get("llm_call_count") != 0:
+        answers = step.get("source") == "agent" and step.get("llm_call_count") != 0
+        message = _message(step, answers)
+        if answers:
             turns.append(_turn(place, step, asked, message, agent.get("model_name")))
             asked = []
             if "value" in turns[-1].decided:
@@ -74,13 +81,19 @@ def _trajectory(place: str, record: Json, otherwise: str) -> Iterator[Conversati
     )
     yield Conversation(session, turns, asked, values, left)
     for k, subagent in enumerate(subagents, 1):
-        for found in _trajectory(place, subagent, f"subagent-{k}"):
-            found.session = f"{session}/{found.session}"
-            yield found
+        # A run's trajectories may share its session_id.
+        named = subagent.get("trajectory_id")
+        name = named if named and isinstance(named, str) else f"subagent-{k}"
+        yield from _trajectory(place, subagent, f"{session}/{name}")
 
 
-def _message(step: Json) -> Json:
-    """A step as a message; what a message has no place for stands in `extra`."""
+def _message(step: Json, answers: bool) -> Json:
+    """A step as a message; what a message has no place for stands in `extra`.
+
+    Args:
+        step: the step.
+        answers: whether it is a turn, which has a time of its own.
+    """
     source = step.get("source")
     calls = [_call(call) for call in step.get("tool_calls") or () if isinstance(call, dict)]
     content = step.get("message")
@@ -94,10 +107,25 @@ def _message(step: Json) -> Json:
     extra = dict(member(left, "extra"))
     extra.pop(_LONDI, None)
     left.pop("extra", None)
-    told |= extra.pop("message", {})
+    if isinstance(extra.get("message"), dict):
+        told |= extra.pop("message")
+    own = {} if answers or "timestamp" not in step else {"timestamp": step["timestamp"]}
+    if metrics := _other_metrics(member(step, "metrics")):
+        own["metrics"] = metrics
+    if own:
+        extra[_ATIF] = member(extra, _ATIF) | own
     if extra:
         left["extra"] = extra
     return told | left
+
+
+def _other_metrics(metrics: Json) -> Json:
+    """The metrics that a usage does not have."""
+    if "prompt_tokens" not in metrics:
+        return metrics
+    left = {name: value for name, value in metrics.items() if name not in (*_COUNTED, "extra")}
+    extra = _left(member(metrics, "extra"), "cache_write_tokens")
+    return left | ({"extra": extra} if extra else {})
 
 
 def _call(call: Json) -> Json:
@@ -105,21 +133,25 @@ def _call(call: Json) -> Json:
     raw = member(call, "extra").get("arguments")
     text = raw if isinstance(raw, str) else json.dumps(arguments, ensure_ascii=False)
     function = {"name": call.get("function_name"), "arguments": text}
-    return {"id": call.get("tool_call_id"), "type": "function", "function": function}
+    told: Json = {"id": call.get("tool_call_id"), "type": "function", "function": function}
+    extra = _left(member(call, "extra"), "arguments")
+    return told | ({"extra": extra} if extra else {})
 
 
 def _results(place: str, step: Json) -> Iterator[Json]:
     observation = member(step, "observation")
     for result in objects(place, "observation.results", observation.get("results") or []):
-        left = {name: v for name, v in result.items() if name not in ("source_call_id", "content")}
+        left = _left(result, "source_call_id", "content", "extra")
+        extra = dict(member(result, "extra"))
         told = {"role": "tool", "content": result.get("content")}
         if result.get("source_call_id") is not None:
             told["tool_call_id"] = result["source_call_id"]
-        told |= member(member(left, "extra"), "message")
-        if left := {name: value for name, value in left.items() if name != "extra"}:
-            told["extra"] = left
+        message = extra.pop("message") if isinstance(extra.get("message"), dict) else {}
+        told |= message
+        if left | extra:
+            told["extra"] = member(told, "extra") | left | ({"extra": extra} if extra else {})
         # Where the result named no call, the call was found by its place.
-        if member(member(result, "extra"), "message").get("tool_call_id", "") is None:
+        if message.get("tool_call_id", "") is None:
             del told["tool_call_id"]
         yield told
 
@@ -171,9 +203,11 @@ def _written(one: Conversation) -> Json:
     known = {name: value for name, value in one.metadata.items() if name in _ROOT}
     extra = {name: value for name, value in one.metadata.items() if name not in known}
     agent = {"name": "unknown", "version": "unknown"} | member(known, "agent")
+    if not isinstance(known.get("session_id"), str):
+        known["session_id"] = one.session
     told: Json = known | {
         "schema_version": VERSION,
-        "session_id": one.session,
+        "trajectory_id": one.session,
         "agent": agent,
         "steps": steps,
     }
@@ -187,7 +221,7 @@ def _written(one: Conversation) -> Json:
 
 
 _ROOT = (
-    "trajectory_id",
+    "session_id",
     "agent",
     "notes",
     "final_metrics",
@@ -204,10 +238,15 @@ def _add(steps: list[Json], message: Json) -> None:
         return
     role = message.get("role")
     source = role if role in ("system", "user") else "system" if role == "developer" else "user"
-    told = {"source": source, "message": _content(message.get("content"))}
+    told: Json = {"source": source, "message": _content(message.get("content"))}
     left = _left(message, "role", "content", "extra")
     if role != source:
         left["role"] = role
+    if message.get("content") != told["message"]:
+        left["content"] = message.get("content")
+    time = _own(message).get("timestamp")
+    if isinstance(time, str):
+        told["timestamp"] = time
     steps.append(told | _extra(message, left))
 
 
@@ -215,10 +254,11 @@ def _agent_step(turn: Turn, decided: Json) -> Json:
     answer = turn.answer or {}
     told: Json = {"source": "agent", "message": _content(answer.get("content"))}
     if turn.time is not None:
-        told["timestamp"] = datetime.fromtimestamp(turn.time, UTC).isoformat()
+        with suppress(ValueError, OverflowError, OSError):  # no year has it
+            told["timestamp"] = datetime.fromtimestamp(turn.time, UTC).isoformat()
     if turn.model:
         told["model_name"] = turn.model
-    if calls := answer.get("tool_calls"):
+    if calls := calls_of(answer):
         told["tool_calls"] = [_told_call(call, k) for k, call in enumerate(calls)]
     own = ("reasoning_content", "reasoning_effort", "is_copied_context", "llm_call_count")
     told |= {name: answer[name] for name in own if name in answer}
@@ -229,20 +269,29 @@ def _agent_step(turn: Turn, decided: Json) -> Json:
             "completion_tokens": turn.usage.output_tokens,
             "cached_tokens": turn.usage.cached_tokens,
         } | ({"extra": {"cache_write_tokens": written}} if written else {})
-    left = _left(answer, "role", "content", "tool_calls", "extra", *own)
-    if answer and answer.get("content") is None and not calls:
-        left["content"] = None
+    if metrics := dict(member(_own(answer), "metrics")):
+        given = member(told, "metrics")
+        extra = member(metrics, "extra") | member(given, "extra")
+        told["metrics"] = metrics | given | ({"extra": extra} if extra else {})
+    left = _left(answer, "role", "content", "extra", *own, *(("tool_calls",) if calls else ()))
+    content = answer.get("content")
+    if answer and content != (None if calls and told["message"] == "" else told["message"]):
+        left["content"] = content
     return told | _extra(answer, left, decided)
 
 
 def _extra(message: Json, left: Json, decided: Json | None = None) -> Json:
     """The member `extra` of a step: that of the message, and what a step has no place for."""
-    found = dict(member(message, "extra"))
+    found = _left(member(message, "extra"), _ATIF)
     if left:
         found["message"] = left
     if decided:
         found[_LONDI] = decided
     return {"extra": found} if found else {}
+
+
+def _own(message: Json) -> Json:
+    return member(member(message, "extra"), _ATIF)
 
 
 def _left(message: Json, *but: str) -> Json:
@@ -258,9 +307,10 @@ def _told_call(call: Json, k: int) -> Json:
         "function_name": str(function.get("name")),
         "arguments": arguments,
     }
+    extra = dict(member(call, "extra"))
     if text != json.dumps(arguments, ensure_ascii=False):
-        told["extra"] = {"arguments": text}
-    return told
+        extra["arguments"] = text
+    return told | ({"extra": extra} if extra else {})
 
 
 def _arguments(text: object) -> Json:
@@ -275,15 +325,26 @@ def _result(step: Json, k: int, message: Json) -> Json:
     """A result of a tool; one that names no call belongs to the call at its place."""
     calls = [call["tool_call_id"] for call in step.get("tool_calls") or ()]
     named = message.get("tool_call_id")
+    given = _left(member(message, "extra"), "extra", _REFERENCE)
     left = _left(message, "role", "content", "tool_call_id", "extra")
     told: Json = {"content": _content(message.get("content"))}
+    if message.get("content") != told["content"]:
+        left["content"] = message.get("content")
+    if given:
+        left["extra"] = given
+    if _REFERENCE in member(message, "extra"):
+        told[_REFERENCE] = message["extra"][_REFERENCE]
     if named in calls:
         told["source_call_id"] = named
     elif named is None and k < len(calls):
         told["source_call_id"], left["tool_call_id"] = calls[k], None
     elif named is not None:
         left["tool_call_id"] = named
-    return told | member(message, "extra") | ({"extra": {"message": left}} if left else {})
+    extra = member(member(message, "extra"), "extra") | ({"message": left} if left else {})
+    return told | ({"extra": extra} if extra else {})
+
+
+_REFERENCE = "subagent_trajectory_ref"
 
 
 def _content(content: object) -> object:

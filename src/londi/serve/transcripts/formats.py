@@ -98,5 +98,5 @@ def export_traces(traces: Path, name: str, out: Path, overwrite: bool = False) -
     check_free(out, overwrite)
     found = list(read_conversations(traces))
     records = FORMATS[name].write(found)
-    write_whole(out, (json.dumps(record, ensure_ascii=False) + "\n" for record in records))
+    write_whole(out, (json.dumps(record) + "\n" for record in records))
     return len(found)

@@ -37,7 +37,7 @@ def read(records: Iterable[tuple[str, Json]]) -> Iterator[Conversation]:
         session = left.pop(named) if named else f"conversation-{k}"
         values: dict[int | None, float] = {}
         for key in _VALUES:
-            if key in left and not values:
+            if left.get(key) is not None and not values:
                 values[None] = readable(place, key, left.pop(key))
         model = left.get("model")
         for turn in turns:
@@ -51,4 +51,6 @@ def write(conversations: Iterable[Conversation]) -> Iterator[Json]:
         told: Json = {**one.metadata, "session": one.session, "messages": one.messages}
         if None in one.values:
             told["reward"] = one.values[None]
+        else:
+            told = {key: value for key, value in told.items() if key not in _VALUES}
         yield told

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from londi.errors import DamagedFile
 from londi.models.usage import count, member
-from londi.serve.transcripts.conversation import Conversation, Json, Turn
+from londi.serve.transcripts.conversation import Conversation, History, Json, Turn, calls_of
 from londi.serve.transcripts.records import objects, readable
 from londi.types import Usage
 
@@ -71,7 +72,7 @@ def _conversation(session: str, spans: list[tuple[int, str, Json, Json]]) -> Con
     turns: list[Turn] = []
     values: dict[int | None, float] = {}
     kept: dict[str, Any] = {_REST: [], _METADATA: {}}
-    before: list[Json] = []
+    history = History()
     for _, place, span, told in spans:
         asked = _messages(place, told, "gen_ai.input.messages")
         system = told.get("gen_ai.system_instructions")
@@ -82,10 +83,9 @@ def _conversation(session: str, spans: list[tuple[int, str, Json, Json]]) -> Con
         answer = answers[0] if answers else None
         for name in kept:
             kept[name] = _json(place, name, told.pop(name, kept[name]))
-        same = len(before) if asked[: len(before)] == before else 0
         turns.append(
             Turn(
-                asked[same:],
+                asked,
                 answer,
                 str(told.get("gen_ai.response.model") or told["gen_ai.request.model"]),
                 _whole(span.get("startTimeUnixNano")) / _BILLION or None,
@@ -98,13 +98,16 @@ def _conversation(session: str, spans: list[tuple[int, str, Json, Json]]) -> Con
                 },
             )
         )
-        before = [*asked, *answers[:1]]
+        history.go_on(turns[-1])
         for event in objects(place, "events", span.get("events") or []):
             scored = _attributes(place, event.get("attributes"))
             if event.get("name") == _EVALUATION and _SCORE in scored:
                 step = None if scored.get("gen_ai.evaluation.name") == "reward" else len(turns) - 1
                 values[step] = readable(place, _SCORE, scored[_SCORE])
-    return Conversation(session, turns, kept[_REST], values, kept[_METADATA])
+    rest, metadata = objects(spans[-1][1], _REST, kept[_REST]), kept[_METADATA]
+    if not isinstance(metadata, dict):
+        raise DamagedFile(f"{spans[-1][1]}: {_METADATA}: expected a JSON object")
+    return Conversation(session, turns, rest, values, metadata)
 
 
 def _seconds(span: Json) -> float | None:
@@ -144,8 +147,11 @@ def _messages(place: str, told: Json, name: str) -> list[Json]:
 
 def _own(message: Json) -> Json:
     """What else a message has."""
-    own = ("role", "parts", "finish_reason")
-    return {name: value for name, value in message.items() if name not in own}
+    return _left(message, ("role", "parts", "finish_reason"))
+
+
+def _left(message: Json, but: Sequence[str]) -> Json:
+    return {name: value for name, value in message.items() if name not in but}
 
 
 def _message(role: str, parts: list[Json]) -> Json:
@@ -155,7 +161,7 @@ def _message(role: str, parts: list[Json]) -> Json:
     others = len(texts) + len(calls) + len(thought) < len(parts)
     content: object = texts[0] if len(texts) == 1 else "\n".join(map(str, texts)) or None
     if others:
-        content = [part for part in parts if part not in calls]
+        content = [part for part in parts if part.get("type") not in ("tool_call", "reasoning")]
     told: Json = {"role": role, "content": content}
     if calls:
         told["tool_calls"] = [_call(part) for part in calls]
@@ -182,17 +188,21 @@ def _value(given: Any) -> Any:
     if kind == "intValue":
         return _whole(value)
     if kind == "arrayValue":
-        return [_value(one) for one in member(given, kind).get("values") or ()]
+        return [_value(one) for one in _values(given, kind)]
     if kind == "kvlistValue":
-        pairs = member(given, kind).get("values") or ()
+        pairs = [pair for pair in _values(given, kind) if isinstance(pair, dict)]
         return {str(pair.get("key")): _value(pair.get("value")) for pair in pairs}
     return value
 
 
+def _values(given: Mapping[str, Any], kind: str) -> list[Any]:
+    found = member(given, kind).get("values")
+    return found if isinstance(found, list) else []
+
+
 def _whole(value: object) -> int:
-    """A whole number, which OTLP writes as a text."""
-    text = str(value)
-    return int(text) if text.isascii() and text.lstrip("-").isdigit() and len(text) < 20 else 0
+    """A whole number, which OTLP writes as a text; 0 where there is none."""
+    return int(str(value)) if re.fullmatch("-?[0-9]{1,19}", str(value)) else 0
 
 
 def _json(place: str, name: str, value: object) -> Any:
@@ -274,8 +284,8 @@ def _parts(message: Json) -> Json:
         part = {"type": "tool_call_response", "response": content}
         if "tool_call_id" in message:
             part["id"] = message["tool_call_id"]
-        left = {n: v for n, v in message.items() if n not in ("role", "content", "tool_call_id")}
-        return {"role": "tool", "parts": [part], **left}
+        own = ("role", "parts", "content", "tool_call_id")
+        return {"role": "tool", "parts": [part], **_left(message, own)}
     parts: list[Json] = []
     if message.get("reasoning_content"):
         parts.append({"type": "reasoning", "content": message["reasoning_content"]})
@@ -283,7 +293,8 @@ def _parts(message: Json) -> Json:
         parts += [part for part in content if isinstance(part, dict)]
     elif content is not None:
         parts.append({"type": "text", "content": content})
-    for call in message.get("tool_calls") or ():
+    calls = calls_of(message)
+    for call in calls:
         function = member(call, "function")
         parts.append(
             {
@@ -293,5 +304,5 @@ def _parts(message: Json) -> Json:
                 "arguments": function.get("arguments"),
             }
         )
-    own = ("role", "content", "tool_calls", "reasoning_content")
-    return {"role": role, "parts": parts, **{n: v for n, v in message.items() if n not in own}}
+    own = ("role", "parts", "content", "reasoning_content", *(("tool_calls",) if calls else ()))
+    return {"role": role, "parts": parts, **_left(message, own)}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from math import isfinite
 from pathlib import Path
@@ -57,13 +58,16 @@ def readable(place: str, name: str, value: Any) -> float:
     Raises:
         DamagedFile: if the value is none.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
-        raise DamagedFile(f"{place}: {name}: expected a number, got {value!r}")
-    return float(value)
+    try:
+        if not isinstance(value, bool) and isinstance(value, (int, float)) and isfinite(value):
+            return float(value)
+    except OverflowError:  # a whole number larger than any float
+        pass
+    raise DamagedFile(f"{place}: {name}: expected a number, got {value!r}")
 
 
 def _lines(file: Path, text: str) -> Iterator[tuple[str, Json]]:
-    for k, line in enumerate(text.splitlines(), 1):
+    for k, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         place = f"{str(file)!r}: line {k}"
@@ -84,7 +88,9 @@ def _text(file: Path) -> str:
         return content.decode("utf-8-sig")
     except FileNotFoundError as error:
         raise LondiError(f"there is no file {str(file)!r}") from error
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DamagedFile(f"{str(file)!r} ends in the middle, or is no gzip: {error}") from error
+    except OSError as error:
+        raise LondiError(f"cannot read {str(file)!r}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DamagedFile(f"{str(file)!r} is no text") from error

@@ -30,17 +30,21 @@ def as_chat(api: str, messages: Iterable[object]) -> list[Json]:
 
 def _of_item(item: Json) -> Json:
     """One item of a response."""
-    if item.get("type") == "function_call":
-        return {"role": "assistant", "content": None, "tool_calls": [_call(item, "call_id")]}
-    if item.get("type") == "function_call_output":
+    kind = item.get("type")
+    if kind in ("function_call", "custom_tool_call"):
+        given = item if kind == "function_call" else item | {"arguments": item.get("input")}
+        return {"role": "assistant", "content": None, "tool_calls": [_call(given, "call_id")]}
+    if isinstance(kind, str) and kind.endswith("_call_output"):
         return {
             "role": "tool",
             "tool_call_id": item.get("call_id"),
             "content": item.get("output"),
         }
-    if item.get("type") == "reasoning":
+    if kind == "reasoning":
         return {"role": "assistant", "content": None, "reasoning": item.get("summary")}
-    return {"role": item.get("role", "user"), "content": _text(item.get("content"))}
+    if "role" not in item:  # a search, say, that the model's provider has made
+        return {"role": "assistant", "content": None, "items": [item]}
+    return {"role": item["role"], "content": _text(item.get("content"))}
 
 
 def _merged(messages: Iterable[Json]) -> list[Json]:
@@ -49,12 +53,26 @@ def _merged(messages: Iterable[Json]) -> list[Json]:
     for message in messages:
         if found and message["role"] == found[-1]["role"] == "assistant":
             last = found[-1]
-            calls = [*last.get("tool_calls", ()), *message.get("tool_calls", ())]
-            told = {name: value for name, value in message.items() if value is not None}
-            found[-1] = last | told | ({"tool_calls": calls} if calls else {})
+            told = {name: _joined(last.get(name), value) for name, value in message.items()}
+            found[-1] = last | told | {"role": "assistant"}
         else:
             found.append(message)
     return found
+
+
+def _joined(one: object, other: object) -> object:
+    """Two members of one message: texts, or parts."""
+    if one is None or other is None:
+        return other if one is None else one
+    if isinstance(one, str) and isinstance(other, str):
+        return f"{one}\n{other}"
+    return [*_listed(one), *_listed(other)]
+
+
+def _listed(content: object) -> list[object]:
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    return content if isinstance(content, list) else [content]
 
 
 def _of_anthropic(message: Json) -> list[Json]:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from londi.errors import DamagedFile
-from londi.serve.transcripts.conversation import Conversation, Json, Turn
+from londi.serve.transcripts.conversation import Conversation, History, Json, Turn
 from londi.serve.transcripts.shapes import as_chat
-from londi.storage.trace_tables import STEP_NAMES, USAGE, Row, row_usage, usage_row
+from londi.storage.trace_tables import STEPS, USAGE, Column, Row, row_usage, usage_row
 from londi.storage.traces import as_json, read_traces
 
 _TEXTS = ("follows", "kept", "messages", "answer", "api")
@@ -31,7 +31,8 @@ _OWN = frozenset(
         "seconds",
     )
 )
-_BLOB = "observation"
+_DECIDED = sorted((one for one in STEPS if one.name not in _OWN), key=lambda one: one.name)
+"""Columns of what a decision was."""
 _CHAT = "/chat/completions"
 
 
@@ -48,11 +49,8 @@ def to_rows(
     history = 0
     for k, turn in enumerate(one.turns):
         echo = [one.turns[k - 1].answer] if k and one.turns[k - 1].answer else []
-        told: Row = {
-            name: value for name, value in turn.decided.items() if name in STEP_NAMES - _OWN
-        }
-        if isinstance(told.get(_BLOB), str):
-            told[_BLOB] = b64decode(told[_BLOB])
+        decided = {one.name: _fitting(one, turn.decided.get(one.name)) for one in _DECIDED}
+        told: Row = {name: value for name, value in decided.items() if value is not None}
         if candidates and turn.model in candidates and "choice" not in told:
             told |= {
                 "candidates": as_json(candidates),
@@ -118,28 +116,54 @@ def read_conversations(file: Path) -> Iterator[Conversation]:
     yield from sorted(found.values(), key=lambda one: order.get(one.session, len(order)))
 
 
-def _turns(file: Path, rows: Iterable[Row]) -> list[Turn]:
+def _turns(file: Path, rows: Sequence[Row]) -> list[Turn]:
     turns: list[Turn] = []
+    prompts, history = _prompts(file, rows), History()
     for row in rows:
-        asked = as_chat(row["api"], _json(file, row["messages"]) or [])
-        answers = as_chat(row["api"], _answers(_json(file, row["answer"])))
-        answer = answers[0] if answers else None
-        if turns and asked and asked[0].get("role") == "assistant":
-            echo, asked = asked[0], asked[1:]  # the answer before, as it was sent back
-            turns[-1].answer = turns[-1].answer or echo
-        turns.append(_turn(row, asked, answer))
+        prompt = prompts.get((row["begun"], row["step"]))
+        answer = _json(file, row["answer"])
+        # It is one message, or the items of a response.
+        answers = as_chat(row["api"], answer if isinstance(answer, list) else [answer])
+        turn = _turn(row, as_chat(row["api"], prompt or []), answers[0] if answers else None)
+        if prompt is not None:
+            history.go_on(turn)
+        turns.append(turn)
     return turns
 
 
-def _answers(answer: Any) -> list[Any]:
-    """An answer is one message, or the items of a response."""
-    return [answer] if isinstance(answer, dict) else answer or []
+def _prompts(file: Path, rows: Iterable[Row]) -> dict[_Key, list[Any]]:
+    """The whole prompts of rows, where texts are kept.
+
+    A row has the messages behind those that it shares with the step that it follows. Where that
+    step has no row they are unknown.
+    """
+    told = {(row["begun"], row["step"]): row for row in rows if row["messages"] is not None}
+    found: dict[_Key, tuple[int, list[Any]]] = {}  # unknown messages, and those behind them
+    for key in told:
+        chain: dict[_Key, None] = {}
+        while key in told and key not in found and key not in chain:
+            chain[key] = None
+            key = key[0], told[key]["follows"]
+        for step in reversed(chain):
+            row = told[step]
+            kept = row["kept"] or 0
+            unknown, before = found.get((step[0], row["follows"]), (kept, []))
+            messages = _json(file, row["messages"])
+            new = messages if isinstance(messages, list) else []
+            found[step] = min(unknown, kept), [*before[: max(kept - unknown, 0)], *new]
+    return {key: messages for key, (_, messages) in found.items()}
+
+
+_Key = tuple[float | None, int | None]
+"""When the session of a step began, and the step."""
 
 
 def _turn(row: Row, asked: list[Json], answer: Json | None) -> Turn:
-    decided = {name: row[name] for name in sorted(STEP_NAMES - _OWN) if row[name] is not None}
-    if _BLOB in decided:
-        decided[_BLOB] = b64encode(decided[_BLOB]).decode()
+    names = [one.name for one in _DECIDED if row[one.name] is not None]
+    decided = {name: row[name] for name in names}
+    for name, value in decided.items():
+        if isinstance(value, bytes):
+            decided[name] = b64encode(value).decode()
     return Turn(
         asked, answer, row["model"] or "", row["time"], row["seconds"], row_usage(row), decided
     )
@@ -150,5 +174,19 @@ def _json(file: Path, text: str | None) -> Any:
         return None
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DamagedFile(f"{str(file)!r} is damaged: {error}") from error
+
+
+def _fitting(column: Column, value: Any) -> Any:
+    """A value as a column holds it; None where it is of another type, or too large."""
+    if column.kind == "text":
+        return value if isinstance(value, str) else None
+    if column.kind == "blob":
+        try:
+            return b64decode(value) if isinstance(value, str) else None
+        except ValueError:
+            return None
+    if isinstance(value, int):
+        return value if -(1 << 63) <= value < 1 << 63 else None
+    return value if isinstance(value, float) and column.kind == "real" else None
