@@ -193,9 +193,7 @@ def test_an_answer_that_cannot_be_unpacked_is_no_failure(
 
     async def run() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, told: failures.append(told))
-        client = londi.async_http_client(
-            settings(tmp_path), httpx2.MockTransport(answered)
-        )
+        client = londi.async_http_client(settings(tmp_path), httpx2.MockTransport(answered))
         async with client:
             answer = await client.post(URL, json={"messages": ASKED})
             assert answer.status_code == 200
@@ -234,7 +232,7 @@ def test_a_shadow_that_cannot_be_asked_for_holds_nothing(
     with londi.http_client(router, httpx2.MockTransport(answered)) as client:
         for _ in range(3):
             assert client.post(URL, json={"messages": ASKED}).status_code == 200
-        assert router._shadows and router._shadows._open == 0
+    assert router._shadows and router._shadows._open == 0
     assert "a shadow answer could not be asked for" in caplog.text
     assert len(rows(tmp_path)) == (0 if place == "draw" else 3)
 
@@ -245,7 +243,7 @@ def test_a_client_that_is_closed_asks_for_none(upstream: Upstream, tmp_path: Pat
     transport._shadow_threads.shutdown()
     with httpx2.Client(transport=transport) as client:
         assert client.post(URL, json={"messages": ASKED}).status_code == 200
-        assert router._shadows and router._shadows._open == 0
+    assert router._shadows and router._shadows._open == 0
 
 
 @pytest.mark.parametrize(
