@@ -183,15 +183,14 @@ def test_keys_are_asked_for_and_not_sent_on(
     }
     url = start(**upstreams, clients={"a": hash_key("key of a"), "b": hash_key("key of b")})
     ask = {"model": "londi", "messages": ASKED}
-    sessions = set()
     for key in ("key of a", "key of b"):
-        answer = web.post(
-            f"{url}/chat/completions", json=ask, headers={"authorization": f"Bearer {key}"}
-        )
-        sessions.add(answer.headers["x-londi-session"])
+        named = {"authorization": f"Bearer {key}"}
+        answer = web.post(f"{url}/chat/completions", json=ask, headers=named)
+        assert answer.headers["x-londi-step"] == "0", "sessions of two clients are two"
         _, headers, _ = upstream.asked[-1]
         assert headers["authorization"] == "Bearer theirs"
-    assert len(sessions) == 2, "sessions of two clients are two"
+        told = {"session": answer.headers["x-londi-session"], "value": 1.0}
+        assert web.post(f"{url}/feedback", json=told, headers=named).status_code == 200
     asked = len(upstream.asked)
     for headers in ({}, {"authorization": "Bearer key of c"}, {"x-api-key": ""}):
         answer = web.post(f"{url}/chat/completions", json=ask, headers=headers)

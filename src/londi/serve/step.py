@@ -40,13 +40,14 @@ class Step:
     def __init__(
         self,
         session: Session,
+        name: str,
         decision: ServedDecision,
         bound: Amount,
         models: tuple[str, str],
         kept: Row,
         traces: TraceStore | None,
     ) -> None:
-        self._session, self._bound, self._models = session, bound, models
+        self._session, self._name, self._bound, self._models = session, name, bound, models
         self._kept, self._traces = kept, traces
         self._ended, self._lock = False, threading.Lock()
         self._calls: list[Callable[[], object]] = []
@@ -90,7 +91,7 @@ class Step:
         return {
             "model": self.model,
             "reason": self.reason,
-            "session": self.decision.session,
+            "session": self._name,  # as its client calls it
             "step": self.decision.step,
             "probability": self.decision.probability,
             **{f"{unit}_left": amount for unit, amount in amounts.items() if amount < INF},

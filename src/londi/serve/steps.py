@@ -129,7 +129,7 @@ class StepRouter:
         kept: Row = {"api": api.path}
         if keeps:
             kept |= self._kept(found, decision.step, texts)
-        return Step(found, decision, bound, self.sessions.serving.models, kept, self.traces)
+        return Step(found, name, decision, bound, self.sessions.serving.models, kept, self.traces)
 
     def judge(
         self, asked: Asked, headers: Mapping[str, str] | None = None, client: str = ""
