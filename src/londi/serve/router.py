@@ -5,7 +5,6 @@ This file knows requests and their headers. It does not know how bytes travel.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Collection, Mapping
@@ -18,7 +17,7 @@ from londi.config.serve import ServeConfig, UpstreamConfig
 from londi.errors import InvalidConfig, UnknownName
 from londi.models.usage import Body
 from londi.serve.answers import AnswerReader
-from londi.serve.apis import ANTHROPIC, RESPONSES, Api, api_of
+from londi.serve.apis import ANTHROPIC, Api, api_of
 from londi.serve.body import RequestBody
 from londi.serve.shadow import Shadow, Shadows
 from londi.serve.step import Step
@@ -141,7 +140,7 @@ class Router:
             with ExitStack() as stack:
                 stack.enter_context(shadow)  # ends here where there is no request for it
                 target = self.target(api, body, shadow.choice)
-                target = replace(target, content=_unstored(shadow.content, api))
+                target = replace(target, content=shadow.content)
                 stack.pop_all()
         except Exception:  # whatever it is, the real answer goes on
             _log.exception("a shadow answer could not be asked for")
@@ -217,14 +216,6 @@ def check_model(body: Body, names: Collection[str]) -> None:
     model = body.get("model")
     if not (isinstance(model, str) and model in names):
         raise UnknownName("model", str(model), names)
-
-
-def _unstored(content: bytes, api: Api) -> bytes:
-    """A request whose answer is not kept by its API, where it else would be."""
-    values = json.loads(content)
-    if api is not RESPONSES and not values.get("store"):
-        return content
-    return json.dumps(values | {"store": False}).encode()
 
 
 def _key(name: str, upstream: UpstreamConfig) -> str:

@@ -28,6 +28,7 @@ from londi.serve.answers import AnswerReader
 from londi.serve.apis import RESPONSES, Api
 from londi.serve.body import RequestBody
 from londi.serve.core.budget import NO_CAP, ZERO, Amount, Scope
+from londi.serve.core.session import drawing
 from londi.serve.step import Step
 from londi.serve.steps import StepRouter, amount_of
 from londi.storage.trace_tables import Row, usage_row
@@ -110,11 +111,9 @@ class Shadows:
 
     def _drawn(self, step: Step) -> float:
         """A number in [0, 1) for the step, which does not depend on its choice."""
-        name = step.decision.session.encode(errors="surrogatepass")
-        seeds = np.random.SeedSequence(
-            [self._steps.sessions.seed, *name], spawn_key=(1, step.decision.step)
-        )
-        return float(np.random.default_rng(seeds).random())
+        decision = step.decision
+        draws = drawing(self._steps.sessions.seed, decision.session, decision.step, stream=1)
+        return float(draws.random())
 
     def _skip(self, shadow: Shadow, why: str) -> None:
         """Write down that a shadow answer was drawn and not asked for."""
@@ -195,9 +194,13 @@ class Shadow:
 
     @property
     def content(self) -> bytes:
-        """The request to the other model: the same, but not as a stream."""
-        values = {n: value for n, value in self._body.values.items() if n not in _STREAMED}
-        return json.dumps(values | {"model": self._model}).encode()
+        """The request to the other model: the same, but not as a stream, and not to be kept."""
+        given = self._body.values
+        values = {name: value for name, value in given.items() if name not in _STREAMED}
+        values["model"] = self._model
+        if self.api is RESPONSES or given.get("store"):
+            values["store"] = False
+        return json.dumps(values).encode()
 
     def answered(self, status: int, content: bytes) -> None:
         """Take the answer.

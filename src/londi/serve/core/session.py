@@ -287,7 +287,9 @@ class Session:
         asked = CostBudget(self._cost(price), _calls_left(left, bound))
         judged = self._judge(prompt, asked, allowed)
         call = np.array([judged.probability])
-        drawn = draw(call, allowed, self._rng(), serving.exploration)
+        drawn = draw(
+            call, allowed, drawing(self._served.seed, self.name, self._steps), serving.exploration
+        )
         choice = int(drawn.choice[0])
         return ServedDecision(
             session=self.name,
@@ -311,11 +313,6 @@ class Session:
     def _prompt(self, messages: Sequence[Message], now: float) -> ConversationPrompt:
         idle = (now - self._calls[QUICK].answered, now - self._calls[DEEPTHINK].answered)
         return ConversationPrompt.of(messages, self._answered_by, idle)
-
-    def _rng(self) -> np.random.Generator:
-        name = self.name.encode(errors="surrogatepass")
-        seeds = np.random.SeedSequence([self._served.seed, *name], spawn_key=(0, self._steps))
-        return np.random.default_rng(seeds)
 
     def _judge(self, prompt: ConversationPrompt, asked: CostBudget, allowed: Array) -> Judgement:
         repeats = self._seen.get(hash(prompt.observations[-1]), 0)
@@ -342,6 +339,19 @@ class Session:
         if serving.worth is not None and price is not None:
             return max(0.0, price / serving.worth) if serving.worth else inf
         return self._served.policy.cost
+
+
+def drawing(seed: int, session: str, step: int, stream: int = 0) -> np.random.Generator:
+    """Where the draws of one step come from.
+
+    Args:
+        seed: of all draws.
+        session: its name.
+        step: decisions before it in the session.
+        stream: 0 for the choice; each other one is independent of it.
+    """
+    name = session.encode(errors="surrogatepass")
+    return np.random.default_rng(np.random.SeedSequence([seed, *name], spawn_key=(stream, step)))
 
 
 def _calls_left(left: Amount, bound: Amount) -> float:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from londi.errors import DamagedFile
+from londi.serve.apis import CHAT
 from londi.serve.transcripts.conversation import Conversation, History, Json, Turn
 from londi.serve.transcripts.shapes import as_chat
 from londi.storage.trace_tables import STEPS, USAGE, Column, Row, row_usage, usage_row
@@ -33,7 +34,6 @@ _OWN = frozenset(
 )
 _DECIDED = sorted((one for one in STEPS if one.name not in _OWN), key=lambda one: one.name)
 """Columns of what a decision was."""
-_CHAT = "/chat/completions"
 
 
 def to_rows(
@@ -67,7 +67,7 @@ def to_rows(
                 "time": turn.time,
                 "model": turn.model or None,
                 "seconds": turn.seconds,
-                "api": _CHAT,
+                "api": CHAT.path,
                 "follows": k - 1 if k else None,
                 "kept": history,
                 "messages": as_json([*echo, *turn.asked]),
