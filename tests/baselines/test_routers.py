@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from logged_corridor import ENCODER, HARD, hard_and_easy, recorded
-from londi.baselines.logs import OfflineDataset
 from londi.baselines.routers import (
     EpisodeSwitcher,
     Margin,
@@ -21,6 +20,7 @@ from londi.baselines.routers import (
     win_probability,
 )
 from londi.evaluation.evaluate import play, summary
+from londi.learning.dataset import OfflineDataset
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.observation import BUDGET_LEFT, CAPPED, CONTEXT, COST

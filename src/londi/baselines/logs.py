@@ -7,79 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
 from londi.encoders.base import Encoder
 from londi.errors import LondiError
-from londi.learning.replay import Experience, ReplayBuffer
+from londi.learning.dataset import OfflineDataset
 from londi.models.pair import ModelPair
 from londi.storage.checkpoint import has_state, load_state, save_state
 from londi.switching.decision import draw
 from londi.switching.env import SwitchingVectorEnv
 from londi.switching.rollout import rollout
 from londi.types import Array, Step
-
-
-@dataclass(frozen=True, slots=True)
-class OfflineDataset:
-    """T steps of whole episodes, each episode's in order; observations of D numbers.
-
-    They were played without a budget, and with a cost of zero in what is observed.
-
-    Attributes:
-        episode: [T], its seed.
-        observation: [T, D], what was seen.
-        choice: [T], g.
-        propensity: [T], the probability that the choice had at the draw.
-        reward: [T], the task's own.
-        next_observation: [T, D], what was seen next, before another episode began.
-        terminated: [T], whether the task ended here.
-    """
-
-    episode: Array
-    observation: Array
-    choice: Array
-    propensity: Array
-    reward: Array
-    next_observation: Array
-    terminated: Array
-
-    @property
-    def begins(self) -> Array:
-        """[T], whether an episode does."""
-        out: Array = np.diff(self.episode, prepend=-1) != 0
-        return out
-
-    def to_come(self) -> Array:
-        """[T], the return from each step on to the end of its episode, undiscounted."""
-        backward = np.cumsum(self.reward[::-1])[::-1]
-        ends = np.append(np.flatnonzero(self.begins)[1:], len(self.episode)) - 1
-        beyond = np.append(backward, 0.0)[ends + 1]
-        lengths = np.diff(np.append(np.flatnonzero(self.begins), len(self.episode)))
-        out: Array = backward - np.repeat(beyond, lengths)
-        return out
-
-    def replay(self) -> ReplayBuffer:
-        """The steps as a full replay buffer."""
-        n, size = self.observation.shape
-        buffer = ReplayBuffer(n, size)
-        anything = np.ones((n, 2), bool)
-        buffer.add(
-            Experience(
-                observation=self.observation,
-                choice=self.choice,
-                reward=self.reward,
-                next_observation=self.next_observation,
-                terminated=self.terminated,
-                allowed=anything,
-                next_allowed=anything,
-                overspent=np.zeros(n),
-            )
-        )
-        return buffer
 
 
 def collect(
@@ -135,6 +76,7 @@ def collect(
         reward=np.array([step.reward for step, *_ in flat], np.float32),
         next_observation=np.stack([after for *_, after in flat]),
         terminated=np.array([step.terminated for step, *_ in flat]),
+        allowed=np.ones((len(flat), 2), bool),
     )
 
 

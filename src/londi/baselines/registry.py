@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from londi.baselines.logs import OfflineDataset, cached_dataset, collect
+from londi.baselines.logs import cached_dataset, collect
 from londi.baselines.routers import (
     EpisodeSwitcher,
     Margin,
@@ -37,6 +37,7 @@ from londi.encoders.base import Encoder
 from londi.encoders.registry import make_encoder
 from londi.envs.seeds import switching_seeds
 from londi.errors import InvalidConfig, LondiError, UnknownName
+from londi.learning.dataset import OfflineDataset
 from londi.models.pair import ModelPair
 from londi.storage.checkpoint import has_state, load_state, save_state
 from londi.storage.names import build, is_spec

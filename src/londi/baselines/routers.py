@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
-from londi.baselines.logs import OfflineDataset
 from londi.baselines.rules import Memory
 from londi.encoders.base import Encoder
+from londi.learning.dataset import OfflineDataset
 from londi.learning.universal import relabel
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.networks import Network, UncappedInputs, UniversalInputs

@@ -1,0 +1,87 @@
+"""Logged steps to learn from without playing.
+
+This file knows arrays: neither how steps were logged, nor what is learned from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from londi.learning.replay import Experience, ReplayBuffer
+from londi.types import Array
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineDataset:
+    """T steps of whole episodes, each episode's in order; observations of D numbers.
+
+    What was played is a log of environments (`londi.baselines.logs`), without a budget and with a
+    cost of zero in what is observed, or the traces of real traffic.
+
+    Attributes:
+        episode: [T], an integer for each: the seed in an environment.
+        observation: [T, D], what was seen.
+        choice: [T], g.
+        propensity: [T], the probability that the choice had at the draw; NaN where nobody knows it.
+        reward: [T], the task's own.
+        next_observation: [T, D], what was seen next, before another episode began.
+        terminated: [T], whether the task ended here.
+        allowed: [T, 2], the choices that were possible.
+    """
+
+    episode: Array
+    observation: Array
+    choice: Array
+    propensity: Array
+    reward: Array
+    next_observation: Array
+    terminated: Array
+    allowed: Array
+
+    @property
+    def begins(self) -> Array:
+        """[T], whether an episode does."""
+        out: Array = np.diff(self.episode, prepend=-1) != 0
+        return out
+
+    @property
+    def ends(self) -> Array:
+        """[T], whether an episode does."""
+        out: Array = np.append(self.begins[1:], True)
+        return out
+
+    @property
+    def next_allowed(self) -> Array:
+        """[T, 2], the choices possible at the next step; both behind the last one."""
+        out: Array = np.roll(self.allowed, -1, axis=0)
+        out[self.ends] = True
+        return out
+
+    def to_come(self) -> Array:
+        """[T], the return from each step on to the end of its episode, undiscounted."""
+        backward = np.cumsum(self.reward[::-1])[::-1]
+        ends = np.append(np.flatnonzero(self.begins)[1:], len(self.episode)) - 1
+        beyond = np.append(backward, 0.0)[ends + 1]
+        lengths = np.diff(np.append(np.flatnonzero(self.begins), len(self.episode)))
+        out: Array = backward - np.repeat(beyond, lengths)
+        return out
+
+    def replay(self) -> ReplayBuffer:
+        """The steps as a full replay buffer."""
+        n, size = self.observation.shape
+        buffer = ReplayBuffer(n, size)
+        buffer.add(
+            Experience(
+                observation=self.observation,
+                choice=self.choice,
+                reward=self.reward,
+                next_observation=self.next_observation,
+                terminated=self.terminated,
+                allowed=self.allowed,
+                next_allowed=self.next_allowed,
+                overspent=np.zeros(n),
+            )
+        )
+        return buffer
