@@ -10,6 +10,7 @@ from londi.cli.interrupt import Interrupt, interrupted
 from londi.cli.options import add_run, add_settings, run_of
 from londi.cli.verb import Verb, warn
 from londi.config import TrainConfig
+from londi.errors import InvalidConfig
 
 GROUPS = {
     "what matters first": (
@@ -52,6 +53,7 @@ GROUPS = {
         "alpha",
         "target_entropy",
     ),
+    "learning from traces": ("traces", "held_out", "passes"),
     "files": ("cache", "report_every", "checkpoint_every"),
 }
 
@@ -68,7 +70,8 @@ def _arguments(parser: ArgumentParser) -> None:
 
 def _run(given: Namespace) -> int:
     config, folder = run_of(given, TrainConfig)
-    return train_run(
+    run = train_traces if config.traces else train_run
+    return run(
         config,
         folder,
         resume=bool(given.resume),
@@ -143,6 +146,61 @@ def train_run(
     return 0
 
 
+def train_traces(
+    config: TrainConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+    tensorboard: bool = False,
+) -> int:
+    """Train on traces, show the progress; the exit code.
+
+    Raises:
+        LondiError: if nothing can be learned from them, or the run cannot be made.
+    """
+    from londi.learning.statistics import read_progress
+    from londi.reports.progress import Bar
+    from londi.serve.training import TrainedOn, train_on_traces
+
+    if tensorboard:
+        raise InvalidConfig("tensorboard: expected a training that plays; this one reads traces")
+    before = read_progress(folder) if resume else []
+    begun = before[-1].step if before else 0
+
+    def told(log: TrainedOn) -> None:
+        if quiet:
+            return
+        print(
+            f"{len(log.sessions):,} sessions to learn from, {log.held_out:,} held out;"
+            f" {log.steps:,} steps, DEEPTHINK at {log.call_rate:.0%}, reward {log.reward:.3f}"
+        )
+        for reason, count in log.left_out.items():
+            print(f"{count:,} sessions are left out: {reason}")
+        for sentence in log.cannot_tell:
+            warn(sentence)
+
+    with (
+        Interrupt() as asked,
+        Bar("training", begun=begun, waiting="reading traces", quiet=quiet) as bar,
+    ):
+        done = train_on_traces(
+            config,
+            folder,
+            resume=resume,
+            overwrite=overwrite,
+            on_log=told,
+            on_progress=bar,
+            should_stop=asked,
+        )
+    if not done:
+        return interrupted("train", folder)
+    print(f"trained Switcher in {folder}")
+    print(f"estimate it: londi ope {config.traces} --switcher {folder} --out {folder}-ope")
+    return 0
+
+
 VERB = Verb(
     name="train",
     description="Train a Switcher between two language models.",
@@ -154,6 +212,7 @@ VERB = Verb(
         "londi train --out runs/capped --budget 4",
         "londi train --out runs/universal --universal --seed 1",
         "londi train --out runs/paper --config configs/paper/babyai.yaml",
+        "londi train --traces traces.db --out runs/traced",
         "londi train --resume runs/mine",
     ),
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from londi.config.base import (
+    AUTO,
     INF,
     MOST_ENVS,
     MOST_STEPS,
@@ -52,8 +53,17 @@ class TrainConfig(PairConfig):
     """Penalty for one call beyond the budget in `penalty` mode, in units of reward."""
     seed: int = 0
     """Seed for weights, episodes, choices and batches, from 0 to 299."""
-    encoder: str = "quick"
-    """Features of a state that the Switcher reads: `quick` (QUICK's own embedding), `quick-words`
+    traces: str = ""
+    """File of traces of real traffic to learn from, in place of playing; the Switcher is then a
+    universal one. Environment, models, `steps` and `steps_per_update` are not used."""
+    passes: float = 32.0
+    """Number of times that each step of the traces is learned from; with hundreds the Switcher
+    overfits to its sessions."""
+    held_out: float = 0.2
+    """Share of the sessions in the traces that are not learned from, for `londi ope`."""
+    encoder: str = AUTO
+    """Features of a state that the Switcher reads: `auto` is `quick`, or `text` where it learns
+    from traces; `quick` (QUICK's own embedding), `quick-words`
     (also the words of QUICK's choice, for actions that are written freely), `text` (hashed words of
     the state, without any model), `transformer` (the paper's, trained end to end), `model:<name>`
     (the embedding of any Hugging Face model), `sentence:<model>` (sentence-transformers), or your
@@ -137,7 +147,20 @@ class TrainConfig(PairConfig):
             )
         check_budget(self.budget)
         self._check_algorithm()
+        self._check_traces()
         self._check_universal()
+
+    def _check_traces(self) -> None:
+        if not self.traces:
+            if self.encoder == AUTO:
+                object.__setattr__(self, "encoder", "quick")
+            return
+        check(self, held_out=(0, 0.9), passes=(1e-3, INF))
+        if self.encoder == AUTO:
+            object.__setattr__(self, "encoder", "text")
+        if self.algorithm == "sac":
+            raise InvalidConfig("algorithm: expected one that learns from traces, got sac")
+        object.__setattr__(self, "universal", True)
 
     def _check_algorithm(self) -> None:
         if not self.algorithm:

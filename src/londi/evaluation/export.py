@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from londi.config import TrainConfig
-from londi.encoders.registry import make_encoder
+from londi.encoders.base import Encoder
+from londi.encoders.registry import make_encoder, make_prompt_encoder
 from londi.errors import InvalidConfig, LondiError, one_line
 from londi.evaluation.operating_point import load_operating_point
 from londi.evaluation.trainings import check_trained
@@ -55,31 +56,65 @@ def export(
     if not file.parent.is_dir():
         raise InvalidConfig(f"out: there is no folder {str(file.parent)!r}")
     check_free(file, overwrite)
+    made_of = _of_traces if training.traces else _of_playing
+    switcher, made = made_of(folder, training, pair)
+    _write(switcher, made, file)
+    return made
+
+
+def _of_playing(
+    folder: Path, training: TrainConfig, pair: ModelPair | None
+) -> tuple[LearnedSwitcher, ExportedSwitcher]:
     used = pair or load_pair(training, training.seed)
     try:
         check_provenance(folder, used)
-        switcher = Switcher.load(folder, used.quick, used.deepthink)
-        if not isinstance(switcher, LearnedSwitcher):
-            raise LondiError(f"the Switcher in {str(folder)!r} has no network to export")
-        supported = switcher.supported
-        made = ExportedSwitcher(
-            format=FORMAT,
-            encoder=switcher.encoder,
-            features=make_encoder(switcher.encoder, used.quick, used.deepthink).size,
-            context=CONTEXT_NAMES,
-            env=training.env,
-            cost=training.cost,
-            budget=Budget.of(training).calls,
-            cost_range=(supported.low, supported.high) if supported else None,
-            most_budget=supported.most if supported else None,
-            quick=ModelIdentity.of(used.quick),
-            deepthink=ModelIdentity.of(used.deepthink),
-        )
-        _write(switcher, made, file)
+        switcher = _networks(folder, Switcher.load(folder, used.quick, used.deepthink))
+        encoder = make_encoder(switcher.encoder, used.quick, used.deepthink)
+        models = ModelIdentity.of(used.quick), ModelIdentity.of(used.deepthink)
+        return switcher, _described(training, switcher, encoder, models, training.env)
     finally:
         if pair is None:
             used.close()
-    return made
+
+
+def _of_traces(
+    folder: Path, training: TrainConfig, pair: ModelPair | None
+) -> tuple[LearnedSwitcher, ExportedSwitcher]:
+    """It learned from what models behind an API did: their names are all that is known of them."""
+    switcher = _networks(folder, Switcher.load(folder))
+    encoder = make_prompt_encoder(switcher.encoder)
+    assert encoder is not None
+    models = ModelIdentity(training.quick, None), ModelIdentity(training.deepthink, None)
+    return switcher, _described(training, switcher, encoder, models, "traces")
+
+
+def _networks(folder: Path, switcher: Switcher) -> LearnedSwitcher:
+    if not isinstance(switcher, LearnedSwitcher):
+        raise LondiError(f"the Switcher in {str(folder)!r} has no network to export")
+    return switcher
+
+
+def _described(
+    training: TrainConfig,
+    switcher: LearnedSwitcher,
+    encoder: Encoder,
+    models: tuple[ModelIdentity, ModelIdentity],
+    env: str,
+) -> ExportedSwitcher:
+    supported = switcher.supported
+    return ExportedSwitcher(
+        format=FORMAT,
+        encoder=switcher.encoder,
+        features=encoder.size,
+        context=CONTEXT_NAMES,
+        env=env,
+        cost=training.cost,
+        budget=Budget.of(training).calls,
+        cost_range=(supported.low, supported.high) if supported else None,
+        most_budget=supported.most if supported else None,
+        quick=models[0],
+        deepthink=models[1],
+    )
 
 
 class _Decision(nn.Module):

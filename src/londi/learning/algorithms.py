@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from math import inf, log
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from londi.config import TrainConfig
 from londi.encoders.base import Encoder
 from londi.errors import UnknownName
+from londi.learning.dataset import OfflineDataset
 from londi.learning.privileged import PrivilegedCritic
 from londi.learning.replay import Batch, Experience, ReplayBuffer
 from londi.learning.sac import (
@@ -101,6 +102,17 @@ class Algorithm(Protocol):
         """
 
 
+@runtime_checkable
+class OfflineLearner(Learner, Protocol):
+    """A learner that can also learn from logged steps alone.
+
+    What it was filled with is no part of its `state_dict`.
+    """
+
+    def fill(self, log: OfflineDataset) -> None:
+        """Take in all that there is to learn from."""
+
+
 ALGORITHMS: dict[str, Callable[[TrainConfig, Encoder], Algorithm]] = {}
 """The built-in algorithms by name; filled at the end of this file."""
 
@@ -145,7 +157,7 @@ class ReplayLearner:
         follow: Callable[[], None] = lambda: None,
     ) -> None:
         self._update = cast(Callable[[Batch], Losses], inner.update)
-        self.inner, self.buffer = inner, buffer
+        self.inner, self.buffer, self._filled = inner, buffer, False
         self._sample, self.switcher, self._follow = sample, switcher, follow
 
     def policy(self, observation: Tensor, allowed: Tensor) -> Tensor:
@@ -153,6 +165,9 @@ class ReplayLearner:
 
     def add(self, transitions: Transitions) -> None:
         self.buffer.add(experience(transitions))
+
+    def fill(self, log: OfflineDataset) -> None:
+        self.buffer, self._filled = log.replay(), True
 
     def draw(self, updates: int, rng: np.random.Generator) -> list[Batch]:
         count = updates if len(self.buffer) else 0
@@ -164,11 +179,13 @@ class ReplayLearner:
         return losses
 
     def state_dict(self) -> StateDict:
-        return {"learner": self.inner.state_dict(), "buffer": self.buffer.state()}
+        buffer = {} if self._filled else {"buffer": self.buffer.state()}
+        return {"learner": self.inner.state_dict(), **buffer}
 
     def load_state_dict(self, state: StateDict) -> None:
         self.inner.load_state_dict(state["learner"])
-        self.buffer.load_state(state["buffer"])
+        if not self._filled:
+            self.buffer.load_state(state["buffer"])
         self._follow()
 
 

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -209,7 +209,7 @@ class Training:
             self._policy_probabilities.append(float(call.mean()))
         share = 1.0 if exploring else config.exploration
         decision = draw(call, allowed, self._rng, share)
-        due = _crossed(self.step, self.step + config.num_envs, config.steps_per_update)
+        due = crossed(self.step, self.step + config.num_envs, config.steps_per_update)
         # Drawn here, so that the thread needs no chance.
         batches = self._learner.draw(0 if exploring else due, self._rng)
         self._learning = self._thread.submit(self._learn, batches)
@@ -271,7 +271,6 @@ def train(
         stack.callback(pair.close)
         run = Training(config, pair, encoder)
         stack.callback(run.close)
-        saved = folder / CHECKPOINT
         if resume:
             check_provenance(folder, pair)
         else:
@@ -280,39 +279,103 @@ def train(
         stack.enter_context(locked(folder))
         for warning in run.warnings():
             on_warning(warning)
-        if has_state(saved):
-            state = load_state(saved)
-            if state["step"] >= config.steps:
-                return True
-            run.load_state(state)
-        else:
-            run.begin()
-        reports = keep_progress(folder, run.step)
-        failing: set[str] = set()
-        stopped = False
-        while run.step < config.steps and not stopped:
-            before = run.step
-            run.advance()
-            done = run.step >= config.steps
-            if done or _crossed(before, run.step, config.report_every):
-                reports.append(run.progress())
-                append_progress(folder, reports[-1])
-                on_progress(reports[-1])
-                seen = diagnose(config, reports)
-                for diagnosis in seen:
-                    if diagnosis.name not in failing:
-                        on_diagnosis(diagnosis)
-                failing = {diagnosis.name for diagnosis in seen}
-            stopped = not done and should_stop()
-            if stopped or (not done and _crossed(before, run.step, config.checkpoint_every)):
-                save_state(saved, {"switcher": run.switcher(), **run.state()})
-                pair.commit()
-        if not stopped:
-            # What a resumed run would need goes with the last checkpoint: this one is to be kept.
-            save_state(saved, {"switcher": run.switcher(), "step": run.step})
+        return to_the_end(
+            run,
+            config,
+            folder,
+            commit=pair.commit,
+            on_progress=on_progress,
+            on_diagnosis=on_diagnosis,
+            should_stop=should_stop,
+        )
+
+
+class Run(Protocol):
+    """A training under way, which goes on by one step after another.
+
+    Attributes:
+        step: steps done.
+    """
+
+    step: int
+
+    def begin(self) -> None:
+        """Start from nothing."""
+
+    def advance(self) -> None:
+        """Go on by one step, or some."""
+
+    def progress(self) -> Progress:
+        """How far it is, and how it does since this was last asked."""
+
+    def switcher(self) -> StateDict:
+        """A checkpoint of the Switcher."""
+
+    def state(self) -> StateDict:
+        """All that a resumed run needs."""
+
+    def load_state(self, state: StateDict) -> None:
+        """Take up what `state` returned."""
+
+
+def to_the_end(
+    run: Run,
+    config: TrainConfig,
+    folder: Path,
+    *,
+    commit: Callable[[], None] = lambda: None,
+    on_progress: Callable[[Progress], None],
+    on_diagnosis: Callable[[Diagnosis], None] = lambda _: None,
+    should_stop: Callable[[], bool],
+) -> bool:
+    """Bring a training to its end, from its last checkpoint where there is one.
+
+    Args:
+        run: the training.
+        config: its settings.
+        folder: the folder of the run.
+        commit: told at each checkpoint.
+        on_progress: told of every report.
+        on_diagnosis: told of a failure, when it is first seen and when it is back.
+        should_stop: asked after every step; if true, a checkpoint is left and training ends.
+
+    Returns:
+        Whether all steps are done.
+    """
+    saved = folder / CHECKPOINT
+    if has_state(saved):
+        state = load_state(saved)
+        if state["step"] >= config.steps:
+            return True
+        run.load_state(state)
+    else:
+        run.begin()
+    reports = keep_progress(folder, run.step)
+    failing: set[str] = set()
+    stopped = False
+    while run.step < config.steps and not stopped:
+        before = run.step
+        run.advance()
+        done = run.step >= config.steps
+        if done or crossed(before, run.step, config.report_every):
+            reports.append(run.progress())
+            append_progress(folder, reports[-1])
+            on_progress(reports[-1])
+            seen = diagnose(config, reports)
+            for diagnosis in seen:
+                if diagnosis.name not in failing:
+                    on_diagnosis(diagnosis)
+            failing = {diagnosis.name for diagnosis in seen}
+        stopped = not done and should_stop()
+        if stopped or (not done and crossed(before, run.step, config.checkpoint_every)):
+            save_state(saved, {"switcher": run.switcher(), **run.state()})
+            commit()
+    if not stopped:
+        # What a resumed run would need goes with the last checkpoint: this one is to be kept.
+        save_state(saved, {"switcher": run.switcher(), "step": run.step})
     return not stopped
 
 
-def _crossed(before: int, after: int, every: int) -> int:
+def crossed(before: int, after: int, every: int) -> int:
     """How many multiples of `every` lie in (before, after]."""
     return after // every - before // every

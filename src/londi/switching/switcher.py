@@ -83,7 +83,8 @@ class Switcher(ABC):
 
         Args:
             source: the folder, or a file whose name ends in ``.onnx``.
-            quick: the small model that it was trained with; a file needs none.
+            quick: the small model that it was trained with; a file needs none, nor does the run of
+                a Switcher that reads texts alone.
             deepthink: the large model; likewise.
             greedy: take the likelier choice.
 
@@ -95,11 +96,6 @@ class Switcher(ABC):
             graph = ExportedGraph.read(path)
             graph.check_models(quick, deepthink)
             return OnnxSwitcher(graph, greedy)
-        if quick is None or deepthink is None:
-            raise InvalidConfig(
-                f"the Switcher in {str(path)!r}: expected its two models, got none; the file of"
-                " `londi export` needs no model"
-            )
         return _of_run(path, quick, deepthink, greedy)
 
     def check_supported(self, cost: float, budget: Budget) -> None:
@@ -243,8 +239,9 @@ class OnnxSwitcher(Switcher):
 
 
 @extras_named()
-def _of_run(folder: Path, quick: LanguageModel, deepthink: LanguageModel, greedy: bool) -> Switcher:
-    from londi.encoders.registry import make_encoder
+def _of_run(
+    folder: Path, quick: LanguageModel | None, deepthink: LanguageModel | None, greedy: bool
+) -> Switcher:
     from londi.storage.checkpoint import has_state, load_state
 
     saved = folder / CHECKPOINT
@@ -255,7 +252,7 @@ def _of_run(folder: Path, quick: LanguageModel, deepthink: LanguageModel, greedy
         state: StateDict = load_state(saved)["switcher"]
         kind = _kind(state, folder)
         make = _MAKERS.get(kind) or cast(SavedSwitcher, resolve(kind, "algorithm")).switcher
-        encoder = make_encoder(str(state["encoder"]), quick, deepthink)
+        encoder = _encoder(str(state["encoder"]), folder, quick, deepthink)
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise error if isinstance(error, LondiError) else damaged from error
     try:
@@ -266,6 +263,27 @@ def _of_run(folder: Path, quick: LanguageModel, deepthink: LanguageModel, greedy
         raise LondiError(
             f"the Switcher in {str(folder)!r} was trained in front of other models"
         ) from error
+
+
+def _encoder(
+    spec: str, folder: Path, quick: LanguageModel | None, deepthink: LanguageModel | None
+) -> Encoder:
+    """The encoder of the run in `folder`.
+
+    Raises:
+        LondiError: if it cannot be made, or reads models and there are none.
+    """
+    from londi.encoders.registry import make_encoder, make_prompt_encoder
+
+    if quick is None or deepthink is None:
+        made = make_prompt_encoder(spec)
+        if made is None:
+            raise InvalidConfig(
+                f"the Switcher in {str(folder)!r}: expected its two models, got none; the file of"
+                " `londi export` needs no model"
+            )
+        return made
+    return make_encoder(spec, quick, deepthink)
 
 
 def _fixed(state: StateDict, encoder: Encoder, greedy: bool) -> Switcher:

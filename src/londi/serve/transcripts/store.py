@@ -118,7 +118,7 @@ def read_conversations(file: Path) -> Iterator[Conversation]:
 
 def _turns(file: Path, rows: Sequence[Row]) -> list[Turn]:
     turns: list[Turn] = []
-    prompts, history = _prompts(file, rows), History()
+    prompts, history = read_prompts(file, rows), History()
     for row in rows:
         prompt = prompts.get((row["begun"], row["step"]))
         answer = _json(file, row["answer"])
@@ -131,7 +131,7 @@ def _turns(file: Path, rows: Sequence[Row]) -> list[Turn]:
     return turns
 
 
-def _prompts(file: Path, rows: Iterable[Row]) -> dict[_Key, list[Any]]:
+def read_prompts(file: Path, rows: Iterable[Row]) -> dict[_Key, list[Any]]:
     """The whole prompts of rows, where texts are kept.
 
     A row has the messages behind those that it shares with the step that it follows. Where that
