@@ -64,6 +64,7 @@ def test_the_settings_can_be_checked(tmp_path: Path, capsys: pytest.CaptureFixtu
         ({"listen": "8080"}, "listen: expected HOST:PORT, got '8080'"),
         ({"listen": "0.0.0.0:80"}, "clients: expected keys, since others reach '0.0.0.0:80'"),
         ({"clients": {"a": "secret"}}, "clients.a: expected the SHA-256 of a key"),
+        ({"ledger_days": 1}, "ledger_days: expected a whole number >= 2, got 1"),
         ({"exploration": 2}, "exploration: expected a number from 0 to 1, got 2"),
         ({"switcher": 3}, "switcher: expected a text, got 3"),
     ],

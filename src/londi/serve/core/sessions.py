@@ -106,11 +106,11 @@ class Sessions:
         """The budgets that a call now is of; those without a cap are left out."""
         serving = self.serving
         of = (
-            (f"session:{name}", serving.budget),
-            (f"client:{client}", serving.client_budget),
-            (f"day:{datetime.now(UTC):%Y-%m-%d}", serving.day_budget),
+            Scope(f"session:{name}", serving.budget),
+            Scope(f"client:{client}", serving.client_budget, for_ever=True),
+            Scope(f"day:{datetime.now(UTC):%Y-%m-%d}", serving.day_budget),
         )
-        return tuple(Scope(key, most) for key, most in of if most != NO_CAP)
+        return tuple(scope for scope in of if scope.most != NO_CAP)
 
     def _forget(self, new: str) -> None:
         while len(self._sessions) > self._most:
