@@ -70,7 +70,8 @@ class Gateway:
         try:
             who = self._client_of(request.headers)
             content = await self._content(request)
-            routed = self._router.route(path, _headers(request), content, self._names, who)
+            headers = _headers(request)
+            routed = await self._router.aroute(path, headers, content, self._names, who)
         except BudgetSpent as error:
             self.metrics.failed("BudgetSpent")
             return refusal(path, SPENT, str(error))
@@ -126,7 +127,7 @@ class Gateway:
             body = RequestBody(await self._content(request)).values
             check_model(body, self._names)
             question = read(body)
-            judged = self._router.steps.judge(question, _headers(request), who)
+            judged = await self._router.ajudge(question, _headers(request), who)
             sessions = self._router.steps.sessions
             told = answer(question, judged, sessions.serving.models, sessions.policy.version)
         except (Refusal, InvalidConfig, UnknownName) as error:
