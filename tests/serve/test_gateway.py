@@ -300,7 +300,9 @@ def test_feedback_is_taken_once(url: str, web: httpx2.Client, chat: openai.OpenA
     assert give(session=session, value=1) == (200, None)
     status, said = give(session=session, step=0, value=0.5)
     assert status == 400 and "has one for its step 0 already" in said
-    assert give(session="unknown", value=1)[0] == 404
+    unknown = "session: expected one that was begun, got 'unknown'"
+    assert give(session="unknown", value=1) == (404, unknown)
+    assert give(session=1, value=1) == (400, "session: expected a text, got 1")
     for wrong in (
         {"session": session, "step": 1, "value": float("nan")},
         {"session": session, "step": 99, "value": 1},

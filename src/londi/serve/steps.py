@@ -168,8 +168,9 @@ class StepRouter:
             client: whose session it is.
 
         Raises:
-            InvalidConfig: if the session or the step is unknown, the value is no finite number, or
-                there is one already.
+            UnknownSession: if there is no such session.
+            InvalidConfig: if the step is unknown, the value is no finite number, or there is one
+                already.
         """
         session = scoped(client, session)
         self.sessions.known(session, client).feedback(value, step)

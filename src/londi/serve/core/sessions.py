@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from londi.errors import InvalidConfig
+from londi.errors import UnknownSession
 from londi.serve.core.budget import NO_CAP, Ledger, MemoryLedger, Scope
 from londi.serve.core.policy import Policy
 from londi.serve.core.serving import Serving
@@ -86,14 +86,14 @@ class Sessions:
             client: who has it, where clients have budgets.
 
         Raises:
-            InvalidConfig: if there is none.
+            UnknownSession: if there is none.
         """
         with self._lock:
             if found := self._sessions.get(name):
                 return found
             history = self._history(name)
             if not history.steps:
-                raise InvalidConfig(f"session: expected one that was begun, got {name!r}")
+                raise UnknownSession(name)
             return self._begin(name, client, history)
 
     def _begin(self, name: str, client: str, history: History) -> Session:
