@@ -156,6 +156,16 @@ def test_keys_are_asked_for_and_not_sent_on(
     assert len(upstream.asked) == asked
 
 
+def test_metrics_are_for_those_who_know_a_key(start: Start, web: httpx2.Client) -> None:
+    root = start(clients={"a": hash_key("key of a")}).removesuffix("/v1")
+    for headers in ({}, {"authorization": "Bearer other"}):
+        refused = web.get(f"{root}/metrics", headers=headers)
+        assert refused.status_code == 401 and "londi_" not in refused.text
+    known = web.get(f"{root}/metrics", headers={"authorization": "Bearer key of a"})
+    assert known.status_code == 200 and "londi_ledger_failures_total" in known.text
+    assert web.get(f"{root}/healthz").status_code == 200
+
+
 @pytest.mark.parametrize("path", ["chat/completions", "messages", "feedback", "decisions"])
 def test_a_web_page_cannot_ask_without_a_key(
     url: str, upstream: Upstream, web: httpx2.Client, path: str

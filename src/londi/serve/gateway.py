@@ -146,8 +146,11 @@ class Gateway:
         return JSONResponse({"status": "ok", "policy": self._router.steps.sessions.policy.version})
 
     async def exposed(self, request: Request) -> Response:
-        """`GET /metrics`, in Prometheus's format."""
-        del request
+        """`GET /metrics`, in Prometheus's format, for those who may ask the models."""
+        try:
+            self._client_of(request.headers)
+        except Refusal as error:
+            return refused(request.url.path, error)
         return Response(self.metrics.text(), media_type=self.metrics.media_type)
 
     async def _send(self, request: Request, target: Target) -> httpx2.Response:
