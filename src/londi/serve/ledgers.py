@@ -30,7 +30,7 @@ from londi.serve.core.budget import (
     MemoryLedger,
     Scope,
 )
-from londi.storage.sqlite import connected
+from londi.storage.sqlite import check_file, connected
 
 T = TypeVar("T")
 
@@ -62,6 +62,26 @@ def open_ledger(place: str, kept: float = KEPT) -> Ledger:
     if "://" in place:
         raise InvalidConfig(f"ledger: expected a file or redis://HOST:PORT, got {place!r}")
     return FailClosed(SqliteLedger(Path(place).expanduser(), kept), sqlite3.Error)
+
+
+def check_ledger(place: str) -> None:
+    """Look whether the ledger at `place` could be opened, and create or change nothing.
+
+    Raises:
+        LondiError: if it could not.
+    """
+    if not place or "://" in place:
+        open_ledger(place).close()  # nothing is made in memory, nor in Redis
+        return
+
+    def check(db: sqlite3.Connection) -> None:
+        db.execute("SELECT scope, calls, tokens, money FROM ledger LIMIT 1")
+
+    file = Path(place).expanduser()
+    try:
+        check_file(file, check)
+    except sqlite3.Error as error:
+        raise DamagedFile(f"{str(file)!r} holds no ledger: {error}") from error
 
 
 class FailClosed:
