@@ -7,8 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+Start = Callable[..., str]
+"""Starts a gateway with other settings, and gives its address."""
 
 
 class Gateway:
@@ -55,9 +59,9 @@ class Gateway:
         self._process.kill()
         self._process.communicate()
 
-    def stop(self) -> None:
+    def stop(self, told: signal.Signals = signal.SIGTERM) -> None:
         """Tell it to end, and wait."""
-        self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(told)
         rest, _ = self._process.communicate()
         with self._log.open("ab") as log:
             log.write(rest)
@@ -68,4 +72,6 @@ class Gateway:
 
     def __exit__(self, kind: object, *_: object) -> None:
         if self._process.poll() is None:
-            self.stop() if kind is None else self.kill()
+            self.stop(signal.SIGINT) if kind is None else self.kill()
+        if kind is None:
+            assert "Traceback" not in self.log, self.log

@@ -47,6 +47,13 @@ class InvalidConfig(LondiError, ValueError):
     """A setting of the wrong type or outside its range."""
 
 
+class UnknownSession(InvalidConfig):
+    """A session that was never begun, or is forgotten."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"session: expected one that was begun, got {name!r}")
+
+
 class ModelError(LondiError):
     """A language model that is missing, is not a model, or cannot be used safely."""
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.calling import call
+from londi.serve.ledgers import SqliteLedger
+from londi.storage.traces import TraceStore
 
 VALUES: dict[str, Any] = {
     "quick": {"model": "small", "base_url": "http://127.0.0.1:1/v1"},
@@ -64,6 +68,7 @@ def test_the_settings_can_be_checked(tmp_path: Path, capsys: pytest.CaptureFixtu
         ({"listen": "8080"}, "listen: expected HOST:PORT, got '8080'"),
         ({"listen": "0.0.0.0:80"}, "clients: expected keys, since others reach '0.0.0.0:80'"),
         ({"clients": {"a": "secret"}}, "clients.a: expected the SHA-256 of a key"),
+        ({"ledger_days": 1}, "ledger_days: expected a whole number >= 2, got 1"),
         ({"exploration": 2}, "exploration: expected a number from 0 to 1, got 2"),
         ({"switcher": 3}, "switcher: expected a text, got 3"),
     ],
@@ -92,10 +97,57 @@ def test_a_file_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_budgets_are_counted_beside_the_settings(tmp_path: Path) -> None:
-    ledger = tmp_path / "serve.ledger.db"
-    assert call("serve", "--config", settings(tmp_path), "--check") == 0
-    assert not ledger.exists()  # there is no budget
-    for given, there in (({"ledger": ""}, False), ({}, True)):
-        file = settings(tmp_path, budget={"calls": 1}, **given)
+    ledger, budget = tmp_path / "serve.ledger.db", {"calls": 1}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"  # so that serving ends at once
+        for given, there in (
+            ({}, False),  # there is no budget
+            ({"budget": budget, "ledger": ""}, False),
+            ({"budget": budget}, True),
+        ):
+            file = settings(tmp_path, listen=listen, **given)
+            assert call("serve", "--config", file) == 2
+            assert ledger.exists() == there
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_a_check_creates_and_changes_nothing(tmp_path: Path) -> None:
+    ledger, traces = tmp_path / "ledger.db", tmp_path / "traces.db"
+    more = {"ledger": str(ledger), "traces": str(traces), "budget": {"calls": 1}}
+    shadow = {"quick": 0.1, "encoder": "text"}
+    file = settings(tmp_path, **more, shadow=shadow)
+    for there in (False, True):
+        before = contents(tmp_path)
         assert call("serve", "--config", file, "--check") == 0
-        assert ledger.exists() == there
+        assert contents(tmp_path) == before and ledger.exists() == traces.exists() == there
+        SqliteLedger(ledger).close()
+        TraceStore(traces).close()
+    store = TraceStore(traces)  # another process, say, that serves
+    before = contents(tmp_path)
+    assert call("serve", "--config", file, "--check") == 0
+    assert contents(tmp_path).keys() == before.keys()
+    store.close()
+
+
+@pytest.mark.parametrize("name", ["ledger", "traces"])
+def test_files_that_could_not_be_used_are_refused(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere, text, other = tmp_path / "nowhere" / "f.db", tmp_path / "text", tmp_path / "other.db"
+    text.write_text("this is no database " * 100)
+    with closing(sqlite3.connect(other)) as db, db:
+        db.execute("CREATE TABLE mine (a)")
+    for file, message in (
+        (nowhere, f"there is no folder {str(nowhere.parent)!r}"),
+        (text, f"{str(text)!r} holds no {name}: "),
+        (other, "holds no ledger" if name == "ledger" else "expected traces of format"),
+    ):
+        before = contents(tmp_path)
+        assert call("serve", "--config", settings(tmp_path, **{name: str(file)}), "--check") == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert message in line
+        after = contents(tmp_path)
+        assert {**before, "serve.yaml": b""} == {**after, "serve.yaml": b""}

@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import openai
 import pytest
 
-from serve.test_gateway import gateway
+from gateways import Start
 from upstream import Upstream
-
-Start = Callable[..., str]
 
 
 @pytest.fixture
 def upstream() -> Iterator[Upstream]:
     with Upstream() as server:
         yield server
-
-
-@pytest.fixture
-def start(upstream: Upstream, tmp_path: Path) -> Iterator[Start]:
-    """Starts a gateway with other settings."""
-    with ExitStack() as stack:
-        yield lambda **changes: stack.enter_context(gateway(tmp_path, upstream, **changes))
-
-
-@pytest.fixture
-def web() -> Iterator[httpx2.Client]:
-    with httpx2.Client() as client:
-        yield client
 
 
 NAMES = [{"value": "small"}, {"value": "large"}]

@@ -47,7 +47,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         with Gateway(folder, upstream.url, **changes) as running:
             yield running
             assert httpx2.get(running.url.replace("/v1", "/healthz")).status_code == 200
-            metrics = httpx2.get(running.url.replace("/v1", "/metrics")).text
+            metrics = httpx2.get(running.url.replace("/v1", "/metrics"), headers=OURS).text
             assert "londi_traces_dropped_total 0.0" in metrics
     for word in ("Traceback", KEY, SECRET, "Error"):
         assert word not in running.log, running.log

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +16,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from gateways import Gateway, Start
 from json_values import json_values
 from londi.serve.gateway import hash_key
 from londi.storage.traces import read_traces
 from upstream import OUTPUT, TOKENS, Upstream
 
 ASKED: Any = [{"role": "user", "content": "Who are you?"}]
-Start = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
@@ -35,50 +31,11 @@ def upstream() -> Iterator[Upstream]:
         yield server
 
 
-@contextmanager
-def gateway(folder: Path, upstream: Upstream, **changes: Any) -> Iterator[str]:
-    """The address of a gateway that calls DEEPTHINK, unless `changes` say otherwise."""
-    values = {
-        "quick": {"model": "small", "base_url": upstream.url},
-        "deepthink": {"model": "large", "base_url": upstream.url},
-        "switcher": "always-deepthink",
-        "listen": "127.0.0.1:0",
-    }
-    file = folder / "serve.yaml"
-    file.write_text(json.dumps(values | changes))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "londi", "serve", "--config", str(file)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stdout and process.stderr
-        line = process.stdout.readline()
-        assert line.startswith("serving at "), process.stderr.read()
-        yield line.removeprefix("serving at ").strip()
-        process.send_signal(signal.SIGINT)
-        assert "Traceback" not in process.stderr.read()
-
-
 @pytest.fixture(scope="module")
 def url(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A gateway with a budget of three calls in each session."""
-    with gateway(tmp_path_factory.mktemp("g"), upstream, budget={"calls": 3}) as address:
-        yield address
-
-
-@pytest.fixture
-def start(upstream: Upstream, tmp_path: Path) -> Iterator[Start]:
-    """Starts a gateway with other settings."""
-    with ExitStack() as stack:
-        yield lambda **changes: stack.enter_context(gateway(tmp_path, upstream, **changes))
-
-
-@pytest.fixture
-def web() -> Iterator[httpx2.Client]:
-    with httpx2.Client() as client:
-        yield client
+    with Gateway(tmp_path_factory.mktemp("g"), upstream.url, budget={"calls": 3}) as running:
+        yield running.url
 
 
 @pytest.fixture
@@ -199,6 +156,16 @@ def test_keys_are_asked_for_and_not_sent_on(
     assert len(upstream.asked) == asked
 
 
+def test_metrics_are_for_those_who_know_a_key(start: Start, web: httpx2.Client) -> None:
+    root = start(clients={"a": hash_key("key of a")}).removesuffix("/v1")
+    for headers in ({}, {"authorization": "Bearer other"}):
+        refused = web.get(f"{root}/metrics", headers=headers)
+        assert refused.status_code == 401 and "londi_" not in refused.text
+    known = web.get(f"{root}/metrics", headers={"authorization": "Bearer key of a"})
+    assert known.status_code == 200 and "londi_ledger_failures_total" in known.text
+    assert web.get(f"{root}/healthz").status_code == 200
+
+
 @pytest.mark.parametrize("path", ["chat/completions", "messages", "feedback", "decisions"])
 def test_a_web_page_cannot_ask_without_a_key(
     url: str, upstream: Upstream, web: httpx2.Client, path: str
@@ -269,8 +236,8 @@ def test_a_bad_request_is_refused_in_the_apis_own_shape(
 @pytest.fixture(scope="module")
 def small(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A gateway that takes small requests only."""
-    with gateway(tmp_path_factory.mktemp("s"), upstream, most_bytes=1_000_000) as address:
-        yield address
+    with Gateway(tmp_path_factory.mktemp("s"), upstream.url, most_bytes=1_000_000) as running:
+        yield running.url
 
 
 def test_other_addresses_and_methods_are_refused(url: str, web: httpx2.Client) -> None:
@@ -300,7 +267,9 @@ def test_feedback_is_taken_once(url: str, web: httpx2.Client, chat: openai.OpenA
     assert give(session=session, value=1) == (200, None)
     status, said = give(session=session, step=0, value=0.5)
     assert status == 400 and "has one for its step 0 already" in said
-    assert give(session="unknown", value=1)[0] == 404
+    unknown = "session: expected one that was begun, got 'unknown'"
+    assert give(session="unknown", value=1) == (404, unknown)
+    assert give(session=1, value=1) == (400, "session: expected a text, got 1")
     for wrong in (
         {"session": session, "step": 1, "value": float("nan")},
         {"session": session, "step": 99, "value": 1},

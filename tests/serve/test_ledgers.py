@@ -10,9 +10,10 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import astuple
 from functools import partial
 from math import inf
@@ -25,9 +26,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import redis_server
+from londi.config.serve import BudgetConfig, ServeConfig, UpstreamConfig
 from londi.errors import DamagedFile, InvalidConfig, LondiError
-from londi.serve.core.budget import Amount, Ledger, MemoryLedger, Scope, amount_left
+from londi.serve.core.budget import DAY as DAY_SECONDS
+from londi.serve.core.budget import KEPT, Amount, Ledger, MemoryLedger, Scope, amount_left
 from londi.serve.ledgers import PAUSE, FailClosed, SqliteLedger, open_ledger
+from londi.serve.steps import StepRouter
 
 SESSION = Scope("session:a", Amount(3, 1000, inf))
 DAY = Scope("day:2026-01-01", Amount(inf, inf, 100))
@@ -133,6 +137,131 @@ def test_threads_share_a_budget(ledger: Ledger) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(call, range(8))) == 50
     assert ledger.taken(scope) == Amount(50)
+
+
+HOUR = 3600.0
+
+
+class Clock:
+    """Seconds since 1970, as a test sets them."""
+
+    def __init__(self) -> None:
+        self.now = 1e9
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_old_accounts_are_forgotten_once_an_hour(kind: str, tmp_path: Path) -> None:
+    clock, kept, bound = Clock(), 2 * DAY_SECONDS, Amount(1, 5, 5)
+    ledger = (
+        MemoryLedger(kept, clock)
+        if kind == "memory"
+        else SqliteLedger(tmp_path / "ledger.db", kept, clock)
+    )
+    client = Scope("client:c", Amount(3, inf, inf), for_ever=True)
+    late, held = Scope("session:late", SESSION.most), Scope("session:held", SESSION.most)
+    for scopes in ([SESSION, DAY, client], [late]):
+        assert ledger.reserve(scopes, bound)
+        ledger.settle(scopes, bound, bound)
+        clock.now += HOUR
+    clock.now -= HOUR
+    assert ledger.reserve([held], bound), "and it waits for its answer"
+    clock.now += kept - HOUR
+    for scope in (SESSION, DAY, client, late, held):
+        assert ledger.taken(scope) == bound, "nothing is too old"
+    clock.now += 1
+    assert ledger.taken(SESSION) == bound, "nobody looks twice within an hour"
+    clock.now += HOUR - 1
+    assert ledger.taken(SESSION) == ledger.taken(DAY) == Amount()
+    assert ledger.taken(client) == ledger.taken(late) == ledger.taken(held) == bound
+    clock.now += 9 * kept
+    ledger.settle([held], bound, Amount(1, 2, 3))
+    assert ledger.taken(held) == Amount(1, 2, 3)
+    assert ledger.taken(late) == Amount()
+    clock.now += 9 * kept
+    assert ledger.reserve([late], bound)
+    assert ledger.taken(held) == Amount()
+    assert ledger.taken(client) == bound
+    ledger.close()
+
+
+def test_old_accounts_of_a_file_are_forgotten_when_it_is_opened(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.db"
+    config = ServeConfig(
+        quick=UpstreamConfig(model="small"),
+        deepthink=UpstreamConfig(model="large"),
+        switcher="always-deepthink",
+        ledger=str(file),
+        ledger_days=3,
+        budget=BudgetConfig(calls=9),
+        client_budget=BudgetConfig(calls=9),
+    )
+    for name, days in (("old", 3.1), ("new", 2.9)):
+        router = StepRouter.of(config)
+        router.step({"messages": []}, session=name, client="c").settle(None)
+        router.close()
+        with closing(sqlite3.connect(file)) as db, db:
+            changed = time.time() - days * DAY_SECONDS
+            db.execute(
+                "UPDATE ledger SET changed = ? WHERE scope = ?", (changed, f"session:c/{name}")
+            )
+            (kept,) = db.execute("SELECT changed FROM ledger WHERE scope = 'client:c'").fetchone()
+            assert kept == inf
+    StepRouter.of(config).close()
+    with closing(sqlite3.connect(file)) as db:
+        rows = db.execute("SELECT scope, calls FROM ledger").fetchall()
+    assert rows == [("client:c", 2), ("session:c/new", 1)]
+
+
+def test_a_file_of_the_older_form_is_gone_on_with(tmp_path: Path) -> None:
+    clock, file, bound = Clock(), tmp_path / "ledger.db", Amount(1, 5, 5)
+    client = Scope("client:c", SESSION.most, for_ever=True)
+    with closing(sqlite3.connect(file)) as db, db:
+        db.execute(
+            "CREATE TABLE ledger"
+            " (scope TEXT PRIMARY KEY, calls INTEGER, tokens INTEGER, money INTEGER) WITHOUT ROWID"
+        )
+        db.execute("INSERT INTO ledger VALUES ('session:a', 1, 5, 5), ('client:c', 1, 5, 5)")
+    for _ in range(2):
+        ledger = SqliteLedger(file, KEPT, clock)
+        assert ledger.taken(SESSION) == ledger.taken(client) == bound
+        ledger.close()
+    clock.now += KEPT + 1
+    ledger = SqliteLedger(file, KEPT, clock)
+    assert (ledger.taken(SESSION), ledger.taken(client)) == (Amount(), bound)
+    ledger.close()
+
+
+def test_old_accounts_in_redis_expire(redis: str | None) -> None:
+    if redis is None:
+        pytest.skip("redis-server or redis is not installed")
+    import redis as client
+
+    bound, most = Amount(1, 5, 5), Amount(9, inf, inf)
+    session, who = Scope("session:e", most), Scope("client:e", most, for_ever=True)
+    scopes = [session, who]
+    ledger = open_ledger(redis, 2 * DAY_SECONDS)
+    with client.Redis.from_url(redis) as connection:
+
+        def left(scope: Scope) -> float:
+            """Days until it is forgotten; negative for never."""
+            return connection.ttl(f"londi:ledger:{scope.name}") / DAY_SECONDS
+
+        for _ in range(2):
+            assert ledger.reserve(scopes, bound)
+        assert left(session) < 0
+        ledger.settle(scopes, bound, bound)
+        assert left(session) < 0, "another reservation waits"
+        ledger.settle(scopes, bound, bound)
+        assert 1.9 < left(session) <= 2
+        assert ledger.reserve(scopes, bound)
+        assert left(session) < 0
+        ledger.settle(scopes, bound, bound)
+        assert 1.9 < left(session) <= 2 and left(who) < 0
+        connection.flushall()
+    ledger.close()
 
 
 CODE = """

@@ -109,6 +109,10 @@ class ServeConfig(Settings):
     """Where the amounts taken of budgets are stored: a file in SQLite's format, `redis://HOST:PORT`
     for several gateways, or empty for memory, which ends with the process. By default a client
     counts in memory, and a gateway with budgets in a file beside its settings (NAME.ledger.db)."""
+    ledger_days: int = 30
+    """Days after its last change that the account of a session, or of a day, is kept in the ledger.
+    A session that calls DEEPTHINK again later starts with a full budget. Clients' accounts are kept
+    for ever."""
     exploration: float = 0.0
     """Probability of a uniformly random choice in place of the Switcher's, for data to learn
     from."""
@@ -145,6 +149,7 @@ class ServeConfig(Settings):
             exploration=(0, 1),
             cache_lifetime=(0, INF),
             most_output_tokens=(1, 100_000_000),
+            ledger_days=(2, 36_500),  # a day's account may change until its calls have ended
         )
         given = {"cost": (0, INF), "worth": (0, INF), "seed": (0, MOST_SEED)}
         check(self, **{name: given[name] for name in given if getattr(self, name) is not None})

@@ -28,11 +28,14 @@ class Encoder(ABC):
         size: features of a prompt.
         reads_quick: whether the features come from QUICK's replies, so that QUICK has to be
             asked at every step.
+        slow: whether it takes so long that no other request of a gateway may wait for it; it is
+            then called on a thread of its own.
         spec: how `make_encoder` can make it again.
     """
 
     size: int
     reads_quick = False
+    slow = True
     spec: str
 
     @abstractmethod
@@ -50,6 +53,7 @@ class NoEncoder(Encoder):
     """Sees nothing of the text: for Switchers that do not look."""
 
     size = 0
+    slow = False
     spec = "none"
 
     def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:
@@ -61,6 +65,7 @@ class ConfidenceEncoder(Encoder):
 
     size = 1
     reads_quick = True
+    slow = False
     spec = "confidence"
 
     def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:
@@ -71,6 +76,7 @@ class ProgressEncoder(Encoder):
     """By how much the last action changed the score, where a prompt says so: for rules."""
 
     size = 1
+    slow = False
     spec = "progress"
 
     def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:

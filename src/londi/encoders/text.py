@@ -43,6 +43,7 @@ class TextEncoder(Encoder):
     """Characters of a text that are read: its last ones."""
 
     size = sum(PARTS) + FACTS
+    slow = False
     spec = "text"
 
     def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> Array:

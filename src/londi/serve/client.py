@@ -70,7 +70,8 @@ class SwitchingTransport(httpx2.BaseTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         try:
-            routed = _route(self.router, request, request.read())
+            content = request.read()
+            routed = self.router.route(*_parts(request, content)) if _asks(request) else None
         except BudgetSpent as error:
             return _spent(request, error)
         if routed is None:
@@ -134,7 +135,8 @@ class AsyncSwitchingTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         try:
-            routed = _route(self.router, request, await request.aread())
+            content = await request.aread()
+            routed = await self.router.aroute(*_parts(request, content)) if _asks(request) else None
         except BudgetSpent as error:
             return _spent(request, error)
         if routed is None:
@@ -204,11 +206,15 @@ class _AsyncTap(httpx2.AsyncByteStream):
             await self._inner.aclose()
 
 
-def _route(router: Router, request: httpx2.Request, content: bytes) -> Routed | None:
-    if request.method != "POST":
-        return None
+def _asks(request: httpx2.Request) -> bool:
+    """Whether it may ask a model for an answer."""
+    return request.method == "POST"
+
+
+def _parts(request: httpx2.Request, content: bytes) -> tuple[str, dict[str, str], bytes]:
+    """What a router reads of a request: the path of its address, its headers, and its body."""
     headers = {name.lower(): value for name, value in request.headers.items()}
-    return router.route(request.url.path, headers, content)
+    return request.url.path, headers, content
 
 
 def _spent(request: httpx2.Request, error: BudgetSpent) -> httpx2.Response:

@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import json
 import re
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -23,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from londi.config.serve import GatewayConfig
-from londi.errors import BudgetSpent, InvalidConfig, UnknownName
+from londi.errors import BudgetSpent, InvalidConfig, UnknownName, UnknownSession
 from londi.models.usage import Body
 from londi.serve.asking import SPENT, ShadowTasks
 from londi.serve.body import RequestBody
@@ -70,7 +69,8 @@ class Gateway:
         try:
             who = self._client_of(request.headers)
             content = await self._content(request)
-            routed = self._router.route(path, _headers(request), content, self._names, who)
+            headers = _headers(request)
+            routed = await self._router.aroute(path, headers, content, self._names, who)
         except BudgetSpent as error:
             self.metrics.failed("BudgetSpent")
             return refusal(path, SPENT, str(error))
@@ -86,24 +86,19 @@ class Gateway:
             given = json.loads(await self._content(request))
             if not isinstance(given, dict) or given.keys() - {"session", "step", "value"}:
                 raise InvalidConfig("feedback: expected the keys session, step and value")
-            name, step, value = given.get("session"), given.get("step"), given.get("value")
+            name, step = given.get("session"), given.get("step")
+            value: Any = given.get("value")
             if not isinstance(name, str):
                 raise InvalidConfig(f"session: expected a text, got {name!r}")
             if step is not None and type(step) is not int:
                 raise InvalidConfig(f"step: expected a whole number or nothing, got {step!r}")
-            most = sys.float_info.max
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, (int, float))
-                or not -most <= value <= most
-            ):
-                raise InvalidConfig(f"value: expected a number, got {value!r}")
             self._router.steps.feedback(name, value, step, who)
         except Refusal as error:
             return refusal("", error.status, str(error))
-        except (InvalidConfig, ValueError, RecursionError) as error:
-            said = str(error) if isinstance(error, InvalidConfig) else "feedback: expected JSON"
-            return refusal("", 404 if said.startswith("session: expected one") else 400, said)
+        except InvalidConfig as error:
+            return refusal("", 404 if isinstance(error, UnknownSession) else 400, str(error))
+        except (ValueError, RecursionError):
+            return refusal("", 400, "feedback: expected JSON")
         return JSONResponse({"ok": True})
 
     async def decisions(self, request: Request) -> Response:
@@ -126,7 +121,7 @@ class Gateway:
             body = RequestBody(await self._content(request)).values
             check_model(body, self._names)
             question = read(body)
-            judged = self._router.steps.judge(question, _headers(request), who)
+            judged = await self._router.ajudge(question, _headers(request), who)
             sessions = self._router.steps.sessions
             told = answer(question, judged, sessions.serving.models, sessions.policy.version)
         except (Refusal, InvalidConfig, UnknownName) as error:
@@ -151,8 +146,11 @@ class Gateway:
         return JSONResponse({"status": "ok", "policy": self._router.steps.sessions.policy.version})
 
     async def exposed(self, request: Request) -> Response:
-        """`GET /metrics`, in Prometheus's format."""
-        del request
+        """`GET /metrics`, in Prometheus's format, for those who may ask the models."""
+        try:
+            self._client_of(request.headers)
+        except Refusal as error:
+            return refused(request.url.path, error)
         return Response(self.metrics.text(), media_type=self.metrics.media_type)
 
     async def _send(self, request: Request, target: Target) -> httpx2.Response:

@@ -2,7 +2,8 @@
 
 Each reservation is one transaction over all its budgets. What a killed gateway had reserved stays
 counted: nobody knows whether its models have answered. A ledger that cannot be reached gives
-nothing (it fails closed). This file knows amounts, and no sessions.
+nothing (it fails closed). Accounts that have not changed for long are forgotten. This file knows
+amounts, and no sessions.
 """
 
 from __future__ import annotations
@@ -12,13 +13,24 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
 from londi.errors import DamagedFile, InvalidConfig, LondiError
-from londi.serve.core.budget import NO_CAP, UNITS, ZERO, Amount, Ledger, MemoryLedger, Scope
-from londi.storage.sqlite import connected
+from londi.serve.core.budget import (
+    KEPT,
+    NO_CAP,
+    UNITS,
+    ZERO,
+    Amount,
+    Forgetting,
+    Ledger,
+    MemoryLedger,
+    Scope,
+)
+from londi.storage.sqlite import check_file, connected
 
 T = TypeVar("T")
 
@@ -32,20 +44,44 @@ PAUSE = 5.0
 """Seconds for which a ledger that failed is not asked again."""
 
 
-def open_ledger(place: str) -> Ledger:
+def open_ledger(place: str, kept: float = KEPT) -> Ledger:
     """The ledger at `place`: a file, an address of Redis, or memory where it is empty.
+
+    Args:
+        place: where it is.
+        kept: seconds after its last change that an account is kept.
 
     Raises:
         LondiError: if it cannot be opened.
     """
     if not place:
-        return MemoryLedger()
+        return MemoryLedger(kept)
     if place.startswith(REDIS):
-        remote = RedisLedger(place)
+        remote = RedisLedger(place, kept)
         return FailClosed(remote, remote.failure)
     if "://" in place:
         raise InvalidConfig(f"ledger: expected a file or redis://HOST:PORT, got {place!r}")
-    return FailClosed(SqliteLedger(Path(place).expanduser()), sqlite3.Error)
+    return FailClosed(SqliteLedger(Path(place).expanduser(), kept), sqlite3.Error)
+
+
+def check_ledger(place: str) -> None:
+    """Look whether the ledger at `place` could be opened, and create or change nothing.
+
+    Raises:
+        LondiError: if it could not.
+    """
+    if not place or "://" in place:
+        open_ledger(place).close()  # nothing is made in memory, nor in Redis
+        return
+
+    def check(db: sqlite3.Connection) -> None:
+        db.execute("SELECT scope, calls, tokens, money FROM ledger LIMIT 1")
+
+    file = Path(place).expanduser()
+    try:
+        check_file(file, check)
+    except sqlite3.Error as error:
+        raise DamagedFile(f"{str(file)!r} holds no ledger: {error}") from error
 
 
 class FailClosed:
@@ -106,16 +142,21 @@ class SqliteLedger:
 
     Args:
         file: made if there is none.
+        kept: seconds after its last change that an account is kept.
+        clock: seconds since 1970.
 
     Raises:
         DamagedFile: if the file is of another kind or version.
         LondiError: if it cannot be opened.
     """
 
-    def __init__(self, file: Path) -> None:
-        self._lock = threading.Lock()
+    def __init__(
+        self, file: Path, kept: float = KEPT, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._lock, self._forgetting = threading.Lock(), Forgetting(kept, clock)
+        prepare = partial(_prepare, clock(), self._forgetting.due())
         try:
-            self._db = connected(file, _prepare, check_same_thread=False, isolation_level=None)
+            self._db = connected(file, prepare, check_same_thread=False, isolation_level=None)
         except sqlite3.OperationalError as error:
             raise LondiError(f"cannot open the ledger {str(file)!r}: {error}") from error
         except sqlite3.DatabaseError as error:
@@ -124,21 +165,23 @@ class SqliteLedger:
 
     def taken(self, scope: Scope) -> Amount:
         with self._lock:
+            self._forget()
             row = self._db.execute(
                 "SELECT calls, tokens, money FROM ledger WHERE scope = ?", (scope.name,)
             ).fetchone()
         return Amount(*row) if row else ZERO
 
     def reserve(self, scopes: Sequence[Scope], bound: Amount) -> bool:
-        return self._together(lambda: all(self._add(one, bound, one.most) for one in scopes))
+        return self._together(lambda: all(self._add(one, bound, one.most, 1) for one in scopes))
 
     def settle(self, scopes: Sequence[Scope], bound: Amount, taken: Amount) -> None:
         change = taken - bound
-        self._together(lambda: all(self._add(one, change, NO_CAP) for one in scopes))
+        self._together(lambda: all(self._add(one, change, NO_CAP, -1) for one in scopes))
 
     def _together(self, change: Callable[[], bool]) -> bool:
         """Do all of a change, or nothing of one that is refused."""
         with self._lock:
+            self._forget()
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 done = change()
@@ -152,16 +195,23 @@ class SqliteLedger:
     def close(self) -> None:
         self._db.close()
 
-    def _add(self, scope: Scope, amount: Amount, most: Amount) -> bool:
+    def _forget(self) -> None:
+        """Forget old accounts, if an hour has passed."""
+        if (before := self._forgetting.due()) is not None:
+            self._db.execute(_FORGET, (before,))
+
+    def _add(self, scope: Scope, amount: Amount, most: Amount, holds: int) -> bool:
         """Add to what is taken; False where it would be more than `most`."""
         added = [int(getattr(amount, unit)) for unit in UNITS]
         caps = [_whole(getattr(most, unit)) for unit in UNITS]
         row = self._db.execute(
-            "INSERT INTO ledger VALUES (?1, ?2, ?3, ?4) ON CONFLICT (scope) DO UPDATE SET"
-            " calls = calls + ?2, tokens = tokens + ?3, money = money + ?4 RETURNING"
+            "INSERT INTO ledger (scope, calls, tokens, money, holds, changed)"
+            " VALUES (?1, ?2, ?3, ?4, max(0, ?8), ?9) ON CONFLICT (scope) DO UPDATE SET"
+            " calls = calls + ?2, tokens = tokens + ?3, money = money + ?4,"
+            " holds = max(0, holds + ?8), changed = ?9 RETURNING"
             " (?5 IS NULL OR calls <= ?5) AND (?6 IS NULL OR tokens <= ?6)"
             " AND (?7 IS NULL OR money <= ?7)",
-            (scope.name, *added, *caps),
+            (scope.name, *added, *caps, holds, self._forgetting.changed(scope)),
         ).fetchone()
         return bool(row[0])
 
@@ -171,6 +221,7 @@ class RedisLedger:
 
     Args:
         url: of the server.
+        kept: seconds after its last change that an account is kept.
 
     Attributes:
         failure: what is raised when the server cannot be reached.
@@ -191,12 +242,27 @@ class RedisLedger:
     end
     for _, key in ipairs(KEYS) do
         for u, unit in ipairs(units) do redis.call('HINCRBY', key, unit, ARGV[u]) end
+        redis.call('HINCRBY', key, 'holds', 1)
+        redis.call('PERSIST', key)
     end
     return 1
     """
+    # ARGV: calls, tokens and money to add, then the seconds for which each key is kept, empty for
+    # ever.
+    _SETTLE = """
+    for k, key in ipairs(KEYS) do
+        for u, unit in ipairs({'calls', 'tokens', 'money'}) do
+            redis.call('HINCRBY', key, unit, ARGV[u])
+        end
+        if redis.call('HINCRBY', key, 'holds', -1) <= 0 then
+            redis.call('HSET', key, 'holds', 0)
+            if ARGV[3 + k] ~= '' then redis.call('EXPIRE', key, ARGV[3 + k]) end
+        end
+    end
+    """
     PREFIX = "londi:ledger:"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, kept: float = KEPT) -> None:
         import redis
         from redis.backoff import NoBackoff
         from redis.retry import Retry
@@ -214,7 +280,9 @@ class RedisLedger:
             self._redis.ping()
         except redis.RedisError as error:
             raise LondiError(f"ledger: no Redis at {url!r}: {error}") from error
+        self._kept = int(kept)
         self._reserve = self._redis.register_script(self._RESERVE)
+        self._settle = self._redis.register_script(self._SETTLE)
 
     def taken(self, scope: Scope) -> Amount:
         found = self._redis.hmget(self.PREFIX + scope.name, UNITS)
@@ -228,27 +296,40 @@ class RedisLedger:
         return bool(self._reserve(keys, given))
 
     def settle(self, scopes: Sequence[Scope], bound: Amount, taken: Amount) -> None:
-        change = taken - bound
-        with self._redis.pipeline(transaction=True) as together:
-            for scope in scopes:
-                for unit in UNITS:
-                    together.hincrby(self.PREFIX + scope.name, unit, int(getattr(change, unit)))
-            together.execute()
+        keys, change = [self.PREFIX + scope.name for scope in scopes], taken - bound
+        added = [int(getattr(change, unit)) for unit in UNITS]
+        self._settle(keys, [*added, *("" if scope.for_ever else self._kept for scope in scopes)])
 
     def close(self) -> None:
         self._redis.close()
 
 
-def _prepare(db: sqlite3.Connection) -> None:
-    """Make the table of a new file, and fail on one that holds another."""
+_FORGET = "DELETE FROM ledger WHERE changed < ? AND holds = 0"
+
+
+def _prepare(now: float, before: float | None, db: sqlite3.Connection) -> None:
+    """Make the table of a new file, mend one of an older form, and fail on another.
+
+    Accounts whose last change was before `before` are forgotten.
+    """
     db.execute("PRAGMA journal_mode=WAL")
     # A commit survives the death of the process; only a loss of power can undo the last.
     db.execute("PRAGMA synchronous=NORMAL")
+    db.execute("BEGIN IMMEDIATE")
     db.execute(
         "CREATE TABLE IF NOT EXISTS ledger"
-        " (scope TEXT PRIMARY KEY, calls INTEGER, tokens INTEGER, money INTEGER) WITHOUT ROWID"
+        " (scope TEXT PRIMARY KEY, calls INTEGER, tokens INTEGER, money INTEGER,"
+        " holds INTEGER NOT NULL DEFAULT 0, changed REAL NOT NULL DEFAULT 0) WITHOUT ROWID"
     )
-    db.execute("SELECT scope, calls, tokens, money FROM ledger LIMIT 1")
+    columns = {name for _, name, *_ in db.execute("PRAGMA table_info(ledger)")}
+    if columns == {"scope", *UNITS}:  # until 0.2 nothing was forgotten
+        for name in ("holds INTEGER", "changed REAL"):
+            db.execute(f"ALTER TABLE ledger ADD COLUMN {name} NOT NULL DEFAULT 0")
+        kept = "CASE WHEN scope LIKE 'client:%' THEN ? ELSE ? END"
+        db.execute(f"UPDATE ledger SET changed = {kept}", (inf, now))
+    db.execute("SELECT scope, calls, tokens, money, holds, changed FROM ledger LIMIT 1")
+    db.execute(_FORGET, (before,))
+    db.execute("COMMIT")
 
 
 def _whole(cap: float) -> int | None:

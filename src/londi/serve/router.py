@@ -5,13 +5,16 @@ This file knows requests and their headers. It does not know how bytes travel.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from londi.config.serve import ServeConfig, UpstreamConfig
 from londi.errors import InvalidConfig, UnknownName
@@ -19,9 +22,13 @@ from londi.models.usage import Body
 from londi.serve.answers import AnswerReader
 from londi.serve.apis import ANTHROPIC, Api, api_of
 from londi.serve.body import RequestBody
+from londi.serve.core.policy import Judgement
+from londi.serve.questions import Asked
 from londi.serve.shadow import Shadow, Shadows
 from londi.serve.step import Step
 from londi.serve.steps import StepRouter, made_of
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +66,8 @@ class Router:
         self, steps: StepRouter, keys: tuple[str, str], shadows: Shadows | None = None
     ) -> None:
         self.steps, self._keys, self._shadows = steps, keys, shadows
+        # One alone: not every encoder may be called by two at once.
+        self._thread = ThreadPoolExecutor(1, "decisions")
 
     @classmethod
     def of(cls, config: ServeConfig) -> Self:
@@ -113,6 +122,46 @@ class Router:
         step = self.steps.step(body.values, api, headers=headers, client=who, size=len(content))
         return Routed(self, api, body, step, len(content))
 
+    async def aroute(
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        content: bytes,
+        names: Collection[str] | None = None,
+        who: str = "",
+    ) -> Routed | None:
+        """`route` for an event loop, which goes on while a slow policy decides."""
+        decide = partial(self.route, path, headers, content, names, who)
+        return await self._decided(decide, _leave)
+
+    async def ajudge(
+        self, asked: Asked, headers: Mapping[str, str] | None = None, client: str = ""
+    ) -> Judgement:
+        """`StepRouter.judge` for an event loop; see `aroute`."""
+        judge = partial(self.steps.judge, asked, headers, client)
+        return await self._decided(judge, lambda judged: None)
+
+    async def _decided(self, decide: Callable[[], T], leave: Callable[[T], None]) -> T:
+        """What `decide` returns.
+
+        Args:
+            decide: called on a thread where the policy is slow.
+            leave: called with what `decide` has returned where nobody waits for it any more.
+        """
+        if not self.steps.sessions.policy.slow:
+            return decide()
+        deciding = self._thread.submit(decide)
+        try:
+            return await asyncio.wrap_future(deciding)
+        except asyncio.CancelledError:
+
+            def ended(late: Future[T]) -> None:
+                if not late.cancelled() and late.exception() is None:
+                    leave(late.result())
+
+            deciding.add_done_callback(ended)
+            raise
+
     def target(self, api: Api, body: RequestBody, choice: int) -> Target:
         """The request to the model of that choice."""
         config = self.steps.config
@@ -155,6 +204,7 @@ class Router:
 
     def close(self) -> None:
         """Write what waits to be written, and let go of files and connections."""
+        self._thread.shutdown()
         if self._shadows is not None:
             self._shadows.close()
         self.steps.close()
@@ -205,6 +255,12 @@ class Routed:
             for name, value in told.items()
             if value.isascii() and value == value.strip()
         }
+
+
+def _leave(routed: Routed | None) -> None:
+    """Give back what a request holds that was given up before any model was asked."""
+    if routed is not None:
+        routed.step.release()
 
 
 def check_model(body: Body, names: Collection[str]) -> None:

@@ -8,13 +8,18 @@ from __future__ import annotations
 import gc
 import resource
 import socket
+from dataclasses import replace
+from pathlib import Path
 
 import uvicorn
 
-from londi.config.serve import GatewayConfig
+from londi.config.serve import GatewayConfig, ShadowConfig
 from londi.errors import LondiError
 from londi.serve.gateway import make_app
+from londi.serve.ledgers import check_ledger
 from londi.serve.router import Router
+from londi.serve.shadow import shadow_encoder
+from londi.storage.traces import check_traces
 
 
 def serve(config: GatewayConfig) -> int:
@@ -69,12 +74,17 @@ def listening(config: GatewayConfig) -> socket.socket:
 
 
 def described(config: GatewayConfig) -> str:
-    """The settings in words, once all that they name was found.
+    """The settings in words, once all that they name was found; nothing is created or changed.
 
     Raises:
         LondiError: if they cannot be used.
     """
-    router = Router.of(config)
+    check_ledger(config.ledger or "")
+    if config.traces:
+        check_traces(Path(config.traces).expanduser())
+    if config.shadow.any:
+        shadow_encoder(config.shadow.encoder)
+    router = Router.of(replace(config, ledger="", traces="", shadow=ShadowConfig()))
     router.close()
     policy = router.steps.sessions.policy
     lines = [

@@ -58,7 +58,7 @@ class Shadows:
     def __init__(self, config: ShadowConfig, steps: StepRouter, traces: TraceStore) -> None:
         self._config, self._steps, self._traces = config, steps, traces
         self.models, self.prices = steps.sessions.serving.models, steps.sessions.serving.prices
-        self._encoder = _encoder(config.encoder)
+        self._encoder = shadow_encoder(config.encoder)
         self._most = amount_of(config.budget)
         self._open, self._lock = 0, threading.Lock()
         # Embeddings take time that no answer may wait for.
@@ -234,7 +234,12 @@ class Shadow:
         }
 
 
-def _encoder(spec: str) -> Encoder | None:
+def shadow_encoder(spec: str) -> Encoder | None:
+    """What embeds shadow answers; None where `spec` is empty.
+
+    Raises:
+        LondiError: if it cannot be made.
+    """
     if not spec:
         return None
     made = make_prompt_encoder(spec)

@@ -22,7 +22,7 @@ from londi.envs.conversation import ConversationPrompt
 from londi.errors import InvalidConfig
 from londi.models.usage import Body
 from londi.serve.apis import CHAT, Api
-from londi.serve.core.budget import BILLION, Amount, billionths
+from londi.serve.core.budget import BILLION, DAY, Amount, billionths
 from londi.serve.core.policy import Judgement, load_policy
 from londi.serve.core.serving import DEEPTHINK, Serving
 from londi.serve.core.session import NEW, History, Session
@@ -73,7 +73,7 @@ class StepRouter:
             lifetime=config.cache_lifetime,
         )
         policy = load_policy(config.switcher)
-        ledger = open_ledger(config.ledger or "")
+        ledger = open_ledger(config.ledger or "", config.ledger_days * DAY)
         with ExitStack() as opened:  # closed again, should the rest fail
             opened.callback(ledger.close)
             traces = TraceStore(Path(config.traces).expanduser()) if config.traces else None
@@ -168,8 +168,9 @@ class StepRouter:
             client: whose session it is.
 
         Raises:
-            InvalidConfig: if the session or the step is unknown, the value is no finite number, or
-                there is one already.
+            UnknownSession: if there is no such session.
+            InvalidConfig: if the step is unknown, the value is no finite number, or there is one
+                already.
         """
         session = scoped(client, session)
         self.sessions.known(session, client).feedback(value, step)

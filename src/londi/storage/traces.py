@@ -23,7 +23,7 @@ from typing import Any
 from londi.errors import DamagedFile, LondiError
 from londi.storage.atomic import replacing
 from londi.storage.journal import Journal
-from londi.storage.sqlite import connected
+from londi.storage.sqlite import check_file, connected
 from londi.storage.trace_tables import FORMAT, TABLES, Column, Row, schema
 
 _log = logging.getLogger(__name__)
@@ -162,6 +162,25 @@ class TraceStore:
         if rows and not self.dropped:
             _log.warning("rows of the traces %s are dropped: no room for them", self.file)
         self.dropped += rows
+
+
+def check_traces(file: Path) -> None:
+    """Look whether traces could be written to a file, and create or change nothing.
+
+    Raises:
+        DamagedFile: if the file is of another kind or version.
+        LondiError: if it could not be opened for writing.
+    """
+
+    def check(db: sqlite3.Connection) -> None:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version != FORMAT:
+            raise _other(file, version)
+
+    try:
+        check_file(file, check)
+    except sqlite3.Error as error:
+        raise DamagedFile(f"{str(file)!r} holds no traces: {error}") from error
 
 
 def write_traces(file: Path, rows: Iterable[tuple[str, Row]]) -> None:
@@ -355,7 +374,9 @@ def _prepare(file: Path, db: sqlite3.Connection) -> None:
             for statement in (_JOURNALS, *_INDEXES):
                 db.execute(statement)
     if version != FORMAT:
-        raise DamagedFile(
-            f"{str(file)!r}: expected traces of format {FORMAT}, got format {version}"
-        )
+        raise _other(file, version)
     _adopt(db, file)
+
+
+def _other(file: Path, version: int) -> DamagedFile:
+    return DamagedFile(f"{str(file)!r}: expected traces of format {FORMAT}, got format {version}")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from londi.config.prices import Price
 from londi.encoders.text import TextEncoder
 from londi.envs.conversation import ConversationPrompt, Message
-from londi.errors import BudgetSpent, InvalidConfig
+from londi.errors import BudgetSpent, InvalidConfig, UnknownSession
 from londi.serve.core.budget import NO_CAP, Amount, Scope
 from londi.serve.core.policy import load_policy
 from londi.serve.core.serving import DEEPTHINK, QUICK, Serving
@@ -241,6 +241,9 @@ def test_feedback_is_taken_once() -> None:
         (0.5, step, "session 'a' has one for its step 0 already"),
         (1.0, None, "session 'a' has one for it already"),
         (nan, None, "value: expected a number, got nan"),
+        (True, None, "value: expected a number, got True"),
+        (10**400, None, "value: expected a number, got 1000"),
+        ("1", None, "value: expected a number, got '1'"),
         (1.0, 7, "step: expected one of the 1 of session 'a', got 7"),
         (1.0, -1, "step: expected one of the 1 of session 'a', got -1"),
     ):
@@ -252,7 +255,7 @@ def test_a_session_is_found_by_its_name() -> None:
     found = serve("always-quick")
     assert found.session("a") is found.session("a") is found.known("a")
     assert found.session("b") is not found.session("a")
-    with pytest.raises(InvalidConfig, match="session: expected one that was begun, got 'c'"):
+    with pytest.raises(UnknownSession, match="session: expected one that was begun, got 'c'"):
         found.known("c")
 
 

@@ -173,12 +173,15 @@ def test_messages_of_telemetry_are_read_as_a_chat() -> None:
         {"role": "user", "parts": [{"type": "text", "content": "hi"}, {"type": "uri"}]},
         {"role": "assistant", "parts": [call]},
         {"role": "user", "parts": [result]},
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "2", "response": "rain"}]},
     ]
     function = {"name": "weather", "arguments": '{"city": "Paris"}'}
+    called = {"id": "1", "type": "function", "function": function}
     assert list(chat_of(messages)) == [
         {"role": "user", "content": [{"type": "text", "text": "hi"}], "tool_calls": []},
-        {"role": "assistant", "content": [], "tool_calls": [{"function": function}]},
-        {"role": "tool", "content": '{"rain": 1}'},
+        {"role": "assistant", "content": [], "tool_calls": [called]},
+        {"role": "tool", "tool_call_id": "1", "content": '{"rain": 1}'},
+        {"role": "tool", "tool_call_id": "2", "content": "rain"},
     ]
 
 

@@ -8,7 +8,8 @@ nobody saw stays counted. This file knows amounts, and no model.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from math import ceil, inf
 from typing import Protocol, Self
@@ -18,7 +19,10 @@ from londi.errors import InvalidConfig
 from londi.types import Usage
 
 BILLION = 1_000_000_000
-
+DAY = 86_400.0
+"""Seconds of a day."""
+KEPT = 30 * DAY
+"""Seconds after its last change that an account is kept, where nobody says otherwise."""
 
 MOST = 1 << 53
 """Largest amount: ledgers add whole numbers of 64 bits, and Redis computes with doubles."""
@@ -78,6 +82,7 @@ class Scope:
     Attributes:
         name: its name, which no other scope has.
         most: what may be taken in it.
+        for_ever: whether its account is never forgotten.
 
     Raises:
         InvalidConfig: if an amount is negative, or no number.
@@ -85,6 +90,7 @@ class Scope:
 
     name: str
     most: Amount
+    for_ever: bool = False
 
     def __post_init__(self) -> None:
         for unit in UNITS:
@@ -94,7 +100,11 @@ class Scope:
 
 
 class Ledger(Protocol):
-    """What is taken in each scope; it may be shared by threads, and by processes."""
+    """What is taken in each scope; it may be shared by threads, and by processes.
+
+    A scope whose account has not changed for some time is forgotten, and then nothing is taken in
+    it; not so one that is for ever, nor one in which a reservation waits for its settlement.
+    """
 
     def taken(self, scope: Scope) -> Amount:
         """What is taken there, calls that wait for their end among them."""
@@ -113,32 +123,94 @@ class Ledger(Protocol):
         ...
 
 
-class MemoryLedger:
-    """A ledger in memory, for one process."""
+class Forgetting:
+    """When the accounts of a ledger are looked through for old ones: once an hour at most.
 
-    def __init__(self) -> None:
-        self._taken: dict[str, Amount] = {}
+    Args:
+        kept: seconds after its last change that an account is kept.
+        clock: seconds since 1970.
+    """
+
+    PAUSE = 3600.0
+    """Seconds between two looks."""
+
+    def __init__(self, kept: float, clock: Callable[[], float]) -> None:
+        self._kept, self._clock, self._next = kept, clock, -inf
+
+    def due(self) -> float | None:
+        """The time before which accounts are old, if they are to be looked through now."""
+        now = self._clock()
+        if now < self._next:
+            return None
+        self._next = now + self.PAUSE
+        return now - self._kept
+
+    def changed(self, scope: Scope) -> float:
+        """The time of a change of an account that is made now; inf where it is for ever."""
+        return inf if scope.for_ever else self._clock()
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """What is taken in a scope.
+
+    Attributes:
+        taken: the amount.
+        holds: reservations that wait for their settlement.
+        changed: time of the last change.
+    """
+
+    taken: Amount = ZERO
+    holds: int = 0
+    changed: float = 0.0
+
+
+class MemoryLedger:
+    """A ledger in memory, for one process.
+
+    Args:
+        kept: seconds after its last change that an account is kept.
+        clock: seconds since 1970.
+    """
+
+    def __init__(self, kept: float = KEPT, clock: Callable[[], float] = time.time) -> None:
+        self._accounts: dict[str, _Account] = {}
+        self._forgetting = Forgetting(kept, clock)
         self._lock = threading.Lock()
 
     def taken(self, scope: Scope) -> Amount:
         with self._lock:
-            return self._taken.get(scope.name, ZERO)
+            return self._account(scope).taken
 
     def reserve(self, scopes: Sequence[Scope], bound: Amount) -> bool:
         with self._lock:
-            after = {scope.name: self._taken.get(scope.name, ZERO) + bound for scope in scopes}
-            if not all(scope.most.covers(after[scope.name]) for scope in scopes):
+            after = {scope.name: self._changed(scope, bound, 1) for scope in scopes}
+            if not all(scope.most.covers(after[scope.name].taken) for scope in scopes):
                 return False
-            self._taken |= after
+            self._accounts |= after
             return True
 
     def settle(self, scopes: Sequence[Scope], bound: Amount, taken: Amount) -> None:
         with self._lock:
             for scope in scopes:
-                self._taken[scope.name] = self._taken.get(scope.name, ZERO) - bound + taken
+                self._accounts[scope.name] = self._changed(scope, taken - bound, -1)
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+    def _account(self, scope: Scope) -> _Account:
+        if (before := self._forgetting.due()) is not None:
+            self._accounts = {
+                name: one
+                for name, one in self._accounts.items()
+                if one.holds > 0 or one.changed >= before
+            }
+        return self._accounts.get(scope.name, _Account())
+
+    def _changed(self, scope: Scope, amount: Amount, holds: int) -> _Account:
+        """The account of a scope after a change."""
+        found, changed = self._account(scope), self._forgetting.changed(scope)
+        return _Account(found.taken + amount, found.holds + holds, changed)
 
 
 def amount_left(ledger: Ledger, scopes: Sequence[Scope]) -> Amount:

@@ -68,6 +68,11 @@ class Policy:
         """The columns of its observations."""
         return ObservationLayout(self.encoder.size)
 
+    @property
+    def slow(self) -> bool:
+        """Whether a decision takes so long that no event loop may wait for it."""
+        return self.encoder.slow
+
     def check_cost(self, cost: float) -> None:
         """Refuse a cost that the Switcher was not trained for.
 

@@ -7,11 +7,12 @@ answer is there, its usage is settled. This file knows no HTTP, no model and no 
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import floor, inf, isfinite
+from math import floor, inf
 
 import numpy as np
 
@@ -239,11 +240,20 @@ class Session:
     def feedback(self, value: float, step: int | None = None) -> None:
         """Note the value of a step, or of the whole session.
 
+        Args:
+            value: the value, which may come out of JSON as it is.
+            step: the step; None for the whole session.
+
         Raises:
-            InvalidConfig: if the value is no finite number, the step is unknown, or there is a
-                value already.
+            InvalidConfig: if the value is no number that a float can hold, the step is unknown, or
+                there is a value already.
         """
-        if not isfinite(value):
+        most = sys.float_info.max
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not -most <= value <= most
+        ):
             raise InvalidConfig(f"value: expected a number, got {value!r}")
         with self._lock:
             if step is not None and step not in range(self._steps):

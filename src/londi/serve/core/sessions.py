@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from londi.errors import InvalidConfig
+from londi.errors import UnknownSession
 from londi.serve.core.budget import NO_CAP, Ledger, MemoryLedger, Scope
 from londi.serve.core.policy import Policy
 from londi.serve.core.serving import Serving
@@ -86,14 +86,14 @@ class Sessions:
             client: who has it, where clients have budgets.
 
         Raises:
-            InvalidConfig: if there is none.
+            UnknownSession: if there is none.
         """
         with self._lock:
             if found := self._sessions.get(name):
                 return found
             history = self._history(name)
             if not history.steps:
-                raise InvalidConfig(f"session: expected one that was begun, got {name!r}")
+                raise UnknownSession(name)
             return self._begin(name, client, history)
 
     def _begin(self, name: str, client: str, history: History) -> Session:
@@ -106,11 +106,11 @@ class Sessions:
         """The budgets that a call now is of; those without a cap are left out."""
         serving = self.serving
         of = (
-            (f"session:{name}", serving.budget),
-            (f"client:{client}", serving.client_budget),
-            (f"day:{datetime.now(UTC):%Y-%m-%d}", serving.day_budget),
+            Scope(f"session:{name}", serving.budget),
+            Scope(f"client:{client}", serving.client_budget, for_ever=True),
+            Scope(f"day:{datetime.now(UTC):%Y-%m-%d}", serving.day_budget),
         )
-        return tuple(Scope(key, most) for key, most in of if most != NO_CAP)
+        return tuple(scope for scope in of if scope.most != NO_CAP)
 
     def _forget(self, new: str) -> None:
         while len(self._sessions) > self._most:

@@ -98,9 +98,11 @@ def chat_of(messages: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
                 texts.append({"type": "text", "text": part.get("content", "")})
             elif part["type"] == "tool_call":
                 arguments = _json(part.get("arguments", {}))
-                calls.append({"function": {"name": part["name"], "arguments": arguments}})
+                function = {"name": part["name"], "arguments": arguments}
+                calls.append({"id": part.get("id"), "type": "function", "function": function})
             elif part["type"] == "tool_call_response":
-                yield {"role": "tool", "content": _json(part.get("result", ""))}
+                content = _json(part.get("response", part.get("result", "")))
+                yield {"role": "tool", "tool_call_id": part.get("id"), "content": content}
         if texts or calls:
             yield {"role": message["role"], "content": texts, "tool_calls": calls}
 
