@@ -24,12 +24,15 @@ BASE = ServeConfig(
 )
 
 
-def record(file: Path, sessions: int = 200, *, seed: int = 0, **changes: Any) -> Path:
-    """Traces in `file` of an agent that walks through the rooms; its reward is 1 if none failed.
+def record(
+    file: Path, sessions: int = 200, *, by_step: bool = False, seed: int = 0, **changes: Any
+) -> Path:
+    """Traces in `file` of an agent that walks through the rooms.
 
     Args:
         file: the traces.
         sessions: how often it walks.
+        by_step: each room is worth 1 if it went well; else the session is, if all did.
         seed: of the rooms.
         changes: settings in place of those of a coin that is tossed at every step.
     """
@@ -37,22 +40,24 @@ def record(file: Path, sessions: int = 200, *, seed: int = 0, **changes: Any) ->
     router = StepRouter.of(replace(BASE, traces=str(file), **changes))
     try:
         for k in range(sessions):
-            walk(router, f"walk {seed} {k}", rng.random(ROOMS) < HARD)
+            _walk(router, f"walk {seed} {k}", rng.random(ROOMS) < HARD, by_step)
     finally:
         router.close()
     return file
 
 
-def walk(router: StepRouter, session: str, hard: Any) -> float:
-    """One session; its reward."""
+def _walk(router: StepRouter, session: str, hard: Any, by_step: bool) -> None:
     messages: list[dict[str, str]] = []
-    well = True
+    went_well = []
     for k, is_hard in enumerate(hard):
         messages.append({"role": "user", "content": f"room {k}: {'hard' if is_hard else 'easy'}"})
         with router.step({"model": "auto", "messages": messages}, session=session) as step:
-            well &= bool(step.choice) or not is_hard
+            went_well.append(bool(step.choice) or not is_hard)
             answer = {"role": "assistant", "content": "through the door"}
             step.settle(Usage(calls=1, tokens=100, output_tokens=3), answer)
         messages.append(answer)
-    router.feedback(session, float(well))
-    return float(well)
+    if by_step:
+        for k, well in enumerate(went_well):
+            router.feedback(session, float(well), k)
+    else:
+        router.feedback(session, float(all(went_well)))

@@ -22,12 +22,12 @@ from londi.switching.switcher import CHECKPOINT, Switcher
 from traced_corridor import record
 
 SHORT = {"report_every": 100, "checkpoint_every": 100}
-PRICED = {"cost": 0.1, "cost_range": (0.05, 0.2), **SHORT}
+PRICED = {"cost": 0.4, "cost_range": (0.2, 0.8), **SHORT}
 
 
 @pytest.fixture(scope="module")
 def traces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return record(tmp_path_factory.mktemp("traces") / "traces.db", sessions=600)
+    return record(tmp_path_factory.mktemp("traces") / "traces.db", sessions=600, by_step=True)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def run(traces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_calls_where_quick_fails(traces: Path, run: Path, tmp_path: Path) -> None:
     log = read_log(record(tmp_path / "new.db", sessions=50, seed=7), TextEncoder())
     seen = log.steps.observation.copy()
-    seen[:, TextEncoder.size + COST] = 0.1
+    seen[:, TextEncoder.size + COST] = 0.4
     call = Switcher.load(run).call_probability(seen, np.ones((len(seen), 2), bool))
     prompts = _rooms(tmp_path / "new.db")
     hard = np.array(["hard" in text for text in prompts])
