@@ -10,6 +10,7 @@ from coba.primitives import LoggedInteraction
 from londi.evaluation.importance import (
     Contributions,
     Sessions,
+    bootstrap,
     cumulative_weights,
     direct,
     doubly_robust,
@@ -105,7 +106,7 @@ def test_effective_sizes() -> None:
 def test_resampled_estimates_are_those_of_the_sessions_drawn() -> None:
     # Two sessions with weights 1 and 3: drawn (2, 0), (1, 1), (0, 2) with 1/4, 1/2, 1/4.
     part = Contributions(np.array([[[1.0]], [[0.0]]]), np.array([[1.0], [3.0]]))
-    drawn = part.resampled(np.random.default_rng(0), 4_000)[:, 0]
+    drawn = bootstrap([part], np.random.default_rng(0), 4_000)[0][:, 0]
     values, counts = np.unique(drawn, return_counts=True)
     assert values == pytest.approx([0, 0.25, 1])
     assert counts / 4_000 == pytest.approx([0.25, 0.5, 0.25], abs=0.03)
@@ -113,7 +114,7 @@ def test_resampled_estimates_are_those_of_the_sessions_drawn() -> None:
 
 def test_resampled_estimates_spread_as_independent_ones() -> None:
     values = np.random.default_rng(1).normal(size=(400, 1))
-    drawn = direct(values).resampled(np.random.default_rng(2))
+    (drawn,) = bootstrap([direct(values)], np.random.default_rng(2), 2_000)
     assert drawn.std() == pytest.approx(values.std() / 20, rel=0.06)
 
 

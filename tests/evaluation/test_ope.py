@@ -42,7 +42,7 @@ def test_estimates_are_unbiased() -> None:
     for _ in range(100):
         coins = rng.uniform(0.3, 0.7, (120, 1)) * np.ones(6)
         log = simulated(MDP, 120, coins, rng)
-        made = estimate(log, at_logged(log, POLICY))
+        made = estimate(log, at_logged(log, POLICY), how=Estimation(resamples=1))
         values = [made.value(o, m) for m in ("pdis", "dr") for o in ("return", "calls")]
         found.append([value.estimate for value in values])
     errors = np.array(found) - np.tile(exact(MDP, POLICY), 2)
@@ -55,7 +55,7 @@ def test_intervals_hold_the_exact_value_as_often_as_they_say() -> None:
     true, held = exact(MDP, POLICY), []
     for _ in range(100):
         log = simulated(MDP, 150, np.full(6, 0.5), rng)
-        made = estimate(log, at_logged(log, POLICY))
+        made = estimate(log, at_logged(log, POLICY), how=Estimation(resamples=500))
         intervals = [made.value(name).interval for name in ("return", "calls")]
         held.append([a <= v <= b for (a, b), v in zip(intervals, true, strict=True)])
     assert ((np.mean(held, axis=0) >= 0.9) & (np.mean(held, axis=0) <= 0.99)).all()

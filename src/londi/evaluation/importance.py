@@ -12,14 +12,14 @@ Shapes: T logged steps, N sessions, H steps of the longest, K outcomes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from londi.types import Array
 
-RESAMPLES = 2_000
-_NUMBERS_AT_ONCE = 8_000_000
+_NUMBERS_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,28 +96,9 @@ class Contributions:
 
     def estimate(self) -> Array:
         """[K], over all sessions."""
-        return self._weighted(np.ones((1, len(self.weight))))[0]
+        return self.counted(np.ones((1, len(self.weight))))[0]
 
-    def resampled(self, rng: np.random.Generator, resamples: int = RESAMPLES) -> Array:
-        """Estimates `[resamples, K]`, each over N sessions drawn with replacement."""
-        n = len(self.weight)
-        size = max(1, _NUMBERS_AT_ONCE // n)
-        parts = []
-        for first in range(0, resamples, size):
-            drawn = rng.integers(n, size=(min(size, resamples - first), n))
-            counts = np.stack([np.bincount(row, minlength=n) for row in drawn])
-            parts.append(self._weighted(counts.astype(float)))
-        return np.concatenate(parts)
-
-    def influence(self) -> Array:
-        """[N, K], how each session moves the estimate, to first order; the mean is 0."""
-        mean = self.weight.mean(0)
-        share = self.numerator.mean(0) / mean[:, None]
-        moved = self.numerator - share * self.weight[:, :, None]
-        out: Array = (moved / mean[:, None]).sum(1)
-        return out
-
-    def _weighted(self, counts: Array) -> Array:
+    def counted(self, counts: Array) -> Array:
         """Estimates `[B, K]`, with each session as often as `counts` `[B, N]` says."""
         n, steps, outcomes = self.numerator.shape
         above = (counts @ self.numerator.reshape(n, -1)).reshape(-1, steps, outcomes)
@@ -173,6 +154,28 @@ def doubly_robust(
     numerator[:, :-1] += discount * value
     numerator[:, 1:] += discount * (outcome - q)
     return Contributions(weights[:, :, None] * numerator, weights)
+
+
+def bootstrap(
+    parts: Sequence[Contributions], rng: np.random.Generator, resamples: int
+) -> list[Array]:
+    """Estimates `[resamples, K]` of each, over N sessions drawn with replacement for all alike.
+
+    Args:
+        parts: contributions of the same N sessions.
+        rng: draws the sessions.
+        resamples: how often.
+    """
+    n = len(parts[0].weight)
+    size = max(1, _NUMBERS_AT_ONCE // n)
+    out: list[list[Array]] = [[] for _ in parts]
+    for first in range(0, resamples, size):
+        rows = min(size, resamples - first)
+        drawn = rng.integers(n, size=(rows, n)) + n * np.arange(rows)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(float)
+        for found, part in zip(out, parts, strict=True):
+            found.append(part.counted(counts))
+    return [np.concatenate(found) for found in out]
 
 
 def percentile_interval(draws: Array, level: float = 0.95) -> tuple[float, float]:

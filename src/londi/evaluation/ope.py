@@ -22,6 +22,7 @@ from londi.evaluation.fitted_q import fitted_q, policy_value
 from londi.evaluation.importance import (
     Contributions,
     Sessions,
+    bootstrap,
     cumulative_weights,
     direct,
     doubly_robust,
@@ -55,6 +56,7 @@ class Estimation:
         gamma: discount of a step; 1 is the plain sum over a session.
         level: of the intervals.
         folds: parts of the sessions for the fitted Q, each fitted on the others; 2 at least.
+        resamples: draws of the bootstrap.
         seed: of the folds and the bootstrap.
     """
 
@@ -62,6 +64,7 @@ class Estimation:
     gamma: float = 1.0
     level: float = 0.95
     folds: int = 5
+    resamples: int = 2_000
     seed: int = 0
 
 
@@ -168,9 +171,7 @@ def estimate(
         return Estimate(how.method, size, steps, weighed)
     contributions = _contributions(log, call_probability, chosen, weighed, how)
     effective = effective_sample_size(weighed.weights)
-    values = [
-        value for name, part in contributions.items() for value in _values(name, chosen, part, how)
-    ]
+    values = _values(contributions, chosen, how)
     return Estimate(
         how.method,
         size,
@@ -198,18 +199,17 @@ def saving(
         how: the estimator and its settings.
     """
     chosen = Outcome("calls", log.choice) if outcome is None else outcome
-    sums = []
+    parts = []
     for policy in (call_probability, log.allowed[:, 1].astype(float)):
         weighed = _weigh(log, policy, [chosen])
         if isinstance(weighed, Refusal):
             return Saving(chosen.name, None, None, weighed)
-        part = _contributions(log, policy, [chosen], weighed, how)[how.method]
-        # The same seed draws the same sessions for both.
-        drawn = part.resampled(np.random.default_rng(how.seed))
-        sums.append(np.append(part.estimate(), drawn[:, 0]))
-    shares = 1 - sums[0] / sums[1]
-    interval = None if how.method == "fqe" else percentile_interval(shares[1:], how.level)
-    return Saving(chosen.name, float(shares[0]), interval, None)
+        parts.append(_contributions(log, policy, [chosen], weighed, how)[how.method])
+    drawn = bootstrap(parts, np.random.default_rng(how.seed), how.resamples)
+    share = 1 - parts[0].estimate()[0] / parts[1].estimate()[0]
+    shares = 1 - drawn[0][:, 0] / drawn[1][:, 0]
+    interval = None if how.method == "fqe" else percentile_interval(shares, how.level)
+    return Saving(chosen.name, float(share), interval, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,15 +271,16 @@ def _contributions(
 
 
 def _values(
-    method: Method, outcomes: Sequence[Outcome], part: Contributions, how: Estimation
+    parts: dict[Method, Contributions], outcomes: Sequence[Outcome], how: Estimation
 ) -> list[Value]:
-    drawn = None if method == "fqe" else part.resampled(np.random.default_rng(how.seed))
+    drawn = bootstrap(list(parts.values()), np.random.default_rng(how.seed), how.resamples)
     return [
         Value(
             outcome.name,
-            method,
+            name,
             float(part.estimate()[k]),
-            None if drawn is None else percentile_interval(drawn[:, k], how.level),
+            None if name == "fqe" else percentile_interval(draws[:, k], how.level),
         )
+        for (name, part), draws in zip(parts.items(), drawn, strict=True)
         for k, outcome in enumerate(outcomes)
     ]
