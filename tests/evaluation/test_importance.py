@@ -118,5 +118,9 @@ def test_resampled_estimates_spread_as_independent_ones() -> None:
     assert drawn.std() == pytest.approx(values.std() / 20, rel=0.06)
 
 
-def test_an_interval_is_the_middle_share() -> None:
-    assert percentile_interval(np.arange(101.0), 0.9) == pytest.approx((5, 95))
+def test_an_interval_is_the_middle_share_and_wider_for_few_sessions() -> None:
+    draws = np.arange(1001.0)
+    assert percentile_interval(draws, 1e9, 0.9) == pytest.approx((50, 950), abs=0.1)
+    # Student's 0.975 quantile at 9 degrees of freedom is 2.262; times sqrt(10 / 9) it is 2.385,
+    # above which the normal distribution has 0.00855.
+    assert percentile_interval(draws, 10) == pytest.approx((8.55, 991.45), abs=0.2)

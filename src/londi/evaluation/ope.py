@@ -63,7 +63,7 @@ class Estimation:
     method: Method = REPORTED
     gamma: float = 1.0
     level: float = 0.95
-    folds: int = 5
+    folds: int = 2
     resamples: int = 2_000
     seed: int = 0
 
@@ -171,7 +171,7 @@ def estimate(
         return Estimate(how.method, size, steps, weighed)
     contributions = _contributions(log, call_probability, chosen, weighed, how)
     effective = effective_sample_size(weighed.weights)
-    values = _values(contributions, chosen, how)
+    values = _values(contributions, chosen, float(effective[-1]), how)
     return Estimate(
         how.method,
         size,
@@ -199,16 +199,19 @@ def saving(
         how: the estimator and its settings.
     """
     chosen = Outcome("calls", log.choice) if outcome is None else outcome
-    parts = []
+    parts, effective = [], []
     for policy in (call_probability, log.allowed[:, 1].astype(float)):
         weighed = _weigh(log, policy, [chosen])
         if isinstance(weighed, Refusal):
             return Saving(chosen.name, None, None, weighed)
         parts.append(_contributions(log, policy, [chosen], weighed, how)[how.method])
+        effective.append(float(effective_sample_size(weighed.weights)[-1]))
     drawn = bootstrap(parts, np.random.default_rng(how.seed), how.resamples)
     share = 1 - parts[0].estimate()[0] / parts[1].estimate()[0]
     shares = 1 - drawn[0][:, 0] / drawn[1][:, 0]
-    interval = None if how.method == "fqe" else percentile_interval(shares, how.level)
+    interval = (
+        None if how.method == "fqe" else percentile_interval(shares, min(effective), how.level)
+    )
     return Saving(chosen.name, float(share), interval, None)
 
 
@@ -271,16 +274,17 @@ def _contributions(
 
 
 def _values(
-    parts: dict[Method, Contributions], outcomes: Sequence[Outcome], how: Estimation
+    parts: dict[Method, Contributions],
+    outcomes: Sequence[Outcome],
+    size: float,
+    how: Estimation,
 ) -> list[Value]:
     drawn = bootstrap(list(parts.values()), np.random.default_rng(how.seed), how.resamples)
-    return [
-        Value(
-            outcome.name,
-            name,
-            float(part.estimate()[k]),
-            None if name == "fqe" else percentile_interval(draws[:, k], how.level),
-        )
-        for (name, part), draws in zip(parts.items(), drawn, strict=True)
-        for k, outcome in enumerate(outcomes)
-    ]
+    found = []
+    for (name, part), draws in zip(parts.items(), drawn, strict=True):
+        worth = len(part.weight) if name == "logged" else size
+        for k, outcome in enumerate(outcomes):
+            interval = percentile_interval(draws[:, k], worth, how.level)
+            value = float(part.estimate()[k])
+            found.append(Value(outcome.name, name, value, None if name == "fqe" else interval))
+    return found
