@@ -63,7 +63,7 @@ class Estimation:
     method: Method = REPORTED
     gamma: float = 1.0
     level: float = 0.95
-    folds: int = 2
+    folds: int = 5
     resamples: int = 2_000
     seed: int = 0
 
