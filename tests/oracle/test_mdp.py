@@ -15,6 +15,7 @@ from londi.oracle.mdp import (
     bellman,
     continuation,
     evaluate_policy,
+    expected_sum,
     intervention,
     q_learning,
     random_mdp,
@@ -61,6 +62,17 @@ def test_a_budgeted_chain_worked_by_hand() -> None:
 
 def test_a_tie_goes_to_quick() -> None:
     assert not solve(chain(), 1.0).choice.any()
+
+
+def test_expected_sums_of_a_policy_that_draws_worked_by_hand() -> None:
+    # In the chain a call with p = 1/2 takes two tries on average in each of two states.
+    half, calls = np.full(3, 0.5), np.array([[0.0, 1.0]] * 3)
+    np.testing.assert_allclose(expected_sum(chain(), half, calls, 1.0), [2, 1, 0])
+    # v = gamma v / 2 + 1/2 in the middle; gamma / 2 (v + start) before it.
+    middle = 0.5 / (1 - 0.45)
+    rewards = np.array([[0.0, 0], [0, 1], [0, 0]])
+    start = 0.45 * middle / (1 - 0.45)
+    np.testing.assert_allclose(expected_sum(chain(), half, rewards, 0.9), [start, middle, 0])
 
 
 @examples

@@ -185,6 +185,30 @@ def evaluate_policy(mdp: FiniteSwitching, choice: Bools, cost: float) -> Floats:
     return _evaluate(mdp, choice, mdp.deepthink_P, mdp.deepthink_R - cost)
 
 
+def expected_sum(
+    mdp: FiniteSwitching, call_probability: Floats, outcome: Floats, gamma: float
+) -> Floats:
+    """Expected sum [S] of gamma^t times the outcome of step t, choices drawn, until the end.
+
+    Solves (I - gamma P) v = r over the states that are not terminal, where P and r are the two
+    models' in the policy's proportion; 0 at terminal states.
+
+    Args:
+        mdp: the problem; its own `gamma` and rewards are not used.
+        call_probability: [S], P(g = 1) of a policy.
+        outcome: [S, 2], expected outcome of a step of QUICK and of DEEPTHINK, such as a reward or
+            the number of calls.
+        gamma: discount, in [0, 1]; at 1 every path must reach a terminal state.
+    """
+    p, goes_on = call_probability, ~mdp.terminal
+    P = (1 - p)[:, None] * mdp.quick_P + p[:, None] * mdp.deepthink_P
+    r = (1 - p) * outcome[:, 0] + p * outcome[:, 1]
+    value = np.zeros(mdp.states)
+    inner = P[np.ix_(goes_on, goes_on)]
+    value[goes_on] = np.linalg.solve(np.eye(len(inner)) - gamma * inner, r[goes_on])
+    return value
+
+
 def q_learning(
     mdp: FiniteSwitching,
     cost: float,
