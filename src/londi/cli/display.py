@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from londi.evaluation.curves import Estimate, Frontier
     from londi.evaluation.results import Result
     from londi.oracle.clairvoyant import Limit
+    from londi.serve.estimating import TraceEstimate
     from londi.serve.transcripts.summary import Summary
     from londi.storage.trace_tables import Row
 
@@ -134,6 +135,43 @@ def print_summary(file: str, found: Summary) -> None:
         print(f"policies: {', '.join(found.policies)}")
     if found.value is not None:
         print(f"feedback for {found.rated:,} sessions, mean {found.value:.4g}")
+
+
+def print_estimate(found: TraceEstimate) -> None:
+    """Print what a Switcher is estimated to do, beside what the log did, and how sure that is."""
+    logged = {value.outcome: value for value in found.checks if value.method == "logged"}
+    table = _table(
+        f"{found.switcher} on {found.sessions:,} sessions of {found.traces}, c = {found.cost:g}",
+        "a session",
+        ["estimate, 95%\ninterval", "the log\nitself", "saved against\nalways-DEEPTHINK"],
+    )
+    saved = {one.outcome: one for one in found.savings}
+    for value in found.values:
+        one = saved.get(value.outcome)
+        table.add_row(
+            value.outcome,
+            _between(value.estimate, value.interval, ".4g"),
+            _between(logged[value.outcome].estimate, logged[value.outcome].interval, ".4g"),
+            "-" if one is None or one.refused else _between(one.estimate, one.interval, ".0%"),
+        )
+    Console().print(table)
+    assert found.effective_sample_size is not None
+    print(
+        f"estimated by {found.method}; the log is worth {found.effective_sample_size:,.0f} sessions"
+        " of this Switcher's"
+    )
+    if found.trained_on:
+        print(f"{found.trained_on:,} sessions are left out: the Switcher was trained on them")
+    for one in found.savings:
+        if one.refused:
+            print(f"no saving of {one.outcome}: {one.refused.message}")
+
+
+def _between(value: float | None, interval: tuple[float, float] | None, form: str) -> str:
+    if value is None:
+        return "-"
+    low_high = "" if interval is None else f"\n{interval[0]:{form}}..{interval[1]:{form}}"
+    return f"{value:{form}}{low_high}"
 
 
 def print_steps(session: str, steps: Sequence[Row], feedback: Sequence[Row]) -> None:

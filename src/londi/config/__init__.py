@@ -10,6 +10,7 @@ from londi.config.evaluate import EvaluateConfig
 from londi.config.finetune import FinetuneConfig
 from londi.config.frontier import METHODS, FrontierConfig
 from londi.config.limit import LimitConfig
+from londi.config.ope import OpeConfig
 from londi.config.sweep import SweepConfig
 from londi.config.train import TrainConfig
 from londi.config.tune import TuneConfig
@@ -22,6 +23,7 @@ __all__ = [
     "FinetuneConfig",
     "FrontierConfig",
     "LimitConfig",
+    "OpeConfig",
     "PairConfig",
     "SweepConfig",
     "TrainConfig",

@@ -32,18 +32,36 @@ UNVALUED, UNKNOWN, UNREADABLE = "no feedback", "no choice", "no texts and no fea
 """Why a session is left out."""
 
 
+class NothingLogged(InvalidConfig):
+    """Traces of which no session can be learned from.
+
+    Attributes:
+        left_out: number of sessions, by the reason.
+    """
+
+    def __init__(self, file: Path, left_out: Counter[str]) -> None:
+        reasons = [f"{count} with {reason}" for reason, count in left_out.items()]
+        super().__init__(
+            f"traces: expected sessions to learn from in {str(file)!r}, got"
+            f" {', '.join(reasons) or 'none'}"
+        )
+        self.left_out = left_out
+
+
 @dataclass(frozen=True, slots=True)
 class TraceLog:
     """The sessions of a file of traces that can be learned from.
 
     Attributes:
         steps: T steps; `episode` is the place of the session in `sessions`.
+        price: [T], money that DEEPTHINK was expected to cost more than QUICK; NaN where unknown.
         sessions: their names.
         models: names of QUICK and DEEPTHINK.
         left_out: number of sessions that are left out, by the reason.
     """
 
     steps: OfflineDataset
+    price: Array
     sessions: tuple[str, ...]
     models: tuple[str, str]
     left_out: Counter[str]
@@ -61,6 +79,7 @@ class TraceLog:
         return replace(
             self,
             steps=replace(steps, episode=episode),
+            price=self.price[rows],
             sessions=tuple(self.sessions[place] for place in places),
         )
 
@@ -77,8 +96,8 @@ def read_log(file: Path, encoder: Encoder) -> TraceLog:
 
     Raises:
         DamagedFile: if the file is of another kind or version.
-        InvalidConfig: if no session can be learned from, or the traces are of several pairs of
-            models.
+        NothingLogged: if no session can be learned from.
+        InvalidConfig: if the traces are of several pairs of models.
         LondiError: if there is no such file.
     """
     sessions: dict[str, list[Row]] = {}
@@ -102,11 +121,7 @@ def read_log(file: Path, encoder: Encoder) -> TraceLog:
             else:
                 logged.append(_Session(name, rows, seen, _rewards(rows, values[name])))
     if not logged:
-        reasons = [f"{count} with {reason}" for reason, count in left_out.items()]
-        raise InvalidConfig(
-            f"traces: expected sessions to learn from in {str(file)!r}, got"
-            f" {', '.join(reasons) or 'none'}"
-        )
+        raise NothingLogged(file, left_out)
     steps = [_steps(k, one) for k, one in enumerate(logged)]
     return TraceLog(
         OfflineDataset(
@@ -115,6 +130,7 @@ def read_log(file: Path, encoder: Encoder) -> TraceLog:
                 for field in fields(OfflineDataset)
             )
         ),
+        np.concatenate([_numbers(one.rows, "price") for one in logged]),
         tuple(one.name for one in logged),
         _models(file, logged),
         left_out,
@@ -133,7 +149,6 @@ def _steps(episode: int, one: _Session) -> OfflineDataset:
     """The steps of one session."""
     n = len(one.rows)
     choice = np.array([row["choice"] for row in one.rows])
-    told = [row["propensity"] for row in one.rows]
     allowed = np.ones((n, 2), bool)
     for k, row in enumerate(one.rows):
         if row["reason"] not in (None, "policy"):
@@ -142,12 +157,17 @@ def _steps(episode: int, one: _Session) -> OfflineDataset:
         episode=np.full(n, episode),
         observation=one.observation,
         choice=choice,
-        propensity=np.array([np.nan if one is None else one for one in told]),
+        propensity=_numbers(one.rows, "propensity"),
         reward=one.reward,
         next_observation=np.concatenate([one.observation[1:], 0 * one.observation[:1]]),
         terminated=np.arange(n) == n - 1,
         allowed=allowed,
     )
+
+
+def _numbers(rows: Sequence[Row], column: str) -> Array:
+    """`[T]`, the values of a column; NaN where there is none."""
+    return np.array([np.nan if row[column] is None else row[column] for row in rows])
 
 
 def _rewards(rows: Sequence[Row], values: dict[int | None, float]) -> Array:

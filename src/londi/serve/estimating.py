@@ -1,0 +1,175 @@
+"""`londi ope`: what a Switcher would return and save, from traces alone.
+
+This file knows traces and Switchers, and nothing of how an estimate is made.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from londi.config import OpeConfig
+from londi.config.train import TrainConfig
+from londi.errors import InvalidConfig
+from londi.evaluation.ope import (
+    Estimate,
+    Estimation,
+    Saving,
+    Value,
+    estimate,
+    logged_outcomes,
+    saving,
+)
+from londi.evaluation.operating_point import load_operating_point
+from londi.evaluation.refusals import Outcome, Refusal
+from londi.learning.dataset import OfflineDataset
+from londi.serve.logged import UNKNOWN, NothingLogged, TraceLog, read_log
+from londi.serve.training import LOG_ANEW, prompt_encoder, read_trained_on
+from londi.storage.atomic import write_whole
+from londi.storage.runs import read_run
+from londi.switching.budget import Budget
+from londi.switching.observation import BUDGET_LEFT, CAPPED, CONTEXT, COST
+from londi.switching.switcher import OnnxSwitcher, Switcher
+
+ESTIMATE = "estimate.json"
+NO_PROPENSITIES = Refusal(
+    "no_propensities",
+    "a log of one model, or of choices without propensities, allows no estimate of switching;"
+    f" {LOG_ANEW}",
+)
+
+
+@dataclass(frozen=True)
+class TraceEstimate:
+    """What a Switcher would do on the traffic of some traces.
+
+    Attributes:
+        method: the estimator.
+        estimate: return of a session under the Switcher; None where refused.
+        interval: of it, 95%.
+        effective_sample_size: sessions that the log is worth for this Switcher.
+        refused: why there is no estimate, and what to log instead; None where there is one.
+        traces, switcher: the files.
+        cost: c at which the Switcher is asked.
+        sessions, steps: what was estimated from.
+        trained_on: sessions that were left out, since the Switcher was trained on them.
+        values: the outcomes of a session under the Switcher, by the reported estimator.
+        checks: the same by the other estimators, and the means of the log itself.
+        savings: what is saved against always calling DEEPTHINK.
+    """
+
+    method: str
+    estimate: float | None
+    interval: tuple[float, float] | None
+    effective_sample_size: float | None
+    refused: Refusal | None
+    traces: str
+    switcher: str
+    cost: float
+    sessions: int
+    steps: int
+    trained_on: int
+    values: tuple[Value, ...] = ()
+    checks: tuple[Value, ...] = ()
+    savings: tuple[Saving, ...] = ()
+
+
+def estimate_traces(traces: Path, source: Path, config: OpeConfig) -> TraceEstimate:
+    """What the Switcher of `source` would do on the traffic of `traces`.
+
+    Args:
+        traces: the file of traces.
+        source: the folder of a run, or a file of `londi export`.
+        config: the settings.
+
+    Raises:
+        LondiError: if there are no traces, or no Switcher that reads texts alone, or it was not
+            trained for the cost.
+    """
+    switcher, cost = _opened(source, config.greedy)
+    cost = cost if config.cost is None else config.cost
+    switcher.check_supported(cost, Budget())
+    trained = read_trained_on(source) if config.sessions == "held-out" else None
+    try:
+        log = read_log(traces, prompt_encoder(switcher.encoder))
+    except NothingLogged as nothing:
+        if nothing.left_out.keys() != {UNKNOWN}:
+            raise
+        nobody = Estimate(config.method, nothing.left_out[UNKNOWN], 0, NO_PROPENSITIES)
+        return _told(nobody, traces, source, cost, 0)
+    kept = log.only(set(log.sessions) - set(trained.sessions if trained else ()))
+    left_out = len(log.sessions) - len(kept.sessions)
+    if not kept.sessions:
+        raise InvalidConfig(
+            f"sessions: the Switcher was trained on all {left_out:,} sessions of {str(traces)!r};"
+            " expected traces that came later, or `--sessions all`, which is too good"
+        )
+    seen, outcomes = _at(kept, cost), _outcomes(kept)
+    if np.isnan(seen.propensity).all():
+        nobody = Estimate(config.method, len(kept.sessions), len(seen.choice), NO_PROPENSITIES)
+        return _told(nobody, traces, source, cost, left_out)
+    call = switcher.call_probability(seen.observation, seen.allowed)
+    call = np.where(seen.allowed[:, 0], call, 1.0)
+    how = Estimation(method=config.method, seed=config.seed)
+    savings = tuple(saving(seen, call, outcome, how) for outcome in outcomes[1:])
+    return _told(estimate(seen, call, outcomes, how), traces, source, cost, left_out, savings)
+
+
+def write_estimate(folder: Path, found: TraceEstimate) -> None:
+    """Write `estimate.json`, whole or not at all."""
+    write_whole(folder / ESTIMATE, [json.dumps(asdict(found), indent=1) + "\n"])
+
+
+def _told(
+    found: Estimate,
+    traces: Path,
+    source: Path,
+    cost: float,
+    trained_on: int,
+    savings: tuple[Saving, ...] = (),
+) -> TraceEstimate:
+    value = None if found.refused else found.value("return")
+    return TraceEstimate(
+        method=found.method,
+        estimate=value.estimate if value else None,
+        interval=value.interval if value else None,
+        effective_sample_size=found.effective_sample_size,
+        refused=found.refused,
+        traces=str(traces),
+        switcher=str(source),
+        cost=cost,
+        sessions=found.sessions,
+        steps=found.steps,
+        trained_on=trained_on,
+        values=found.values,
+        checks=found.checks,
+        savings=savings,
+    )
+
+
+def _opened(source: Path, greedy: bool) -> tuple[Switcher, float]:
+    """The Switcher, and c at which it plays where nobody says otherwise."""
+    switcher = Switcher.load(source, greedy=greedy)
+    if isinstance(switcher, OnnxSwitcher):
+        return switcher, switcher.made.cost
+    return switcher, load_operating_point(read_run(source, TrainConfig), source).cost
+
+
+def _at(log: TraceLog, cost: float) -> OfflineDataset:
+    """The steps as they would be seen at this cost, and without a budget."""
+    steps = log.steps
+    width = steps.observation.shape[1] - CONTEXT
+    observation = steps.observation.copy()
+    observation[:, width + COST] = cost
+    observation[:, [width + BUDGET_LEFT, width + CAPPED]] = 0.0
+    return replace(steps, observation=observation)
+
+
+def _outcomes(log: TraceLog) -> tuple[Outcome, ...]:
+    """Return, calls, and the money that calls cost more than QUICK, where prices were known."""
+    found = logged_outcomes(log.steps)
+    money = np.where(log.steps.choice == 1, log.price, 0.0)
+    return found if np.isnan(money).any() else (*found, Outcome("money", money))
