@@ -27,7 +27,7 @@ def print_results(title: str, head: str, lines: Sequence[tuple[str, Result]]) ->
     """
     capped = any(r.budget is not None for _, r in lines)
     heads = ["return, 95%\ninterval", "success", "call\nrate", "calls\nsaved", "PGR"]
-    table = _table(title, head, heads + ["over\nbudget"] * capped)
+    table = new_table(title, head, heads + ["over\nbudget"] * capped)
     for name, r in lines:
         low, high = r.return_ci
         cells = [
@@ -58,7 +58,7 @@ def print_account(head: str, lines: Sequence[tuple[str, Result]]) -> None:
     found = [r for _, r in lines]
     shown, deepthink = columns(found), deepthink_of(found)
     heads = [column.head.replace(" in ", "\nin ").replace(" end ", "\nend ") for column in shown]
-    table = _table(f"\n{EPISODES:,} episodes", head, [h.replace(", ", ",\n") for h in heads])
+    table = new_table(f"\n{EPISODES:,} episodes", head, [h.replace(", ", ",\n") for h in heads])
     for name, r in lines:
         cells = [f"{c.cell(r)}\n{c.saved(r, deepthink)}".strip() for c in shown]
         table.add_row(name, *cells)
@@ -76,7 +76,7 @@ def print_curves(found: Frontier) -> None:
     seeds = ", ".join(map(str, found.seeds))
     title = f"{found.env}, {episodes(found.episodes)}, training seeds {seeds}"
     heads = ["APGR", "of the\nlimit", "behind\nlondi", "calls for\n50/80/95%", "calls\nsaved"]
-    table = _table(title, "method", heads)
+    table = new_table(title, "method", heads)
     for curve in found.curves:
         table.add_row(
             curve.method,
@@ -91,7 +91,7 @@ def print_curves(found: Frontier) -> None:
 
 def print_limit(env: str, found: Limit) -> None:
     """Print what the clairvoyant reaches within each number of calls."""
-    table = _table(
+    table = new_table(
         f"{env}, the best of {episodes(len(found.episodes))}",
         "calls at most",
         ["return", "calls made", "call rate"],
@@ -110,7 +110,7 @@ def print_limit(env: str, found: Limit) -> None:
 def print_summary(file: str, found: Summary) -> None:
     """Print the figures of traces: who answered, how often, and what it took."""
     heads = ["steps", "failed", "prompt\ntokens", "cached", "output\ntokens", "seconds\na step"]
-    table = _table(f"{file}: {found.sessions:,} sessions, {found.steps:,} steps", "model", heads)
+    table = new_table(f"{file}: {found.sessions:,} sessions, {found.steps:,} steps", "model", heads)
     for model in found.models:
         table.add_row(
             model.model or "unknown",
@@ -139,7 +139,7 @@ def print_summary(file: str, found: Summary) -> None:
 def print_steps(session: str, steps: Sequence[Row], feedback: Sequence[Row]) -> None:
     """Print one session of traces, a line a step."""
     heads = ["choice", "P(call)", "propensity", "reason", "tokens", "seconds", "value"]
-    table = _table(f"session {session}", "step", heads)
+    table = new_table(f"session {session}", "step", heads)
     values = {row["step"]: row["value"] for row in feedback}
     for row in steps:
         table.add_row(
@@ -168,7 +168,8 @@ def episodes(number: int) -> str:
     return f"{number} held-out episode{'' if number == 1 else 's'}"
 
 
-def _table(title: str, first: str, heads: Sequence[str]) -> Table:
+def new_table(title: str, first: str, heads: Sequence[str]) -> Table:
+    """A table with a column of names, and one of figures for each of `heads`."""
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column(first, overflow="fold")
     for head in heads:

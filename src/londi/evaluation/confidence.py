@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from math import exp, inf, log, sqrt
 from typing import Self
 
+import numpy as np
+
 from londi.types import Array
 
 PAPER = "Waudby-Smith et al. 2024, arXiv 2103.06476"
@@ -76,6 +78,7 @@ class Sample:
     def extend(self, values: Array, weight: float = 1.0) -> None:
         """Add values `[n]`, each with the weight."""
         if len(values):
+            values = np.asarray(values, float)
             mean = float(values.mean())
             self._join(len(values), mean, float(((values - mean) ** 2).sum()), weight)
 

@@ -14,6 +14,7 @@ import uvicorn
 from londi.config.serve import GatewayConfig
 from londi.errors import LondiError
 from londi.serve.gateway import make_app
+from londi.serve.rollouts import described_rollout
 from londi.serve.router import Router
 
 
@@ -81,6 +82,7 @@ def described(config: GatewayConfig) -> str:
         f"QUICK {config.quick.model} at {config.quick.base_url}",
         f"DEEPTHINK {config.deepthink.model} at {config.deepthink.base_url}",
         f"Switcher {config.switcher}, version {policy.version}, encoder {policy.encoder.spec!r}",
+        *described_rollout(config.rollout),
         f"listens at {config.listen}, {len(config.clients) or 'no'} client keys",
     ]
     return "\n".join(lines)
