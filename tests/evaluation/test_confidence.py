@@ -49,6 +49,18 @@ def test_intervals_by_hand() -> None:
     )
 
 
+def test_both_arms_take_the_larger_variance() -> None:
+    rng = np.random.default_rng(0)
+    one, other = Sample.of(rng.lognormal(0, 1.5, 80)), Sample.of(rng.lognormal(0, 0.2, 500))
+    there, back = saving(one, other), saving(other, one)
+    assert (1 - there.low) * (1 - back.high) == pytest.approx(1.0)
+    there, back = mean_difference(one, other), mean_difference(other, one)
+    assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
+    # A control group that has not seen a failure yet is no certainty.
+    perfect, nearly = Sample.of(np.ones(60)), Sample.of(np.arange(2000) >= 100)
+    assert mean_difference(nearly, perfect).high > 0
+
+
 def test_few_sessions_have_no_interval() -> None:
     many, few = (Sample.of(np.arange(1.0, 1.0 + n)) for n in (LEAST, LEAST - 1))
     for one, other in ((many, few), (few, many), (Sample(), many), (many, Sample())):
