@@ -33,9 +33,27 @@ def test_the_settings_can_be_checked(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == (
         "QUICK small at http://127.0.0.1:1/v1\n"
         "DEEPTHINK large at http://127.0.0.1:1/v1\n"
-        "Switcher random:0.3, version random:0.3, encoder 'none'\n"
+        "Switcher random:0.3, version random:0.3, encoder 'text'\n"
         "listens at 127.0.0.1:8080, no client keys\n"
     )
+
+
+def test_a_rollout_is_said_and_not_begun(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    traces = tmp_path / "traces.db"
+    rollout = {
+        "control": 0.1,
+        "previous": "always-quick",
+        "share": 0.2,
+        "guard": {"most_drop": 0.05},
+    }
+    file = settings(tmp_path, traces=str(traces), rollout=rollout)
+    assert call("serve", "--config", file, "--check") == 0
+    said = capsys.readouterr().out
+    assert "sessions: control 0.1, previous 0.7 (always-quick), treated 0.2\n" in said
+    assert "turned off where the mean reward drops by more than 0.05\n" in said
+    assert not traces.exists()
 
 
 @pytest.mark.parametrize(
@@ -71,6 +89,36 @@ def test_the_settings_can_be_checked(tmp_path: Path, capsys: pytest.CaptureFixtu
         ({"ledger_days": 1}, "ledger_days: expected a whole number >= 2, got 1"),
         ({"exploration": 2}, "exploration: expected a number from 0 to 1, got 2"),
         ({"switcher": 3}, "switcher: expected a text, got 3"),
+        ({"rollout": {"contrl": 0.1}}, "rollout: unknown key 'contrl'; did you mean 'control'?"),
+        ({"rollout": {"control": 1.5}}, "rollout.control: expected a number from 0 to 1, got 1.5"),
+        ({"rollout": {"control": 0.1}}, "rollout: expected traces as well"),
+        ({"rollout": {"mode": "shadow"}}, "rollout: expected traces as well"),
+        ({"rollout": {"mode": "on"}}, "rollout.mode: expected"),
+        ({"rollout": {"share": 0.1}}, "rollout.previous: expected one as well, since there is"),
+        (
+            {"rollout": {"previous": "always-quick"}},
+            "rollout.share: expected one as well, since there is previous",
+        ),
+        (
+            {"rollout": {"previous": "always-quick", "share": 0.8, "control": 0.3}},
+            "rollout.share: expected at most 0.7, what the control group leaves, got 0.8",
+        ),
+        (
+            {"rollout": {"previous": "nothing", "share": 0.1}, "traces": "t.db"},
+            "rollout.previous: expected a file of `londi export`, always-quick",
+        ),
+        (
+            {"rollout": {"guard": {"most_drop": 0.1}}},
+            "rollout.control: expected a share above 0 as well, for the guard",
+        ),
+        (
+            {"rollout": {"guard": {"most_drop": -1.0}}},
+            "rollout.guard.most_drop: expected a number",
+        ),
+        (
+            {"rollout": {"guard": {"since": "yesterday"}}},
+            "rollout.guard.since: expected a time such as 2026-07-01T12:00:00Z, got 'yesterday'",
+        ),
     ],
 )
 def test_bad_settings_are_refused(

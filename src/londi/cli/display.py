@@ -28,7 +28,7 @@ def print_results(title: str, head: str, lines: Sequence[tuple[str, Result]]) ->
     """
     capped = any(r.budget is not None for _, r in lines)
     heads = ["return, 95%\ninterval", "success", "call\nrate", "calls\nsaved", "PGR"]
-    table = _table(title, head, heads + ["over\nbudget"] * capped)
+    table = new_table(title, head, heads + ["over\nbudget"] * capped)
     for name, r in lines:
         low, high = r.return_ci
         cells = [
@@ -59,7 +59,7 @@ def print_account(head: str, lines: Sequence[tuple[str, Result]]) -> None:
     found = [r for _, r in lines]
     shown, deepthink = columns(found), deepthink_of(found)
     heads = [column.head.replace(" in ", "\nin ").replace(" end ", "\nend ") for column in shown]
-    table = _table(f"\n{EPISODES:,} episodes", head, [h.replace(", ", ",\n") for h in heads])
+    table = new_table(f"\n{EPISODES:,} episodes", head, [h.replace(", ", ",\n") for h in heads])
     for name, r in lines:
         cells = [f"{c.cell(r)}\n{c.saved(r, deepthink)}".strip() for c in shown]
         table.add_row(name, *cells)
@@ -77,7 +77,7 @@ def print_curves(found: Frontier) -> None:
     seeds = ", ".join(map(str, found.seeds))
     title = f"{found.env}, {episodes(found.episodes)}, training seeds {seeds}"
     heads = ["APGR", "of the\nlimit", "behind\nlondi", "calls for\n50/80/95%", "calls\nsaved"]
-    table = _table(title, "method", heads)
+    table = new_table(title, "method", heads)
     for curve in found.curves:
         table.add_row(
             curve.method,
@@ -92,7 +92,7 @@ def print_curves(found: Frontier) -> None:
 
 def print_limit(env: str, found: Limit) -> None:
     """Print what the clairvoyant reaches within each number of calls."""
-    table = _table(
+    table = new_table(
         f"{env}, the best of {episodes(len(found.episodes))}",
         "calls at most",
         ["return", "calls made", "call rate"],
@@ -111,7 +111,7 @@ def print_limit(env: str, found: Limit) -> None:
 def print_summary(file: str, found: Summary) -> None:
     """Print the figures of traces: who answered, how often, and what it took."""
     heads = ["steps", "failed", "prompt\ntokens", "cached", "output\ntokens", "seconds\na step"]
-    table = _table(f"{file}: {found.sessions:,} sessions, {found.steps:,} steps", "model", heads)
+    table = new_table(f"{file}: {found.sessions:,} sessions, {found.steps:,} steps", "model", heads)
     for model in found.models:
         table.add_row(
             model.model or "unknown",
@@ -140,7 +140,7 @@ def print_summary(file: str, found: Summary) -> None:
 def print_estimate(found: TraceEstimate) -> None:
     """Print what a Switcher is estimated to do, beside what the log did, and how sure that is."""
     logged = {value.outcome: value for value in found.checks if value.method == "logged"}
-    table = _table(
+    table = new_table(
         f"{found.switcher} on {found.sessions:,} sessions of {found.traces}, c = {found.cost:g}",
         "a session",
         ["estimate, 95%\ninterval", "the log\nitself", "saved against\nalways-DEEPTHINK"],
@@ -177,7 +177,7 @@ def _between(value: float | None, interval: tuple[float, float] | None, form: st
 def print_steps(session: str, steps: Sequence[Row], feedback: Sequence[Row]) -> None:
     """Print one session of traces, a line a step."""
     heads = ["choice", "P(call)", "propensity", "reason", "tokens", "seconds", "value"]
-    table = _table(f"session {session}", "step", heads)
+    table = new_table(f"session {session}", "step", heads)
     values = {row["step"]: row["value"] for row in feedback}
     for row in steps:
         table.add_row(
@@ -206,7 +206,8 @@ def episodes(number: int) -> str:
     return f"{number} held-out episode{'' if number == 1 else 's'}"
 
 
-def _table(title: str, first: str, heads: Sequence[str]) -> Table:
+def new_table(title: str, first: str, heads: Sequence[str]) -> Table:
+    """A table with a column of names, and one of figures for each of `heads`."""
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column(first, overflow="fold")
     for head in heads:

@@ -100,13 +100,18 @@ def _export(given: Namespace, file: Path, out: Path) -> int:
 
 
 def _show(file: Path, session: str) -> int:
+    from londi.cli.arms import print_arms
     from londi.cli.display import print_steps, print_summary
+    from londi.serve.transcripts.arms import against_control, by_arm, sessions_of
     from londi.serve.transcripts.summary import summarize
     from londi.storage.traces import read_traces
 
     steps, feedback = list(read_traces(file, "steps")), list(read_traces(file, "feedback"))
     if not session:
         print_summary(str(file), summarize(steps, feedback))
+        served = sessions_of(steps, feedback)
+        if len(arms := by_arm(served)) > 1:
+            print_arms(arms, against_control(served, read_traces(file, "rollouts")))
         return 0
     found = [row for row in steps if row["session"] == session]
     if not found:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from londi.config.base import INF, MOST_SEED, Settings, check, is_http
 from londi.config.prices import CURRENCIES, Price
+from londi.config.rollout import RolloutConfig
 from londi.errors import InvalidConfig, UnknownName
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -133,6 +134,9 @@ class ServeConfig(Settings):
     shadow: ShadowConfig = field(default_factory=ShadowConfig)
     """Ask the other model beside the real answer, for data to learn from: `{quick, deepthink,
     budget, encoder, at_once}`."""
+    rollout: RolloutConfig = field(default_factory=RolloutConfig)
+    """Which sessions the Switcher decides, and what it saves: `{mode, control, previous, share,
+    seed, guard}`."""
     seed: int | None = None
     """Seed of the draws; each depends on it, the session's name and the step alone. By default each
     start draws another one."""
@@ -165,6 +169,8 @@ class ServeConfig(Settings):
             raise InvalidConfig("worth: expected a price of both models as well")
         if self.shadow.any and not self.traces:
             raise InvalidConfig("shadow: expected traces as well, where the answers are kept")
+        if self.rollout.any and not self.traces:
+            raise InvalidConfig("rollout: expected traces as well, where its arms are compared")
         if self.shadow.budget.money is not None and not priced:
             raise InvalidConfig("shadow.budget.money: expected a price of both models as well")
         for name in ("budget", "client_budget", "day_budget"):

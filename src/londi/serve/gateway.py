@@ -143,7 +143,11 @@ class Gateway:
     async def health(self, request: Request) -> Response:
         """`GET /healthz`."""
         del request
-        return JSONResponse({"status": "ok", "policy": self._router.steps.sessions.policy.version})
+        sessions = self._router.steps.sessions
+        told = {"status": "ok", "policy": sessions.policy.version}
+        if off := sessions.rollout.off:
+            told["off"] = off
+        return JSONResponse(told)
 
     async def exposed(self, request: Request) -> Response:
         """`GET /metrics`, in Prometheus's format, for those who may ask the models."""
@@ -227,6 +231,7 @@ def make_app(config: GatewayConfig, router: Router | None = None) -> Starlette:
     )
     router = router or Router.of(config)
     gateway = Gateway(config, router, client)
+    _ = router.steps.sessions.rollout.off  # a guard reads the traces before anybody waits
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -209,7 +209,7 @@ def _observations(file: Path, rows: Sequence[Row], encoder: Encoder) -> Array | 
 def _fits(row: Row, encoder: Encoder, layout: ObservationLayout) -> bool:
     """Whether this encoder made the features of a row."""
     seen = row["observation"]
-    return row.get("encoder") == encoder.spec and seen is not None and len(seen) == 4 * layout.size
+    return row["encoder"] == encoder.spec and seen is not None and len(seen) == 4 * layout.size
 
 
 def _states(file: Path, rows: Sequence[Row], prompts: dict[Any, list[Any]]) -> list[State]:

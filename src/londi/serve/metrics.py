@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from londi.serve.ledgers import FailClosed
@@ -54,13 +54,19 @@ class Metrics:
 
 
 class _Losses(Collector):
-    """What a gateway could not write down; counted where it happens."""
+    """What a gateway could not write down, and whether it has turned its Switcher off."""
 
     def __init__(self, router: Router) -> None:
         self._router = router
 
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        ledger, traces = self._router.steps.sessions.ledger, self._router.steps.traces
+    def collect(self) -> Iterator[Metric]:
+        sessions, traces = self._router.steps.sessions, self._router.steps.traces
+        ledger = sessions.ledger
+        yield GaugeMetricFamily(
+            "londi_switcher_off",
+            "1 once the guard has turned the Switcher off, since it costs reward.",
+            float(bool(sessions.rollout.off)),
+        )
         yield CounterMetricFamily(
             "londi_ledger_failures",
             "Times that the ledger was needed and could not be reached.",

@@ -13,10 +13,13 @@ from pathlib import Path
 
 import uvicorn
 
+from londi.config.rollout import RolloutConfig
 from londi.config.serve import GatewayConfig, ShadowConfig
 from londi.errors import LondiError
+from londi.serve.core.policy import load_policy
 from londi.serve.gateway import make_app
 from londi.serve.ledgers import check_ledger
+from londi.serve.rollouts import described_rollout
 from londi.serve.router import Router
 from londi.serve.shadow import shadow_encoder
 from londi.storage.traces import check_traces
@@ -84,13 +87,17 @@ def described(config: GatewayConfig) -> str:
         check_traces(Path(config.traces).expanduser())
     if config.shadow.any:
         shadow_encoder(config.shadow.encoder)
-    router = Router.of(replace(config, ledger="", traces="", shadow=ShadowConfig()))
+    if config.rollout.previous:
+        load_policy(config.rollout.previous, "rollout.previous")
+    bare = replace(config, ledger="", traces="", shadow=ShadowConfig(), rollout=RolloutConfig())
+    router = Router.of(bare)
     router.close()
     policy = router.steps.sessions.policy
     lines = [
         f"QUICK {config.quick.model} at {config.quick.base_url}",
         f"DEEPTHINK {config.deepthink.model} at {config.deepthink.base_url}",
         f"Switcher {config.switcher}, version {policy.version}, encoder {policy.encoder.spec!r}",
+        *described_rollout(config.rollout),
         f"listens at {config.listen}, {len(config.clients) or 'no'} client keys",
     ]
     return "\n".join(lines)

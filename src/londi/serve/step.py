@@ -158,7 +158,7 @@ class Step:
         decision = self.decision
         told: Row = {name: getattr(decision, name) for name in _DECIDED}
         if usage is not None:
-            told |= usage_row(usage)
+            told |= usage_row(usage) | {"money": self._session.money(self.choice, usage)}
         if "messages" in self._kept and self.message is not None:
             told["answer"] = as_json(self.message)
         return (

@@ -30,6 +30,7 @@ from londi.serve.core.sessions import Sessions
 from londi.serve.identity import scoped, session_of
 from londi.serve.ledgers import open_ledger
 from londi.serve.questions import Asked
+from londi.serve.rollouts import make_rollout
 from londi.serve.step import Step
 from londi.storage.trace_tables import Row
 from londi.storage.traces import TraceStore, as_json, now
@@ -80,7 +81,14 @@ class StepRouter:
             if traces:
                 opened.callback(traces.close)
             history = partial(_history, traces, serving.models) if traces else _new
-            sessions = Sessions(policy, serving, seed=config.seed, ledger=ledger, history=history)
+            sessions = Sessions(
+                policy,
+                serving,
+                seed=config.seed,
+                ledger=ledger,
+                history=history,
+                rollout=make_rollout(config, policy, traces),
+            )
             opened.pop_all()
         return cls(config, sessions, traces)
 

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from londi.types import Usage
 
-FORMAT = 2
-"""Version of the tables."""
+FORMAT = 3
+"""Version of the tables; 3 has arms of sessions, names of encoders, and money."""
 
 Kind = Literal["text", "integer", "real", "blob"]
 Row = dict[str, Any]
@@ -53,7 +53,10 @@ STEPS = (
     Column("propensity", "real", "Probability of the choice at the draw; null where unknown."),
     Column("probability", "real", "P(g = 1) under the policy, among what was allowed."),
     Column("exploration", "real", "Share of the draw that was uniform over it."),
-    Column("reason", "text", "What settled it: policy, budget or tool loop."),
+    Column("reason", "text", "What settled it: policy, budget, tool loop, or its arm."),
+    Column("arm", "text", "Arm of its session: control, treated, previous, shadow or off."),
+    Column("rollout", "text", "Id of the arms that its session was drawn from."),
+    Column("advised", "integer", "g that the Switcher drew in the shadow; null where it acted."),
     Column("policy", "text", "Version of the policy."),
     Column("cost", "real", "c at which it was decided, in units of the return."),
     Column("price", "real", "Money that DEEPTHINK was expected to cost more than QUICK."),
@@ -62,10 +65,12 @@ STEPS = (
     Column("calls_left", "real", "DEEPTHINK calls left before the step; null without a cap."),
     Column("money_left", "real", "Money left before the step; null without a cap."),
     Column("observation", "blob", "What the policy saw: float32 numbers, little-endian."),
+    Column("encoder", "text", "Name of the encoder whose features it saw."),
     Column("api", "text", "Address of the API that was asked."),
     Column("model", "text", "Name of the model that answered, or was asked last."),
     Column("status", "integer", "HTTP status of the answer; null where none came."),
     *USAGE,
+    Column("money", "real", "What the answer cost; null without prices, or without a usage."),
     Column("first_byte", "real", "Seconds from the request to the first byte of the answer."),
     Column("seconds", "real", "Seconds from the request to the end of the answer."),
     Column("follows", "integer", "Step whose messages this one goes on; null for the first."),
@@ -84,6 +89,16 @@ FEEDBACK = (
     Column("value", "real", "What it was worth.", True),
 )
 """Columns of the table `feedback`."""
+
+ROLLOUTS = (
+    Column("rollout", "text", "Id of the arms: equal for the same arms, shares and seed.", True),
+    Column("time", "real", "Since when sessions are drawn among them.", True),
+    Column("arms", "text", "Name, share and policy of each, a JSON list.", True),
+    Column("seed", "integer", "Seed of the draw.", True),
+    Column("off", "text", "Version of the Switcher that the guard turned off then; else null."),
+    Column("said", "text", "What the guard said; else null."),
+)
+"""Columns of the table `rollouts`, a row a start of a process, or a guard that turned one off."""
 
 SESSIONS = (
     Column("session", "text", "Name of the conversation.", True),
@@ -114,6 +129,7 @@ SHADOWS = (
 TABLES: Mapping[str, Sequence[Column]] = {
     "steps": STEPS,
     "feedback": FEEDBACK,
+    "rollouts": ROLLOUTS,
     "sessions": SESSIONS,
     "shadows": SHADOWS,
 }

@@ -96,12 +96,12 @@ class TraceStore:
     def last_step(self, session: str) -> tuple[int, str | None] | None:
         """The last step of a session in the file, and the model that answered; None without one."""
         asked = "SELECT step, model FROM steps WHERE session = ? ORDER BY step DESC LIMIT 1"
-        found = self._read(asked, session)
+        found = self.read(asked, _whole(session))
         return found[0] if found else None
 
     def valued(self, session: str) -> frozenset[int | None]:
         """Steps of a session that have feedback in the file; None for the whole session."""
-        rows = self._read("SELECT step FROM feedback WHERE session = ?", session)
+        rows = self.read("SELECT step FROM feedback WHERE session = ?", _whole(session))
         return frozenset(step for (step,) in rows)
 
     def close(self) -> None:
@@ -112,12 +112,15 @@ class TraceStore:
         self._thread.join()
         self._reader.close()
 
-    def _read(self, asked: str, session: str) -> list[Any]:
-        """Rows of the file; none where it cannot be read, since answers go on."""
+    def read(self, asked: str, *values: str | float) -> list[Any]:
+        """Rows of the file; none where it cannot be read, since answers go on.
+
+        Args:
+            asked: a query in SQL.
+            values: of its parameters.
+        """
         with self._reading, suppress(sqlite3.Error):
-            # No file holds half a character; it is written as its escape.
-            name = session.encode(errors="backslashreplace").decode()
-            return self._reader.execute(asked, (name,)).fetchall()
+            return self._reader.execute(asked, values).fetchall()
         return []
 
     def _run(self) -> None:
@@ -255,6 +258,11 @@ def read_traces(file: Path, table: str) -> Iterator[Row]:
 def now() -> float:
     """Seconds since 1970."""
     return time.time()
+
+
+def _whole(text: str) -> str:
+    """A text as the file holds it: half a character is written as its escape."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def as_json(value: object) -> str:

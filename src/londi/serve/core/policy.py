@@ -127,22 +127,23 @@ class Policy:
         return CostBudget(self.fixed.cost, most if most == inf else min(asked.remaining, most))
 
 
-def load_policy(spec: str) -> Policy:
+def load_policy(spec: str, name: str = "switcher") -> Policy:
     """The policy that `spec` names.
 
     Args:
         spec: a file of `londi export`, `always-quick`, `always-deepthink`, or `random:P` for a call
             with probability P at every step.
+        name: the setting that it is.
 
     Raises:
         InvalidConfig: if it is none of these, or the Switcher reads more than text.
         LondiError: if the file cannot be read, or is no Switcher.
     """
     if spec in RULES or spec.startswith(RANDOM):
-        return _rule(spec)
+        return _rule(spec, name)
     if not spec.endswith(".onnx"):
         raise InvalidConfig(
-            f"switcher: expected a file of `londi export`, {', '.join(RULES)} or {RANDOM}P,"
+            f"{name}: expected a file of `londi export`, {', '.join(RULES)} or {RANDOM}P,"
             f" got {spec!r}"
         )
     switcher = Switcher.load(spec)
@@ -151,7 +152,7 @@ def load_policy(spec: str) -> Policy:
     encoder = make_prompt_encoder(made.encoder)
     if encoder is None:
         raise InvalidConfig(
-            f"switcher: {spec!r} was trained with the encoder {made.encoder!r}, which reads one of"
+            f"{name}: {spec!r} was trained with the encoder {made.encoder!r}, which reads one of"
             " its two models; expected one that reads text alone: text, sentence:<model> or"
             " model:<name>"
         )
@@ -166,13 +167,20 @@ def load_policy(spec: str) -> Policy:
     return Policy(switcher, encoder, version, made.cost, fixed)
 
 
-def _rule(spec: str) -> Policy:
-    encoder = make_prompt_encoder("none")
+def always_deepthink(policy: Policy) -> Policy:
+    """The rule that always calls DEEPTHINK; it sees what `policy` sees, and at its cost."""
+    rule = next(name for name, share in RULES.items() if share == 1.0)
+    return Policy(ConstantSwitcher(1.0), policy.encoder, rule, policy.cost)
+
+
+def _rule(spec: str, name: str) -> Policy:
+    # A rule reads nothing; its traces hold what a Switcher can learn from.
+    encoder = make_prompt_encoder("text")
     assert encoder is not None
     try:
         share = RULES[spec] if spec in RULES else float(spec.removeprefix(RANDOM))
         return Policy(ConstantSwitcher(share), encoder, spec)
     except ValueError:  # InvalidConfig among them
         raise InvalidConfig(
-            f"switcher: expected {RANDOM}P with P from 0 to 1, got {spec!r}"
+            f"{name}: expected {RANDOM}P with P from 0 to 1, got {spec!r}"
         ) from None

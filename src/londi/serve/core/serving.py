@@ -17,8 +17,9 @@ from londi.types import Array
 
 QUICK, DEEPTHINK = 0, 1
 
-Reason = Literal["policy", "budget", "tool loop"]
-"""What settled a decision: the policy, a budget that is spent, or a tool loop that goes on."""
+Reason = Literal["policy", "budget", "tool loop", "control", "shadow", "off"]
+"""What settled a decision: the policy, a budget that is spent, a tool loop that goes on, or an arm
+that stays on DEEPTHINK: the control group, a Switcher in the shadow, or one that was turned off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,10 @@ class ServedDecision:
         reason: what settled it.
         policy: version of the policy.
         observation: what the policy saw, float32 `[D]`.
+        encoder: name of the encoder whose features it holds.
+        arm: the arm of its session.
+        rollout: id of the arms that it was drawn from.
+        advised: what the Switcher would have chosen, where nobody acts upon it; else None.
     """
 
     session: str
@@ -104,3 +109,7 @@ class ServedDecision:
     reason: Reason
     policy: str
     observation: Array
+    encoder: str
+    arm: str
+    rollout: str
+    advised: int | None

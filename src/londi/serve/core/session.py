@@ -18,11 +18,11 @@ import numpy as np
 
 from londi.envs.conversation import ConversationPrompt, Message
 from londi.errors import BudgetSpent, InvalidConfig
+from londi.serve.core.arms import Arm, Rollout
 from londi.serve.core.budget import BILLION, ZERO, Amount, Ledger, Scope, amount_left
 from londi.serve.core.policy import Judgement, Policy
 from londi.serve.core.pricing import CallPricing, common
 from londi.serve.core.serving import DEEPTHINK, QUICK, Reason, ServedDecision, Serving
-from londi.switching.decision import draw
 from londi.types import Array, CostBudget, Usage
 
 
@@ -66,7 +66,8 @@ class Served:
     """What all sessions share.
 
     Attributes:
-        policy: decides.
+        policy: the Switcher that is asked outside of any session.
+        rollout: which policy decides which session.
         serving: how sessions are served.
         ledger: what is taken of the budgets.
         scopes: the budgets that a call now would be of, by the names of a session and its client.
@@ -75,6 +76,7 @@ class Served:
     """
 
     policy: Policy
+    rollout: Rollout
     serving: Serving
     ledger: Ledger
     scopes: Callable[[str, str], tuple[Scope, ...]]
@@ -140,6 +142,11 @@ class Session:
         """Whether a step waits for its answer."""
         return bool(self._waiting)
 
+    def money(self, choice: int, usage: Usage) -> float | None:
+        """The price of an answer of that model; None where nobody knows it."""
+        price = self._served.serving.prices[choice]
+        return None if price is None else price.of(usage)
+
     def decide(self, messages: Sequence[Message], bound: Amount = ZERO) -> ServedDecision:
         """Who answers `messages`; the budget of the call is held until `settle` or `release`.
 
@@ -178,7 +185,8 @@ class Session:
         """
         allowed = np.array([[True, asked.remaining > 0]])
         with self._lock:
-            return self._judge(self._prompt(messages, self._served.clock()), asked, allowed)
+            prompt = self._prompt(messages, self._served.clock())
+            return self._judge(self._served.policy, prompt, asked, allowed)
 
     def fall_back(self, step: int, bound: Amount = ZERO, spent: bool = False) -> bool:
         """Let the other model answer a step, since the chosen one failed.
@@ -292,14 +300,14 @@ class Session:
         self, prompt: ConversationPrompt, price: float | None, bound: Amount, left: Amount
     ) -> ServedDecision:
         serving = self._served.serving
-        allowed, reason = self._allowed(prompt, left, bound)
+        arm = self._served.rollout.arm(self.name)
+        allowed, reason = self._allowed(prompt, left, bound, arm)
 
-        asked = CostBudget(self._cost(price), _calls_left(left, bound))
-        judged = self._judge(prompt, asked, allowed)
-        call = np.array([judged.probability])
-        drawn = draw(
-            call, allowed, drawing(self._served.seed, self.name, self._steps), serving.exploration
-        )
+        asked = CostBudget(self._cost(price, arm.policy), _calls_left(left, bound))
+        judged = self._judge(arm.policy, prompt, asked, allowed)
+        rng = drawing(self._served.seed, self.name, self._steps)
+        chosen = arm.choose(judged.probability, allowed, rng, serving.exploration)
+        drawn = chosen.drawn
         choice = int(drawn.choice[0])
         return ServedDecision(
             session=self.name,
@@ -308,7 +316,7 @@ class Session:
             model=serving.models[choice],
             probability=judged.probability,
             propensity=float(drawn.propensity[0]),
-            exploration=serving.exploration,
+            exploration=drawn.exploration,
             expected_gain=judged.expected_gain,
             expected_calls=judged.expected_calls,
             cost=judged.shown.cost,
@@ -316,20 +324,26 @@ class Session:
             calls_left=left.calls,
             money_left=left.money / BILLION,
             reason=reason,
-            policy=self._served.policy.version,
+            policy=arm.policy.version,
             observation=judged.observation,
+            encoder=arm.policy.encoder.spec,
+            arm=arm.name,
+            rollout=arm.rollout,
+            advised=chosen.advised,
         )
 
     def _prompt(self, messages: Sequence[Message], now: float) -> ConversationPrompt:
         idle = (now - self._calls[QUICK].answered, now - self._calls[DEEPTHINK].answered)
         return ConversationPrompt.of(messages, self._answered_by, idle)
 
-    def _judge(self, prompt: ConversationPrompt, asked: CostBudget, allowed: Array) -> Judgement:
+    def _judge(
+        self, policy: Policy, prompt: ConversationPrompt, asked: CostBudget, allowed: Array
+    ) -> Judgement:
         repeats = self._seen.get(hash(prompt.observations[-1]), 0)
-        return self._served.policy.judge(prompt, asked, self._steps, repeats, allowed)
+        return policy.judge(prompt, asked, self._steps, repeats, allowed)
 
     def _allowed(
-        self, prompt: ConversationPrompt, left: Amount, bound: Amount
+        self, prompt: ConversationPrompt, left: Amount, bound: Amount, arm: Arm
     ) -> tuple[Array, Reason]:
         """The possible choices `[1, 2]`, and what settles the step."""
         if not left.covers(bound):
@@ -339,16 +353,16 @@ class Session:
         stays = self._answered_by
         if stays is not None and prompt.role == "tool" and not self._served.serving.in_tool_loops:
             return np.array([[stays == QUICK, stays == DEEPTHINK]]), "tool loop"
-        return np.array([[True, True]]), "policy"
+        return np.array([[True, True]]), arm.reason
 
-    def _cost(self, price: float | None) -> float:
+    def _cost(self, price: float | None, policy: Policy) -> float:
         """c, in units of the return."""
         serving = self._served.serving
         if serving.cost is not None:
             return serving.cost
         if serving.worth is not None and price is not None:
             return max(0.0, price / serving.worth) if serving.worth else inf
-        return self._served.policy.cost
+        return policy.cost
 
 
 def drawing(seed: int, session: str, step: int, stream: int = 0) -> np.random.Generator:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from londi.errors import UnknownSession
+from londi.serve.core.arms import Arms, Rollout
 from londi.serve.core.budget import NO_CAP, Ledger, MemoryLedger, Scope
 from londi.serve.core.policy import Policy
 from londi.serve.core.serving import Serving
@@ -32,9 +33,11 @@ class Sessions:
         ledger: what is taken of the budgets; one in memory by default.
         clock: seconds that only go forward.
         history: what is known of a session that is not in memory, by its name.
+        rollout: which policy decides which session; by default `policy` decides all.
 
     Attributes:
         seed: see above; drawn where none was given.
+        rollout: see above.
 
     Raises:
         InvalidConfig: if the policy was not trained for the cost.
@@ -50,13 +53,17 @@ class Sessions:
         ledger: Ledger | None = None,
         clock: Callable[[], float] = time.monotonic,
         history: Callable[[str], History] = lambda name: NEW,
+        rollout: Rollout | None = None,
     ) -> None:
         if serving.cost is not None:
             policy.check_cost(serving.cost)
         self.policy, self.serving = policy, serving
         self.ledger: Ledger = ledger or MemoryLedger()
         self.seed = seed if seed is not None else int(np.random.default_rng().integers(1 << 32))
-        self._served = Served(policy, serving, self.ledger, self._scopes, self.seed, clock)
+        self.rollout = rollout or Arms.of(policy)
+        self._served = Served(
+            policy, self.rollout, serving, self.ledger, self._scopes, self.seed, clock
+        )
         self._most, self._history = most, history
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._lock = threading.Lock()
