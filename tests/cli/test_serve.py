@@ -122,11 +122,17 @@ def test_a_rollout_is_said_and_not_begun(
     ],
 )
 def test_bad_settings_are_refused(
-    changes: dict[str, Any], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    changes: dict[str, Any],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     assert call("serve", "--config", settings(tmp_path, **changes), "--check") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+    assert [file.name for file in tmp_path.iterdir()] == ["serve.yaml"], "nothing is written"
 
 
 def test_an_address_that_is_taken_is_refused(

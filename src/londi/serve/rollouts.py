@@ -5,6 +5,9 @@ This file knows settings, policies and traces. It does not know how a session is
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Self
+
 from londi.config.rollout import RolloutConfig
 from londi.config.serve import ServeConfig
 from londi.serve.core.arms import Arm, Arms, Rollout, kept, shadowed
@@ -15,36 +18,56 @@ from londi.storage.rollout_log import RolloutLog
 from londi.storage.traces import TraceStore
 
 
-def make_rollout(config: ServeConfig, policy: Policy, traces: TraceStore | None) -> Rollout:
-    """The rollout of the settings, noted in the traces.
+@dataclass(frozen=True, slots=True)
+class RolloutPlan:
+    """The arms of the settings, before anything is written down.
 
-    Args:
+    Attributes:
         config: the settings.
-        policy: the Switcher.
-        traces: where steps are written down; None for nowhere.
-
-    Raises:
-        LondiError: if the previous Switcher cannot be loaded or does not fit.
+        version: of the Switcher.
+        on: the arms.
+        off: the arms once the Switcher is turned off.
     """
-    given = config.rollout
-    live = given.mode == "live"
-    arms = [kept("control", given.control, policy)]
-    if given.previous:
-        previous = load_policy(given.previous, "rollout.previous")
-        if config.cost is not None:
-            previous.check_cost(config.cost)
-        share = 1 - given.control - given.treated
-        arms.append(Arm("previous", share, previous) if live else shadowed(share, previous))
-    treated = Arm("treated", given.treated, policy) if live else shadowed(given.treated, policy)
-    on = Arms([*arms, treated], given.seed)
-    if traces is None:
-        return on
-    log = RolloutLog(traces)
-    noted = NotedArms(on, log)
-    if given.guard.most_drop is None or not live:
-        return noted
-    off = Arms([*arms, kept("off", given.treated, policy)], given.seed)
-    return Guard(noted, NotedArms(off, log), policy.version, given.guard, log)
+
+    config: RolloutConfig
+    version: str
+    on: Arms
+    off: Arms
+
+    @classmethod
+    def of(cls, config: ServeConfig, policy: Policy) -> Self:
+        """The plan of the settings.
+
+        Args:
+            config: the settings.
+            policy: the Switcher.
+
+        Raises:
+            LondiError: if the previous Switcher cannot be loaded or does not fit.
+        """
+        given = config.rollout
+        act = shadowed if given.mode == "shadow" else None
+        arms = [kept("control", given.control, policy)]
+        if given.previous:
+            previous = load_policy(given.previous, "rollout.previous")
+            if config.cost is not None:
+                previous.check_cost(config.cost)
+            share = 1 - given.control - given.treated
+            arms.append(act(share, previous) if act else Arm("previous", share, previous))
+        treated = act(given.treated, policy) if act else Arm("treated", given.treated, policy)
+        on = Arms([*arms, treated], given.seed)
+        off = Arms([*arms, kept("off", given.treated, policy)], given.seed)
+        return cls(given, policy.version, on, off)
+
+    def begin(self, traces: TraceStore | None) -> Rollout:
+        """The rollout, noted in the traces; None for nowhere."""
+        if traces is None:
+            return self.on
+        log = RolloutLog(traces)
+        on, guard = NotedArms(self.on, log), self.config.guard
+        if guard.most_drop is None or self.config.mode == "shadow":
+            return on
+        return Guard(on, NotedArms(self.off, log), self.version, guard, log)
 
 
 def described_rollout(given: RolloutConfig) -> list[str]:

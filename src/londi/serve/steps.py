@@ -30,7 +30,7 @@ from londi.serve.core.sessions import Sessions
 from londi.serve.identity import scoped, session_of
 from londi.serve.ledgers import open_ledger
 from londi.serve.questions import Asked
-from londi.serve.rollouts import make_rollout
+from londi.serve.rollouts import RolloutPlan
 from londi.serve.step import Step
 from londi.storage.trace_tables import Row
 from londi.storage.traces import TraceStore, as_json, now
@@ -74,6 +74,7 @@ class StepRouter:
             lifetime=config.cache_lifetime,
         )
         policy = load_policy(config.switcher)
+        plan = RolloutPlan.of(config, policy)
         ledger = open_ledger(config.ledger or "", config.ledger_days * DAY)
         with ExitStack() as opened:  # closed again, should the rest fail
             opened.callback(ledger.close)
@@ -87,7 +88,7 @@ class StepRouter:
                 seed=config.seed,
                 ledger=ledger,
                 history=history,
-                rollout=make_rollout(config, policy, traces),
+                rollout=plan.begin(traces),
             )
             opened.pop_all()
         return cls(config, sessions, traces)
