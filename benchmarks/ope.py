@@ -1,6 +1,6 @@
 """Off-policy evaluation on finite problems: how often intervals hold the exact value.
 
-    python benchmarks/ope.py problems     # 200 logs of each of some problems
+    python benchmarks/ope.py problems     # 100 logs of each of some problems
     python benchmarks/ope.py sizes        # many problems, by effective sample size
 
 Observations are one-hot; the logged policy tosses a coin of its own in each state; the evaluated
@@ -26,7 +26,7 @@ from londi.types import Array
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from finite_logs import at_logged, exact, simulated
 
-LOGS = 200
+LOGS = 100
 OUTCOMES = ("return", "calls")
 METHODS: tuple[Method, ...] = ("pdis", "wpdis", "dr", "wdr")
 EDGES = (2, 5, 10, 20, 30, 50, 100, 1_000)

@@ -58,10 +58,11 @@ def a_coin_that_was_none() -> Question:
 
 
 def a_coin_tossed_once_a_session() -> Question:
-    tossed = np.random.default_rng(1).integers(2, size=(200, 1)) * np.ones(6)
-    made = asked(behaviour=tossed)
+    # As many calls as promised in all, and a policy that tells no states apart: what is left to
+    # see is that a choice follows from the one before it.
+    made = asked(behaviour=(np.arange(200)[:, None] % 2) * np.ones(6))
     half = np.full(len(made.policy), 0.5)
-    return replace(made, log=replace(made.log, propensity=half))
+    return Question(replace(made.log, propensity=half), np.full(len(half), 0.6))
 
 
 def few_sessions() -> Question:

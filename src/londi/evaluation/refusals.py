@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 LEAST_SESSIONS = 30
 LEAST_EFFECTIVE = 20.0
-"""At 10 to 20 the intervals still held where it was measured (docs/log.md, 2026-11-30). The margin is
-for large weights that were not drawn: the size is overestimated without them."""
+"""At 10 to 20 the intervals still held where it was measured (docs/log.md, 2026-11-30). The margin
+is for large weights that were not drawn: without them the size is overestimated."""
 LEAST_UNUSUAL = 10
 """Sessions whose return is not the most frequent one."""
 MOST_LOST = 0.01
