@@ -97,7 +97,8 @@ class Contributions:
 
     def estimate(self) -> Array:
         """[K], over all sessions."""
-        return self.counted(np.ones((1, len(self.weight))))[0]
+        out: Array = self.counted(np.ones((1, len(self.weight))))[0]
+        return out
 
     def counted(self, counts: Array) -> Array:
         """Estimates `[B, K]`, with each session as often as `counts` `[B, N]` says."""

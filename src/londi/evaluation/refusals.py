@@ -74,7 +74,7 @@ class Outcome:
 
 def had_choice(log: OfflineDataset) -> Array:
     """[T], whether both choices were possible."""
-    out: Array = log.allowed.all(1)
+    out: Array = np.all(log.allowed, axis=1)
     return out
 
 

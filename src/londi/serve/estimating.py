@@ -100,8 +100,9 @@ def estimate_traces(traces: Path, source: Path, config: OpeConfig) -> TraceEstim
             raise
         nobody = Estimate(config.method, nothing.left_out[UNKNOWN], 0, NO_PROPENSITIES)
         return _told(nobody, traces, source, cost, 0)
-    kept = log.only(set(log.sessions) - set(trained.sessions if trained else ()))
-    left_out = len(log.sessions) - len(kept.sessions)
+    drawn = _drawn(log)
+    kept = log.only(drawn - set(trained.sessions if trained else ()))
+    left_out = len(drawn) - len(kept.sessions)
     if not kept.sessions:
         raise InvalidConfig(
             f"sessions: the Switcher was trained on all {left_out:,} sessions of {str(traces)!r};"
@@ -158,6 +159,15 @@ def _opened(source: Path, greedy: bool) -> tuple[Switcher, float]:
     return switcher, load_operating_point(read_run(source, TrainConfig), source).cost
 
 
+def _drawn(log: TraceLog) -> set[str]:
+    """The sessions whose choices were drawn: all but those that a rollout left to DEEPTHINK.
+
+    A session's arm is drawn independently of all else, so leaving an arm out biases nothing.
+    """
+    pairs = zip(log.sessions, log.arms, strict=True)
+    return {name for name, arm in pairs if arm in (None, "treated", "previous")}
+
+
 def _at(log: TraceLog, cost: float) -> OfflineDataset:
     """The steps as they would be seen at this cost, and without a budget."""
     steps = log.steps
@@ -169,7 +179,6 @@ def _at(log: TraceLog, cost: float) -> OfflineDataset:
 
 
 def _outcomes(log: TraceLog) -> tuple[Outcome, ...]:
-    """Return, calls, and the money that calls cost more than QUICK, where prices were known."""
+    """Return and calls, and money where the cost of all answers is known."""
     found = logged_outcomes(log.steps)
-    money = np.where(log.steps.choice == 1, log.price, 0.0)
-    return found if np.isnan(money).any() else (*found, Outcome("money", money))
+    return found if np.isnan(log.money).any() else (*found, Outcome("money", log.money))

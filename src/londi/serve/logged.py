@@ -30,6 +30,8 @@ from londi.types import Array, CostBudget
 
 UNVALUED, UNKNOWN, UNREADABLE = "no feedback", "no choice", "no texts and no features"
 """Why a session is left out."""
+FORCED = ("budget", "tool loop")
+"""Reasons that leave one choice; the others, such as a control group's, are of the policy."""
 
 
 class NothingLogged(InvalidConfig):
@@ -54,15 +56,17 @@ class TraceLog:
 
     Attributes:
         steps: T steps; `episode` is the place of the session in `sessions`.
-        price: [T], money that DEEPTHINK was expected to cost more than QUICK; NaN where unknown.
+        money: [T], what the answers cost; NaN where nobody knows it.
         sessions: their names.
+        arms: of each session, the arm of its rollout; None where there was none.
         models: names of QUICK and DEEPTHINK.
         left_out: number of sessions that are left out, by the reason.
     """
 
     steps: OfflineDataset
-    price: Array
+    money: Array
     sessions: tuple[str, ...]
+    arms: tuple[str | None, ...]
     models: tuple[str, str]
     left_out: Counter[str]
 
@@ -79,8 +83,9 @@ class TraceLog:
         return replace(
             self,
             steps=replace(steps, episode=episode),
-            price=self.price[rows],
+            money=self.money[rows],
             sessions=tuple(self.sessions[place] for place in places),
+            arms=tuple(self.arms[place] for place in places),
         )
 
 
@@ -130,8 +135,9 @@ def read_log(file: Path, encoder: Encoder) -> TraceLog:
                 for field in fields(OfflineDataset)
             )
         ),
-        np.concatenate([_numbers(one.rows, "price") for one in logged]),
+        np.concatenate([_numbers(one.rows, "money") for one in logged]),
         tuple(one.name for one in logged),
+        tuple(one.rows[0]["arm"] for one in logged),
         _models(file, logged),
         left_out,
     )
@@ -151,7 +157,7 @@ def _steps(episode: int, one: _Session) -> OfflineDataset:
     choice = np.array([row["choice"] for row in one.rows])
     allowed = np.ones((n, 2), bool)
     for k, row in enumerate(one.rows):
-        if row["reason"] not in (None, "policy"):
+        if row["reason"] in FORCED:
             allowed[k, 1 - row["choice"]] = False
     return OfflineDataset(
         episode=np.full(n, episode),

@@ -16,10 +16,9 @@ import uvicorn
 from londi.config.rollout import RolloutConfig
 from londi.config.serve import GatewayConfig, ShadowConfig
 from londi.errors import LondiError
-from londi.serve.core.policy import load_policy
 from londi.serve.gateway import make_app
 from londi.serve.ledgers import check_ledger
-from londi.serve.rollouts import described_rollout
+from londi.serve.rollouts import RolloutPlan, described_rollout
 from londi.serve.router import Router
 from londi.serve.shadow import shadow_encoder
 from londi.storage.traces import check_traces
@@ -87,12 +86,11 @@ def described(config: GatewayConfig) -> str:
         check_traces(Path(config.traces).expanduser())
     if config.shadow.any:
         shadow_encoder(config.shadow.encoder)
-    if config.rollout.previous:
-        load_policy(config.rollout.previous, "rollout.previous")
     bare = replace(config, ledger="", traces="", shadow=ShadowConfig(), rollout=RolloutConfig())
     router = Router.of(bare)
     router.close()
     policy = router.steps.sessions.policy
+    RolloutPlan.of(config, policy)
     lines = [
         f"QUICK {config.quick.model} at {config.quick.base_url}",
         f"DEEPTHINK {config.deepthink.model} at {config.deepthink.base_url}",
