@@ -1,0 +1,215 @@
+"""Switchers learned from logs of coin tosses, beside a coin at the same call rate.
+
+    python benchmarks/offline.py OUT [--env babyai|scienceworld] [--sizes N ...] [--seeds N ...]
+                                     [--methods NAME ...] [--cost C] [--episodes N]
+
+A log is whole episodes in which every step's choice was an even toss; smaller sizes are its first
+episodes. Nothing is asked of DEEPTHINK but what the log holds. Each method learns from the same
+logs and plays the same held-out episodes at the same c; the coin tosses at that method's own call
+rate on them. A row of OUT/rows.jsonl is a method, a size and a seed; rows that are there are kept,
+so that an interrupted benchmark goes on. The table has the mean over seeds and the difference from
+the coin with its 95% interval, paired by episode and bootstrapped over seeds and episodes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from londi.baselines.logs import cached_dataset, collect
+from londi.baselines.routers import (
+    Margin,
+    greedy,
+    learn_cql,
+    learn_step_router,
+    score_network,
+    universal_score_network,
+)
+from londi.config import TrainConfig
+from londi.config.settings import read_config
+from londi.encoders.base import Encoder
+from londi.encoders.registry import make_encoder
+from londi.envs.seeds import held_out_seeds, switching_seeds
+from londi.evaluation.evaluate import play, summary
+from londi.evaluation.metrics import bootstrap_difference
+from londi.evaluation.results import Episode, call_rate
+from londi.learning.dataset import OfflineDataset
+from londi.learning.offline import OfflineTraining
+from londi.models.pair import ModelPair, load_pair
+from londi.storage.atomic import append
+from londi.switching.budget import Budget
+from londi.switching.cost_budget import CostBudgetRange
+from londi.switching.networks import UniversalActor
+from londi.switching.switcher import ConstantSwitcher, LearnedSwitcher, Switcher
+
+HERE = Path(__file__).resolve().parents[1]
+SETTINGS = {
+    "babyai": HERE / "configs/builtin/babyai.yaml",
+    "scienceworld": HERE / "configs/builtin/scienceworld.yaml",
+}
+COSTS = {"babyai": 0.004, "scienceworld": 0.005}
+RANGES = {"babyai": (0.001, 0.04), "scienceworld": (0.0005, 0.02)}
+
+
+def first(log: OfflineDataset, steps: int) -> OfflineDataset:
+    """The whole episodes among the first `steps` of a log."""
+    ends = np.flatnonzero(log.ends[:steps])
+    kept = ends[-1] + 1
+    return replace(log, **{field.name: getattr(log, field.name)[:kept] for field in fields(log)})
+
+
+def universal(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> Switcher:
+    """The universal learner."""
+    updates = round(config.passes * len(log.choice) / config.batch_size)
+    training = OfflineTraining(replace(config, steps=max(updates, 1), warmup=0), log, encoder)
+    for _ in range(updates):
+        training.advance()
+    terms = CostBudgetRange(*config.cost_range, config.most_budget)
+    actor = UniversalActor(encoder, config.width, terms)
+    actor.load_state_dict(training.switcher()["actor"])
+    return LearnedSwitcher(actor, config.encoder, supported=terms)
+
+
+def supervised(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> Switcher:
+    """The router by step: calls where the return that followed a call was higher by c."""
+    torch.manual_seed(config.seed)
+    scorer = score_network(encoder, config.width)
+    learn_step_router(scorer, log, config.seed)
+    return greedy(Margin(scorer, config.cost), config.encoder)
+
+
+def cql(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> Switcher:
+    """Conservative Q-learning, with a penalty of weight 0.01."""
+    torch.manual_seed(config.seed)
+    terms = CostBudgetRange(*config.cost_range, config.most_budget)
+    scorer = universal_score_network(encoder, config.width, terms)
+    learn_cql(
+        scorer,
+        log,
+        terms,
+        encoder.size,
+        weight=0.01,
+        steps=round(config.passes * len(log.choice) / config.batch_size),
+        gamma=config.gamma,
+        seed=config.seed,
+    )
+    return greedy(scorer, config.encoder, terms)
+
+
+METHODS: dict[str, Callable[[TrainConfig, OfflineDataset, Encoder], Switcher]] = {
+    "universal": universal,
+    "supervised": supervised,
+    "cql": cql,
+}
+
+
+def played(pair: ModelPair, who: Switcher, config: TrainConfig, episodes: int) -> list[Episode]:
+    """Held-out episodes with a Switcher."""
+    steps = play(
+        pair,
+        who,
+        held_out_seeds(episodes),
+        cost=config.cost,
+        budget=Budget(),
+        num_envs=config.num_envs,
+        seed=config.seed,
+    )
+    pair.commit()
+    return summary(steps)
+
+
+def measure(out: Path, given: argparse.Namespace, seed: int) -> None:
+    """Write the rows of one seed that are not there."""
+    config = replace(
+        read_config(SETTINGS[given.env], TrainConfig),
+        seed=seed,
+        universal=True,
+        cost=given.cost or COSTS[given.env],
+        cost_range=RANGES[given.env],
+    )
+    done = {(row["method"], row["size"]) for row in rows(out) if row["seed"] == seed}
+    wanted = [(m, n) for n in given.sizes for m in given.methods if (m, n) not in done]
+    if not wanted:
+        return
+    with closing(load_pair(config, seed)) as pair:
+        encoder = make_encoder(config.encoder, pair.quick, pair.deepthink)
+        log = cached_dataset(
+            out / f"log-{seed}",
+            lambda: collect(
+                pair,
+                encoder,
+                switching_seeds(seed),
+                lambda rng: 0.5,
+                steps=max(given.sizes) * 1.02,
+                num_envs=config.num_envs,
+                seed=seed,
+            ),
+        )
+        for method, size in wanted:
+            who = METHODS[method](config, first(log, size), encoder)
+            mine = played(pair, who, config, given.episodes)
+            coin = played(pair, ConstantSwitcher(call_rate([mine])), config, given.episodes)
+            row = {
+                "method": method,
+                "size": size,
+                "seed": seed,
+                "cost": config.cost,
+                "call_rate": call_rate([mine]),
+                "coin_call_rate": call_rate([coin]),
+                "returns": [episode.total for episode in mine],
+                "coin_returns": [episode.total for episode in coin],
+            }
+            append(out / "rows.jsonl", json.dumps(row) + "\n")
+
+
+def rows(out: Path) -> list[dict[str, object]]:
+    """What was measured so far."""
+    file = out / "rows.jsonl"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
+
+
+def show(out: Path, given: argparse.Namespace) -> None:
+    """Print the table."""
+    print(f"{'method':<12}{'steps':>8}{'seeds':>6}{'calls':>7}{'return':>8}{'coin':>7}  difference")
+    found = rows(out)
+    for method in given.methods:
+        for size in given.sizes:
+            some = [r for r in found if (r["method"], r["size"]) == (method, size)]
+            if not some:
+                continue
+            mine, coin = (np.array([r[k] for r in some]) for k in ("returns", "coin_returns"))
+            low, high = bootstrap_difference(mine, coin)
+            rate = np.mean([r["call_rate"] for r in some])
+            print(
+                f"{method:<12}{size:>8,}{len(some):>6}{rate:>7.3f}{mine.mean():>8.3f}"
+                f"{coin.mean():>7.3f}  {mine.mean() - coin.mean():+.3f} ({low:+.3f} .. {high:+.3f})"
+            )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--env", choices=SETTINGS, default="babyai")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 40_000])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--cost", type=float, default=0.0)
+    parser.add_argument("--episodes", type=int, default=300)
+    given = parser.parse_args(argv)
+    given.out.mkdir(parents=True, exist_ok=True)
+    for seed in given.seeds:
+        measure(given.out, given, seed)
+    show(given.out, given)
+
+
+if __name__ == "__main__":
+    main()
