@@ -18,8 +18,9 @@ from londi.encoders.base import Encoder
 from londi.encoders.registry import make_prompt_encoder
 from londi.envs.prompt import Prompt
 from londi.serve.client import AsyncSwitchingTransport
+from londi.serve.core.arms import Arm, Arms
 from londi.serve.core.budget import Amount
-from londi.serve.core.policy import Policy
+from londi.serve.core.policy import Policy, always_deepthink, load_policy
 from londi.serve.core.serving import Serving
 from londi.serve.core.sessions import Sessions
 from londi.serve.gateway import make_app
@@ -102,6 +103,17 @@ def test_a_quick_policy_decides_at_once() -> None:
 
     asyncio.run(ask())
     assert encoder.threads == ["MainThread"]
+
+
+def test_the_slow_policy_of_another_arm_has_a_thread_too() -> None:
+    encoder, policy = WaitingEncoder(), always_deepthink(load_policy("always-quick"))
+    encoder.go.set()
+    previous = Policy(ConstantSwitcher(1.0), encoder, "waiting")
+    serving = Serving(models=("small", "large"))
+    sessions = Sessions(policy, serving, rollout=Arms([Arm("previous", 1.0, previous)]))
+    assert not policy.slow
+    asyncio.run(ask_router(Router(StepRouter(CONFIG, sessions), ("", ""))))
+    assert len(encoder.threads) == 1 and encoder.threads != ["MainThread"]
 
 
 @pytest.mark.parametrize("spec", ["text", "none"])

@@ -61,6 +61,11 @@ class Guard:
         return (self._off if self.off else self._on).arm(session)
 
     @property
+    def slow(self) -> bool:
+        """Whether any of the policies may take milliseconds to decide."""
+        return self._on.slow
+
+    @property
     def off(self) -> str:
         """Why the Switcher is off, in one line; empty while it is not."""
         with self._lock:

@@ -21,6 +21,7 @@ class NotedArms:
 
     def __init__(self, arms: Arms, log: RolloutLog) -> None:
         self._arms, self._log, self._noted = arms, log, False
+        self.slow = arms.slow
 
     def arm(self, session: str) -> Arm:
         """The arm of a session."""

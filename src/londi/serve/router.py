@@ -145,10 +145,11 @@ class Router:
         """What `decide` returns.
 
         Args:
-            decide: called on a thread where the policy is slow.
+            decide: called on a thread where a policy is slow.
             leave: called with what `decide` has returned where nobody waits for it any more.
         """
-        if not self.steps.sessions.policy.slow:
+        sessions = self.steps.sessions
+        if not (sessions.policy.slow or sessions.rollout.slow):
             return decide()
         deciding = self._thread.submit(decide)
         try:

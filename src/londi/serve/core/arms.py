@@ -105,6 +105,11 @@ class Rollout(Protocol):
         """Why the Switcher is off, in one line; empty while it is not."""
         ...
 
+    @property
+    def slow(self) -> bool:
+        """Whether any of the policies may take milliseconds to decide."""
+        ...
+
 
 class Arms:
     """Arms among which sessions are drawn by their names.
@@ -133,6 +138,11 @@ class Arms:
     def of(cls, policy: Policy) -> Self:
         """One arm, in which `policy` decides every session."""
         return cls([Arm("treated", 1.0, policy)])
+
+    @property
+    def slow(self) -> bool:
+        """Whether any of the policies may take milliseconds to decide."""
+        return any(arm.policy.slow for arm in self.arms)
 
     def arm(self, session: str) -> Arm:
         place = _place(self._seed, session)
