@@ -42,6 +42,7 @@ from londi.evaluation.metrics import bootstrap_difference
 from londi.evaluation.results import Episode, call_rate
 from londi.learning.dataset import OfflineDataset
 from londi.learning.offline import OfflineTraining
+from londi.learning.rlearner import FITS, RLearner
 from londi.models.pair import ModelPair, load_pair
 from londi.storage.atomic import append
 from londi.switching.budget import Budget
@@ -77,6 +78,15 @@ def universal(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> Swi
     return LearnedSwitcher(actor, config.encoder, supported=terms)
 
 
+def r_learner(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> Switcher:
+    """What a call adds, regressed on drawn choices; the default of `londi train --traces`."""
+    learner = RLearner(config, log, encoder)
+    while learner.fitted < FITS:
+        learner.fit_next()
+    terms = CostBudgetRange(*config.cost_range, config.most_budget)
+    return LearnedSwitcher(learner.actor, config.encoder, supported=terms)
+
+
 def supervised(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> Switcher:
     """The router by step: calls where the return that followed a call was higher by c."""
     torch.manual_seed(config.seed)
@@ -104,6 +114,7 @@ def cql(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> Switcher:
 
 
 METHODS: dict[str, Callable[[TrainConfig, OfflineDataset, Encoder], Switcher]] = {
+    "r-learner": r_learner,
     "universal": universal,
     "supervised": supervised,
     "cql": cql,

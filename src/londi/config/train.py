@@ -20,7 +20,8 @@ from londi.config.base import (
 )
 from londi.errors import InvalidConfig
 
-ALGORITHMS = ("sac", "universal")
+R_LEARNER = "r-learner"
+ALGORITHMS = ("sac", "universal", R_LEARNER)
 """The built-in training algorithms."""
 
 WARMUP = 4_000
@@ -40,8 +41,9 @@ class TrainConfig(PairConfig):
     """Train one Switcher for all costs in `cost_range` and all budgets up to `most_budget`, with no
     limit among them. It plays at `cost` and `budget` unless a later command says otherwise."""
     algorithm: str = ""
-    """Training algorithm: `sac` (soft actor-critic for one cost and budget), `universal`, or your
-    own as `module:name`; empty picks by `universal`."""
+    """Training algorithm: `sac` (soft actor-critic for one cost and budget), `universal`,
+    `r-learner` (from traces alone, and the default there: what a call adds, regressed on choices
+    that were drawn), or your own as `module:name`; empty picks by `universal` and `traces`."""
     cost_range: tuple[float, float] = (0.001, 0.04)
     """Smallest and largest cost of a universal Switcher."""
     most_budget: int = 20
@@ -154,12 +156,16 @@ class TrainConfig(PairConfig):
         if not self.traces:
             if self.encoder == AUTO:
                 object.__setattr__(self, "encoder", "quick")
+            if self.algorithm == R_LEARNER:
+                raise InvalidConfig(f"algorithm: {R_LEARNER} learns from --traces only")
             return
         check(self, held_out=(0, 0.9), passes=(1e-3, INF))
         if self.encoder == AUTO:
             object.__setattr__(self, "encoder", "text")
         if self.algorithm == "sac":
             raise InvalidConfig("algorithm: expected one that learns from traces, got sac")
+        if not self.algorithm:
+            object.__setattr__(self, "algorithm", "universal" if self.universal else R_LEARNER)
         object.__setattr__(self, "universal", True)
 
     def _check_algorithm(self) -> None:

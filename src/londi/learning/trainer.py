@@ -291,13 +291,11 @@ def train(
 
 
 class Run(Protocol):
-    """A training under way, which goes on by one step after another.
+    """A training under way, which goes on by one step after another."""
 
-    Attributes:
-        step: steps done.
-    """
-
-    step: int
+    @property
+    def step(self) -> int:
+        """Steps done."""
 
     def begin(self) -> None:
         """Start from nothing."""

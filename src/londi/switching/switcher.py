@@ -305,7 +305,17 @@ def _universal(state: StateDict, encoder: Encoder, greedy: bool) -> Switcher:
     return LearnedSwitcher(actor, encoder.spec, greedy, terms, value_head)
 
 
-_MAKERS = {"sac": _fixed, "universal": _universal}
+def _effects(state: StateDict, encoder: Encoder, greedy: bool) -> Switcher:
+    from londi.switching.effects import EffectActor, EffectValue
+
+    actor = EffectActor(encoder, state["width"])
+    value_head = EffectValue(encoder, state["width"], actor)
+    value_head.load_state_dict(state["value_head"])  # the actor is a part of it
+    terms = CostBudgetRange(**state["cost_budget"])
+    return LearnedSwitcher(actor, encoder.spec, greedy, terms, value_head)
+
+
+_MAKERS = {"sac": _fixed, "universal": _universal, "r-learner": _effects}
 """Makers of the built-in algorithms' Switchers."""
 
 
