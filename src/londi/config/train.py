@@ -60,7 +60,7 @@ class TrainConfig(PairConfig):
     universal one. Environment, models, `steps` and `steps_per_update` are not used."""
     passes: float = 32.0
     """Number of times that each step of the traces is learned from; with hundreds the Switcher
-    overfits to its sessions."""
+    overfits to its sessions. `r-learner` stops before that, by sessions that it holds back."""
     held_out: float = 0.2
     """Share of the sessions in the traces that are not learned from, for `londi ope`."""
     encoder: str = AUTO

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict
+from math import ceil
 
 import numpy as np
 import torch
@@ -36,6 +37,9 @@ LAMBDA = 0.9
 HELD_BACK = 0.15
 """Share of the sessions that say when to stop a fit."""
 PATIENCE = 4
+"""Rounds without a better one after which a fit stops."""
+ROUND = 100
+"""Least updates of a round, which is a pass over a log that is not small."""
 VALUE_RATE, EFFECT_RATE = 5e-4, 3e-4
 VALUE_DECAY, EFFECT_DECAY = 0.1, 0.3
 FITS = 2 * FOLDS
@@ -173,12 +177,13 @@ class RLearner:
         held = torch.from_numpy(np.flatnonzero(among & self._back))
         optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=decay, fused=True)
         best, kept, idle = float("inf"), deepcopy(network.state_dict()), 0
-        for _ in range(round(self._config.passes)):
-            batches = max(1, len(rows) // self._config.batch_size)
-            for part in np.array_split(rng.permutation(rows), batches):
-                optimizer.zero_grad()
-                loss(torch.from_numpy(part)).backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
+        batches = max(1, len(rows) // self._config.batch_size)
+        for _ in range(ceil(self._config.passes)):
+            for _ in range(ceil(ROUND / batches)):
+                for part in np.array_split(rng.permutation(rows), batches):
+                    optimizer.zero_grad()
+                    loss(torch.from_numpy(part)).backward()  # type: ignore[no-untyped-call]
+                    optimizer.step()
             with torch.no_grad():
                 now = float(loss(held))
             idle += 1
