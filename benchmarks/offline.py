@@ -1,12 +1,12 @@
 """Switchers learned from logs of coin tosses, beside a coin at the same call rate.
 
     python benchmarks/offline.py OUT [--env babyai|scienceworld] [--sizes N ...] [--seeds N ...]
-                                     [--methods NAME ...] [--cost C] [--episodes N]
+                                     [--methods NAME ...] [--costs C ...] [--episodes N]
 
 A log is whole episodes in which every step's choice was an even toss; smaller sizes are its first
 episodes. Nothing is asked of DEEPTHINK but what the log holds. Each method learns from the same
-logs and plays the same held-out episodes at the same c; the coin tosses at that method's own call
-rate on them. A row of OUT/rows.jsonl is a method, a size and a seed; rows that are there are kept,
+logs and plays the same held-out episodes at each c; the coin tosses at that method's own call
+rate on them. A row of OUT/rows.jsonl is a method, a size, a seed and a c; rows that are there are kept,
 so that an interrupted benchmark goes on. The table has the mean over seeds and the difference from
 the coin with its 95% interval, paired by episode and bootstrapped over seeds and episodes.
 """
@@ -18,7 +18,9 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import fields, replace
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,8 +57,17 @@ SETTINGS = {
     "babyai": HERE / "configs/builtin/babyai.yaml",
     "scienceworld": HERE / "configs/builtin/scienceworld.yaml",
 }
-COSTS = {"babyai": 0.004, "scienceworld": 0.005}
+COSTS = {"babyai": [0.004, 0.01, 0.02], "scienceworld": [0.002, 0.005, 0.01]}
 RANGES = {"babyai": (0.001, 0.04), "scienceworld": (0.0005, 0.02)}
+
+
+At = Callable[[float], Switcher]
+"""A Switcher for each c."""
+
+
+def always(who: Switcher) -> At:
+    """One that serves every c."""
+    return lambda cost: who
 
 
 def first(log: OfflineDataset, steps: int) -> OfflineDataset:
@@ -66,7 +77,7 @@ def first(log: OfflineDataset, steps: int) -> OfflineDataset:
     return replace(log, **{field.name: getattr(log, field.name)[:kept] for field in fields(log)})
 
 
-def universal(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> Switcher:
+def universal(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> At:
     """The universal learner."""
     updates = round(config.passes * len(log.choice) / config.batch_size)
     training = OfflineTraining(replace(config, steps=max(updates, 1), warmup=0), log, encoder)
@@ -75,27 +86,27 @@ def universal(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> Swi
     terms = CostBudgetRange(*config.cost_range, config.most_budget)
     actor = UniversalActor(encoder, config.width, terms)
     actor.load_state_dict(training.switcher()["actor"])
-    return LearnedSwitcher(actor, config.encoder, supported=terms)
+    return always(LearnedSwitcher(actor, config.encoder, supported=terms))
 
 
-def r_learner(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> Switcher:
+def r_learner(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> At:
     """What a call adds, regressed on drawn choices; the default of `londi train --traces`."""
     learner = RLearner(config, log, encoder)
     while learner.fitted < FITS:
         learner.fit_next()
     terms = CostBudgetRange(*config.cost_range, config.most_budget)
-    return LearnedSwitcher(learner.actor, config.encoder, supported=terms)
+    return always(LearnedSwitcher(learner.actor, config.encoder, supported=terms))
 
 
-def supervised(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> Switcher:
+def supervised(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> At:
     """The router by step: calls where the return that followed a call was higher by c."""
     torch.manual_seed(config.seed)
     scorer = score_network(encoder, config.width)
     learn_step_router(scorer, log, config.seed)
-    return greedy(Margin(scorer, config.cost), config.encoder)
+    return lambda cost: greedy(Margin(scorer, cost), config.encoder)
 
 
-def cql(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> Switcher:
+def cql(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> At:
     """Conservative Q-learning, with a penalty of weight 0.01."""
     torch.manual_seed(config.seed)
     terms = CostBudgetRange(*config.cost_range, config.most_budget)
@@ -110,10 +121,10 @@ def cql(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> Switcher:
         gamma=config.gamma,
         seed=config.seed,
     )
-    return greedy(scorer, config.encoder, terms)
+    return always(greedy(scorer, config.encoder, terms))
 
 
-METHODS: dict[str, Callable[[TrainConfig, OfflineDataset, Encoder], Switcher]] = {
+METHODS: dict[str, Callable[[TrainConfig, OfflineDataset, Encoder], At]] = {
     "r-learner": r_learner,
     "universal": universal,
     "supervised": supervised,
@@ -121,13 +132,15 @@ METHODS: dict[str, Callable[[TrainConfig, OfflineDataset, Encoder], Switcher]] =
 }
 
 
-def played(pair: ModelPair, who: Switcher, config: TrainConfig, episodes: int) -> list[Episode]:
-    """Held-out episodes with a Switcher."""
+def played(
+    pair: ModelPair, who: Switcher, cost: float, config: TrainConfig, episodes: int
+) -> list[Episode]:
+    """Held-out episodes with a Switcher at c."""
     steps = play(
         pair,
         who,
         held_out_seeds(episodes),
-        cost=config.cost,
+        cost=cost,
         budget=Budget(),
         num_envs=config.num_envs,
         seed=config.seed,
@@ -142,11 +155,16 @@ def measure(out: Path, given: argparse.Namespace, seed: int) -> None:
         read_config(SETTINGS[given.env], TrainConfig),
         seed=seed,
         universal=True,
-        cost=given.cost or COSTS[given.env],
+        cost=given.costs[0],
         cost_range=RANGES[given.env],
     )
-    done = {(row["method"], row["size"]) for row in rows(out) if row["seed"] == seed}
-    wanted = [(m, n) for n in given.sizes for m in given.methods if (m, n) not in done]
+    done = {(r["method"], r["size"], r["cost"]) for r in rows(out) if r["seed"] == seed}
+    wanted = {
+        (method, size): left
+        for size in given.sizes
+        for method in given.methods
+        if (left := [c for c in given.costs if (method, size, c) not in done])
+    }
     if not wanted:
         return
     with closing(load_pair(config, seed)) as pair:
@@ -163,24 +181,26 @@ def measure(out: Path, given: argparse.Namespace, seed: int) -> None:
                 seed=seed,
             ),
         )
-        for method, size in wanted:
-            who = METHODS[method](config, first(log, size), encoder)
-            mine = played(pair, who, config, given.episodes)
-            coin = played(pair, ConstantSwitcher(call_rate([mine])), config, given.episodes)
-            row = {
-                "method": method,
-                "size": size,
-                "seed": seed,
-                "cost": config.cost,
-                "call_rate": call_rate([mine]),
-                "coin_call_rate": call_rate([coin]),
-                "returns": [episode.total for episode in mine],
-                "coin_returns": [episode.total for episode in coin],
-            }
-            append(out / "rows.jsonl", json.dumps(row) + "\n")
+        for (method, size), costs in wanted.items():
+            at = METHODS[method](config, first(log, size), encoder)
+            for cost in costs:
+                mine = played(pair, at(cost), cost, config, given.episodes)
+                tossed = ConstantSwitcher(call_rate([mine]))
+                coin = played(pair, tossed, cost, config, given.episodes)
+                row = {
+                    "method": method,
+                    "size": size,
+                    "seed": seed,
+                    "cost": cost,
+                    "call_rate": call_rate([mine]),
+                    "coin_call_rate": call_rate([coin]),
+                    "returns": [episode.total for episode in mine],
+                    "coin_returns": [episode.total for episode in coin],
+                }
+                append(out / "rows.jsonl", json.dumps(row) + "\n")
 
 
-def rows(out: Path) -> list[dict[str, object]]:
+def rows(out: Path) -> list[dict[str, Any]]:
     """What was measured so far."""
     file = out / "rows.jsonl"
     return [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
@@ -188,20 +208,21 @@ def rows(out: Path) -> list[dict[str, object]]:
 
 def show(out: Path, given: argparse.Namespace) -> None:
     """Print the table."""
-    print(f"{'method':<12}{'steps':>8}{'seeds':>6}{'calls':>7}{'return':>8}{'coin':>7}  difference")
+    head = f"{'method':<12}{'steps':>8}{'c':>8}{'seeds':>6}{'calls':>7}{'return':>8}{'coin':>7}"
+    print(f"{head}  difference, 95% interval")
     found = rows(out)
-    for method in given.methods:
-        for size in given.sizes:
-            some = [r for r in found if (r["method"], r["size"]) == (method, size)]
-            if not some:
-                continue
-            mine, coin = (np.array([r[k] for r in some]) for k in ("returns", "coin_returns"))
-            low, high = bootstrap_difference(mine, coin)
-            rate = np.mean([r["call_rate"] for r in some])
-            print(
-                f"{method:<12}{size:>8,}{len(some):>6}{rate:>7.3f}{mine.mean():>8.3f}"
-                f"{coin.mean():>7.3f}  {mine.mean() - coin.mean():+.3f} ({low:+.3f} .. {high:+.3f})"
-            )
+    for method, size, cost in product(given.methods, given.sizes, given.costs):
+        key = (method, size, cost)
+        some = [r for r in found if (r["method"], r["size"], r["cost"]) == key]
+        if not some:
+            continue
+        mine, coin = (np.array([r[k] for r in some]) for k in ("returns", "coin_returns"))
+        low, high = bootstrap_difference(mine, coin)
+        rate = np.mean([r["call_rate"] for r in some])
+        print(
+            f"{method:<12}{size:>8,}{cost:>8g}{len(some):>6}{rate:>7.3f}{mine.mean():>8.3f}"
+            f"{coin.mean():>7.3f}  {mine.mean() - coin.mean():+.3f} ({low:+.3f} .. {high:+.3f})"
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -213,9 +234,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 40_000])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--cost", type=float, default=0.0)
+    parser.add_argument("--costs", type=float, nargs="+")
     parser.add_argument("--episodes", type=int, default=300)
     given = parser.parse_args(argv)
+    given.costs = given.costs or COSTS[given.env]
     given.out.mkdir(parents=True, exist_ok=True)
     for seed in given.seeds:
         measure(given.out, given, seed)
