@@ -106,8 +106,13 @@ def play_all(agent: Agent, episodes: Iterable[tuple[int, str]], steps: float, wo
             game.close()
 
     with ThreadPoolExecutor(workers) as pool:
-        for done in [pool.submit(work) for _ in range(workers)]:
-            done.result()
+        try:
+            for done in [pool.submit(work) for _ in range(workers)]:
+                done.result()
+        except BaseException:  # Ctrl-C is for this thread alone
+            with lock:
+                made = float("inf")
+            raise
 
 
 def read_plan(file: Path) -> list[tuple[int, str]]:

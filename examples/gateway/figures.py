@@ -5,7 +5,8 @@ This file knows rows of traces. It does not know how they came about.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,11 +69,20 @@ def read_sessions(file: Path) -> list[Session]:
     ]
 
 
-def begun(file: Path) -> list[str]:
-    """Names of all sessions of a file of traces, those without feedback as well."""
-    if not file.is_file():
-        return []
-    return list({row["session"]: None for row in read_traces(file, "steps")})
+def plan(file: Path, name: str, seeds: Iterable[int]) -> list[tuple[int, str]]:
+    """The seeds of a round that have no feedback yet, each with the name of its next session.
+
+    A session that was broken off has a name already, so its episode is played under another.
+
+    Args:
+        file: traces of the round, if there are any.
+        name: of the round.
+        seeds: all of its episodes.
+    """
+    done = {seed_of(one.name) for one in read_sessions(file)}
+    begun = {row["session"] for row in read_traces(file, "steps")} if file.is_file() else ()
+    tries = Counter(map(seed_of, begun))
+    return [(seed, f"{name}-{seed}-{tries[seed]}") for seed in seeds if seed not in done]
 
 
 def table(sessions: Sequence[Session]) -> np.ndarray:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from closing import print_closing
-from figures import begun, read_sessions, seed_of
+from figures import plan, read_sessions, seed_of
 from servers import HERE, MODELS, gateway, serving
 
 from londi.envs.seeds import HELD_OUT, SWITCHING
@@ -77,21 +78,16 @@ class Example:
 
     def _play(self, name: str, seeds: Sequence[int], steps: float = inf, **settings: Any) -> None:
         """Let the agent play what is missing of a round: these seeds, or so many steps of them."""
-        done = read_sessions(self._traces(name))
+        file, listed = self._traces(name), self._out / f"{name}.txt"
+        done, left = read_sessions(file), plan(file, name, seeds)
         missing = steps - sum(one.steps for one in done)
-        have = {seed_of(one.name) for one in done}
-        left = [seed for seed in seeds if seed not in have]
         if not left or missing <= 0:
             return print(f"{len(done)} sessions are there")
-        tries = [seed_of(session) for session in begun(self._traces(name))]
-        plan = self._out / f"{name}.txt"
-        # A session that was broken off has a name already, and gets another.
-        lines = [f"{seed} {name}-{seed}-{tries.count(seed)}\n" for seed in left]
-        plan.write_text("".join(lines))
-        settings |= {"traces": str(self._traces(name)), "seed": 0}
+        listed.write_text("".join(f"{seed} {session}\n" for seed, session in left))
+        settings |= {"traces": str(file), "seed": 0}
         settings |= {model: spec | {"base_url": self._url} for model, spec in MODELS.items()}
         with gateway(settings, name, self._out) as url:
-            agent = [str(HERE / "agent.py"), "--base-url", url, "--plan", str(plan)]
+            agent = [str(HERE / "agent.py"), "--base-url", url, "--plan", str(listed)]
             limits = ["--steps", str(missing), "--workers", str(self._given.workers)]
             run([sys.executable, *agent, *limits])
 
@@ -164,6 +160,7 @@ def main() -> None:
     option("workers", 4, "games side by side, 350 MB each")
     option("seed", 0, "seed of the training")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers are ended
     Example(given).run()
 
 
