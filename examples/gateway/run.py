@@ -105,7 +105,7 @@ class Example:
             return print(f"{file} is there")
         settings = ["--traces", str(self._traces("traces")), "--cost", str(self._given.cost)]
         settings += ["--cost_range", COST_RANGE, "--seed", str(self._given.seed)]
-        # With the defaults a log as small as this leaves the running mean of actors where it began.
+        # The default of 32 passes is for larger logs: on this one it is too few gradient steps.
         settings += ["--passes", str(self._given.passes), "--actor_tau", "0.01"]
         self._londi("train", *settings, "--out", str(folder), "--overwrite", "--quiet")
         self._londi("export", str(folder), "--out", str(file))
