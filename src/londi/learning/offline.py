@@ -25,6 +25,7 @@ from londi.learning.sac import Losses
 from londi.learning.statistics import Progress
 from londi.learning.trainer import to_the_end
 from londi.storage.runs import create_run, is_free, locked
+from londi.switching.observation import BUDGET_LEFT, CAPPED, CONTEXT, COST
 from londi.types import Array, StateDict
 
 FORMAT = 1
@@ -79,7 +80,11 @@ class OfflineTraining:
         """How far it is; returns and call rates are those of the log."""
         log, losses = self._log, self._losses
         rows = np.linspace(0, len(log.choice) - 1, min(PROBED, len(log.choice))).astype(int)
-        seen = torch.from_numpy(log.observation[rows])
+        observation = log.observation[rows]  # a copy, seen at the cost of the training
+        width = observation.shape[1] - CONTEXT
+        observation[:, width + COST] = self._config.cost
+        observation[:, [width + BUDGET_LEFT, width + CAPPED]] = 0.0
+        seen = torch.from_numpy(observation)
         call = self._learner.policy(seen, torch.ones(len(rows), 2, dtype=torch.bool))[:, 1]
         return Progress(
             step=self.step,
