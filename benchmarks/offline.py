@@ -7,9 +7,8 @@ A log is whole episodes in which every step's choice was an even toss; smaller s
 episodes. Nothing is asked of DEEPTHINK but what the log holds. Each method learns from the same
 logs and plays the same held-out episodes at each c; the coin tosses at that method's own call
 rate on them. A row of OUT/rows.jsonl is a method, a size, a seed and a c; rows that are there are
-kept,
-so that an interrupted benchmark goes on. The table has the mean over seeds and the difference from
-the coin with its 95% interval, paired by episode and bootstrapped over seeds and episodes.
+kept, so that an interrupted benchmark goes on. The table has the mean over seeds and the difference
+from the coin with its 95% interval, paired by episode and bootstrapped over seeds and episodes.
 """
 
 from __future__ import annotations

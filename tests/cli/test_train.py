@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from cli.calling import call
+from londi.learning.statistics import read_progress
 from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.storage.checkpoint import load_state
+from traced_corridor import record
 
 
 def test_the_cache_may_lie_in_the_folder_of_the_run(config: Path, tmp_path: Path) -> None:
@@ -65,3 +67,14 @@ def test_a_pickle_is_refused(
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     assert call("train", "--quick", str(folder), "--out", str(tmp_path / "run")) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_switcher_from_traces_that_makes_one_choice_is_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    traces = record(tmp_path / "traces.db", sessions=60, by_step=True)
+    dear = ["--cost", "60", "--cost_range", "[50, 90]", "--passes", "100"]
+    out = tmp_path / "run"
+    assert call("train", "--traces", str(traces), *dear, "--out", str(out), "--quiet") == 0
+    assert "would call DEEPTHINK at 0% of the logged steps" in capfd.readouterr().err
+    assert read_progress(out)[-1].call_probability < 0.03

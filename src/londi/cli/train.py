@@ -160,6 +160,7 @@ def train_traces(
     Raises:
         LondiError: if nothing can be learned from them, or the run cannot be made.
     """
+    from londi.learning.diagnostics import one_choice
     from londi.learning.statistics import read_progress
     from londi.reports.progress import Bar
     from londi.serve.training import TrainedOn, train_on_traces
@@ -196,6 +197,8 @@ def train_traces(
         )
     if not done:
         return interrupted("train", folder)
+    if said := one_choice(read_progress(folder)[-1].call_probability):
+        warn(said)
     print(f"trained Switcher in {folder}")
     print(f"estimate it: londi ope {config.traces} --switcher {folder} --out {folder}-ope")
     return 0

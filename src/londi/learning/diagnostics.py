@@ -50,6 +50,20 @@ def diagnose(config: TrainConfig, reports: Sequence[Progress]) -> list[Diagnosis
     return [Diagnosis(name, text) for name, text in found if text]
 
 
+def one_choice(call_probability: float) -> str | None:
+    """What to say of a Switcher that learned from traces and makes one choice in all of them.
+
+    Args:
+        call_probability: the mean over logged steps.
+    """
+    if NEVER < call_probability < ALWAYS:
+        return None
+    return (
+        f"the Switcher would call DEEPTHINK at {call_probability:.0%} of the logged steps: with few"
+        " traces raise --passes, or log more; else another --cost may be right"
+    )
+
+
 def _always(config: TrainConfig, last: Sequence[Progress]) -> str | None:
     if not min(report.call_probability for report in last) >= ALWAYS:  # nor where it is no number
         return None

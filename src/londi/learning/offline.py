@@ -28,7 +28,7 @@ from londi.learning.sac import Losses
 from londi.learning.statistics import Progress
 from londi.learning.trainer import Run, to_the_end
 from londi.storage.runs import create_run, is_free, locked
-from londi.switching.observation import CONTEXT, COST
+from londi.switching.observation import BUDGET_LEFT, CAPPED, CONTEXT, COST
 from londi.types import Array, StateDict
 
 FORMAT = 1
@@ -81,7 +81,7 @@ class OfflineTraining:
     def progress(self) -> Progress:
         """How far it is; returns and call rates are those of the log."""
         log = self._log
-        seen = torch.from_numpy(log.observation[_probed(log)])
+        seen = _probed(log, self._config.cost)
         call = self._learner.policy(seen, torch.ones(len(seen), 2, dtype=torch.bool))[:, 1]
         seconds = self._clock.seconds
         return _progress(self._config, log, self.step, seconds, call, self._losses)
@@ -145,11 +145,9 @@ class RLearnerTraining:
 
     def progress(self) -> Progress:
         """How far it is; returns and call rates are those of the log."""
-        seen = torch.from_numpy(self._log.observation[_probed(self._log)]).clone()
-        width = seen.shape[1] - CONTEXT
-        seen[:, width + COST] = self._config.cost
         with torch.no_grad():
-            call = self._learner.actor(seen).softmax(1)[:, 1]
+            logits = self._learner.actor(_probed(self._log, self._config.cost))
+        call = logits.softmax(1)[:, 1]
         losses = Losses(self._loss, 0.0, 0.0, 0.0, 0.0)
         return _progress(self._config, self._log, self.step, self._clock.seconds, call, losses)
 
@@ -244,10 +242,14 @@ class _Clock:
         return self._before + time.perf_counter() - self._start
 
 
-def _probed(log: OfflineDataset) -> Array:
-    """Places of the logged states that a report asks about."""
-    out: Array = np.linspace(0, len(log.choice) - 1, min(PROBED, len(log.choice))).astype(int)
-    return out
+def _probed(log: OfflineDataset, cost: float) -> Tensor:
+    """Some of the logged states, as they are seen at c and without a budget."""
+    rows = np.linspace(0, len(log.choice) - 1, min(PROBED, len(log.choice))).astype(int)
+    seen = torch.from_numpy(log.observation[rows])
+    width = seen.shape[1] - CONTEXT
+    seen[:, width + COST] = cost
+    seen[:, [width + BUDGET_LEFT, width + CAPPED]] = 0.0
+    return seen
 
 
 def _progress(

@@ -1,0 +1,75 @@
+"""The closing table: what was estimated of the Switcher, what came, and what stands beside it.
+
+This file knows the files of the stages. It does not know how they were made.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from figures import COLUMNS, Session, mean, paired, read_sessions
+from rich.console import Console
+from rich.table import Table
+
+Line = Sequence[tuple[float, float, float] | None]
+FORMS = (".3f", ".2f", ".3f", ".6f")
+
+
+def print_closing(folder: Path) -> None:
+    """Print the table, and what is saved on the same episodes."""
+    on = read_sessions(folder / "on.db")
+    treated = [one for one in on if one.arm == "treated"]
+    alone, coin = (read_sessions(folder / f"{name}.db") for name in ("deepthink", "coin"))
+    estimate = json.loads((folder / "estimate" / "estimate.json").read_text())
+    lines: list[tuple[str, int, Line]] = [
+        ("Switcher, estimated", estimate["sessions"], _estimated(estimate)),
+        ("Switcher, as it came", *_came(treated)),
+        ("control group", *_came([one for one in on if one.arm == "control"])),
+        ("DEEPTHINK, same episodes", *_came(alone)),
+        ("coin, same episodes", *_came(coin)),
+    ]
+    heads = ("return", "calls", "seconds", "money (USD)")
+    made = _table("a session, 95% interval", [*heads])
+    for name, number, line in lines:
+        if number:
+            made.add_row(f"{name} ({number})", *map(_cell, line, FORMS))
+    Console().print(made)
+    if estimate["refused"]:
+        print(f"no estimate: {estimate['refused']['message']}")
+    if alone and treated:
+        heads = ("return, less\nDEEPTHINK's", *(f"{name}\nsaved" for name in COLUMNS[1:]))
+        made = _table("against DEEPTHINK on the same episodes", [*heads])
+        for name, sessions in (("Switcher", treated), ("coin", coin)):
+            if sessions:
+                made.add_row(name, *map(_cell, paired(sessions, alone), ("+.3f", *[".0%"] * 3)))
+        Console().print(made)
+    print("Seconds are waits for answers. Prices are made up: nobody sells these models.")
+
+
+def _came(sessions: Sequence[Session]) -> tuple[int, Line]:
+    return len(sessions), mean(sessions) if sessions else [None] * len(COLUMNS)
+
+
+def _estimated(estimate: dict[str, object]) -> Line:
+    """The columns that were estimated."""
+    values = estimate["values"]
+    assert isinstance(values, list)
+    known = {one["outcome"]: (one["estimate"], *(one["interval"] or ())) for one in values}
+    return [known.get(name) for name in COLUMNS]
+
+
+def _cell(value: Sequence[float] | None, form: str) -> str:
+    if value is None:
+        return "-"
+    middle, *ends = value
+    return f"{middle:{form}}" + (f"\n{ends[0]:{form}}..{ends[1]:{form}}" if ends else "")
+
+
+def _table(title: str, heads: list[str]) -> Table:
+    made = Table(title=title, title_justify="left")
+    made.add_column("")
+    for head in heads:
+        made.add_column(head, justify="right")
+    return made

@@ -1,0 +1,66 @@
+"""Processes that serve: the models, and `londi serve` in front of them.
+
+This file knows how they are started and ended. It does not know what they are asked.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+MODELS = {
+    "quick": {
+        "model": "builtin:scienceworld-quick",
+        "price": {"input": 0.1, "output": 0.4},
+    },
+    "deepthink": {
+        "model": "builtin:scienceworld-deepthink",
+        "price": {"input": 2.0, "output": 8.0},
+    },
+}
+"""QUICK and DEEPTHINK, with made-up prices in US dollars a million tokens: nobody sells them."""
+
+
+@contextmanager
+def serving(command: Sequence[str], log: Path) -> Iterator[str]:
+    """A process that prints `serving at URL` when it listens; gives the address.
+
+    Raises:
+        RuntimeError: if it ends before.
+    """
+    with log.open("ab") as errors:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for run.py, which ends it after the agent
+        )
+    try:
+        assert process.stdout
+        for line in process.stdout:
+            if line.startswith("serving at "):
+                break
+        else:
+            raise RuntimeError(f"{command[0]} did not start; {log} says why")
+        yield line.split()[-1]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+
+
+@contextmanager
+def gateway(settings: dict[str, Any], name: str, folder: Path) -> Iterator[str]:
+    """`londi serve` with these settings; gives its address."""
+    file = folder / f"{name}.yaml"
+    file.write_text(json.dumps(settings | {"listen": "127.0.0.1:0"}, indent=1) + "\n")
+    command = ["-m", "londi", "serve", "--config", str(file)]
+    with serving(command, folder / f"{name}.log") as url:
+        yield url

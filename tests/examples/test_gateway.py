@@ -1,0 +1,109 @@
+"""The example of the gateway, with its real servers and the real ScienceWorld."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from hosts import EXAMPLES
+from londi.envs.episode import TextEpisode
+from londi.envs.registry import make_env
+from londi.models.registry import load_model
+from londi.storage.traces import TraceStore, read_traces
+
+GATEWAY = EXAMPLES / "gateway"
+Import = Callable[[str], ModuleType]
+
+
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[Import]:
+    """Imports a file of the example, which is forgotten at the end."""
+    own = {file.stem for file in GATEWAY.glob("*.py")}
+    before = {name: sys.modules.pop(name) for name in own & sys.modules.keys()}
+    monkeypatch.syspath_prepend(str(GATEWAY))
+    yield importlib.import_module
+    for name in own & sys.modules.keys():
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
+def test_a_turn_is_read_as_it_was_written(example: Import) -> None:
+    turns = example("turns")
+    info = {"score": -7, "look": "A room:\n\ta door\nScore: 3", "inventory": "an orange\n"}
+    observation = "You see:\n\nScore: 4\n a cat"
+    message = turns.write_turn(observation, info)
+    assert turns.read_turn(message["content"]) == (observation, info)
+    with pytest.raises(ValueError, match="expected a turn"):
+        turns.read_turn("hello")
+
+
+def test_a_conversation_is_the_prompt_of_the_environment(example: Import) -> None:
+    prompt_of, turns = example("models").prompt_of, example("turns")
+    game = make_env("londi/ScienceWorld-find-plant-v0", limit=50)
+    episode = TextEpisode(game)
+    models = [load_model(f"builtin:scienceworld-{name}") for name in ("quick", "deepthink")]
+    try:
+        episode.start(3)
+        messages: list[Any] = [
+            *turns.begin(episode.info["goal"]),
+            turns.write_turn(episode.observations[-1], episode.info),
+        ]
+        for step in range(13):  # more than a prompt shows
+            prompt = prompt_of(json.loads(json.dumps(messages)))
+            assert prompt == episode.prompt()
+            quick, deepthink = (model.act([prompt])[0].action for model in models)
+            action = "dance with the moon" if step == 4 else deepthink if step % 2 else quick
+            if episode.step(action).ended:
+                break
+            messages += [
+                {"role": "assistant", "content": action},
+                turns.write_turn(episode.observations[-1], episode.info),
+            ]
+        assert step > 4, "an episode of some steps"
+    finally:
+        episode.close()
+
+
+def test_an_episode_that_was_broken_off_is_played_under_another_name(
+    example: Import, tmp_path: Path
+) -> None:
+    plan, file = example("figures").plan, tmp_path / "mine.db"
+    assert plan(file, "mine", [5, 6]) == [(5, "mine-5-0"), (6, "mine-6-0")]
+    store = TraceStore(file)
+    for session in ("mine-5-0", "mine-6-0", "mine-6-1"):
+        store.add("steps", {"session": session, "step": 0})
+    store.add("feedback", {"session": "mine-5-0", "time": 0.0, "value": 1.0})
+    store.close()
+    assert plan(file, "mine", [5, 6, 7]) == [(6, "mine-6-2"), (7, "mine-7-0")]
+
+
+def test_the_example_runs_from_end_to_end_and_goes_on(tmp_path: Path) -> None:
+    pytest.importorskip("openai")
+    sizes = {"STEPS": "40", "EXPLORED": "2", "EPISODES": "2", "BESIDE": "0", "WORKERS": "1"}
+    own = sizes | {"OUT": str(tmp_path / "out"), "CACHE": str(tmp_path / "answers.db")}
+
+    def run() -> str:
+        command = [str(GATEWAY / "run.sh")]
+        env = os.environ | own | {"PYTHON": sys.executable, "CONTROL": "0.5"}
+        ran = subprocess.run(command, env=env, capture_output=True, text=True, cwd=tmp_path)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout
+
+    said = run()
+    assert "Switcher, estimated (2)" in " ".join(said.replace("│", " ").split())
+    rows = list(read_traces(tmp_path / "out" / "traces.db", "steps"))
+    assert len(rows) >= 40 and {row["choice"] for row in rows} == {0, 1}
+    assert {row["propensity"] for row in rows} == {0.5}
+    assert all(row["status"] == 200 and row["money"] > 0 for row in rows)
+    again = run()
+    assert again.count("sessions are there") == 3, "no round is played again"
+    assert list(read_traces(tmp_path / "out" / "traces.db", "steps")) == rows
