@@ -153,7 +153,7 @@ function showTraffic({ traces, serving, time }) {
     drawRates($("rates"), minutes);
   }
   if (changed("today", day)) {
-    const rows = day.map((row) => [make("bdi", { class: `who ${roleOf(row.model, serving)}` }, row.model || "no model"),
+    const rows = ["quick", "deepthink", "other"].flatMap((role) => day.filter((row) => roleOf(row.model, serving) === role)).map((row) => [make("bdi", { class: `who ${roleOf(row.model, serving)}` }, row.model || "no model"),
       whole(row.steps), whole(row.errors), whole(row.fallbacks), whole(row.tokens),
       row.money || !row.unpriced ? money(row.money) + (row.unpriced ? ` (${plural(row.unpriced, "answer")} without a price)` : "") : "no prices"]);
     $("today").replaceChildren(rows.length ? table(["model", "requests", "errors", "in place of the other", "tokens", "money"], rows)
@@ -161,9 +161,9 @@ function showTraffic({ traces, serving, time }) {
   }
 }
 
-function showHeadline({ traces, process }) {
+function showHeadline({ traces, process, serving }) {
   const lines = [];
-  const add = (name, value, more = "") => lines.push(make("div", {}, make("dt", {}, name), make("dd", {}, value, more && make("small", {}, more))));
+  const add = (name, value, more = "") => lines.push(make("div", {}, make("dt", {}, name, more && make("small", {}, more)), make("dd", {}, value)));
   if (traces) {
     const { hour, day, saved } = traces, steps = sum(hour, "steps"), errors = sum(hour, "errors"), fallbacks = sum(hour, "fallbacks");
     add("requests in the last hour", whole(steps), `${whole(sum(day, "steps"))} today`);
@@ -171,9 +171,9 @@ function showHeadline({ traces, process }) {
     add("errors in the last hour", whole(errors), plural(fallbacks, "fallback"));
     const priced = sum(day, "money") > 0;
     add("spent today", priced ? money(sum(day, "money")) : whole(sum(day, "tokens")), priced ? plural(sum(day, "tokens"), "token") : "tokens; no prices are known");
-    const best = saved.find((one) => one.arm === "treated");
-    if (best) add("calls saved", known(best.calls.estimate, percent),
-      best.calls.low === null ? "no interval yet" : `${percent(best.calls.low)} to ${percent(best.calls.high)}`);
+    const mine = saved.find((one) => one.arm === "treated" && one.policy === serving.policy);
+    if (mine) add("calls saved", known(mine.calls.estimate, percent),
+      mine.calls.low === null ? "no interval yet" : `${percent(mine.calls.low)} to ${percent(mine.calls.high)}`);
   } else {
     const answers = sum(process.answers, "count");
     add("answers since it began", whole(answers));
@@ -188,6 +188,7 @@ function showBudgets({ budgets, traces }) {
   if (!changed("budgets", budgets)) return;
   const meters = [];
   for (const one of budgets) {
+    if (one.of === "session" && !one.calls) continue; // it has taken nothing
     const name = { day: `today (${one.name}, UTC)`, client: one.name ? `client ${one.name}` : "all clients", session: `session ${one.name}` }[one.of];
     for (const [unit, form] of [["calls", (n) => whole(n)], ["tokens", (n) => whole(n)], ["money", money]]) {
       const most = one[`most_${unit}`], taken = one[unit];
@@ -214,15 +215,15 @@ function bar(range, reach) {
   return svg;
 }
 
-function showSaving({ traces }) {
+function showSaving({ traces, serving }) {
   const { saved, arms, least, paper } = traces;
   if (!changed("saving", saved, arms)) return;
-  const parts = [];
-  for (const one of saved) {
+  const parts = [], now = (one) => one.policy === serving.policy;
+  for (const one of [...saved.filter(now), ...saved.filter((one) => !now(one)).reverse()]) {
     parts.push(make("h3", {}, make("bdi", {}, `${one.arm}, ${one.policy}`), ` (${plural(one.sessions, "session")}) against the control group (${plural(one.control, "session")})`));
     const rows = [["calls saved", one.calls, percent, 1], ["money saved", one.money, percent, 1], ["difference in reward", one.reward, signed, null]];
     parts.push(table(["", "estimate and interval", ""], rows.map(([name, range, form, reach]) => [name, spread(range, form),
-      bar(range, reach ?? Math.max(1e-9, ...[range.estimate, range.low, range.high].map((x) => Math.abs(x ?? 0))))])));
+      reach === null && range.low === null ? "" : bar(range, reach ?? Math.max(1e-9, ...[range.estimate, range.low, range.high].map((x) => Math.abs(x ?? 0))))])));
     if (one.rated.low !== null && (one.rated.low > 0 || one.rated.high < 0)) {
       parts.push(make("p", { class: "note" }, `The shares of sessions with feedback differ by ${percent(one.rated.estimate)}, so that the rewards are not those of like sessions.`));
     }
