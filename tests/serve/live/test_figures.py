@@ -83,9 +83,7 @@ def test_figures_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk:
     )
     treated, control = found.arms
     assert (treated.arm, treated.sessions, treated.rated, treated.reward) == ("treated", 3, 1, 0.5)
-    assert treated.calls == pytest.approx(1 / 3) and treated.money == pytest.approx(
-        0.502 / 3
-    )
+    assert treated.calls == pytest.approx(1 / 3) and treated.money == pytest.approx(0.502 / 3)
     assert (control.arm, control.sessions, control.calls, control.money) == ("control", 1, 2, 0.5)
     (saved,) = found.saved
     assert (saved.arm, saved.sessions, saved.control) == ("treated", 3, 1)
