@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from londi.evaluation.curves import Estimate, Frontier
     from londi.evaluation.results import Result
     from londi.oracle.clairvoyant import Limit
-    from londi.serve.estimating import TraceEstimate
+    from londi.serve.estimates import TraceEstimate
     from londi.serve.transcripts.summary import Summary
     from londi.storage.trace_tables import Row
 

@@ -31,7 +31,8 @@ def _arguments(parser: ArgumentParser) -> None:
 
 def _run(given: Namespace) -> int:
     from londi.cli.display import print_estimate
-    from londi.serve.estimating import ESTIMATE, estimate_traces, write_estimate
+    from londi.serve.estimates import ESTIMATE, write_estimate
+    from londi.serve.estimating import estimate_traces
     from londi.storage.runs import create_run, is_free
 
     config, folder = config_of(given, OpeConfig), as_path(given.out)

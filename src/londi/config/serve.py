@@ -187,6 +187,9 @@ class GatewayConfig(ServeConfig):
     clients: dict[str, str] = field(default_factory=dict)
     """Keys that requests may have, by the name of their client: the SHA-256 of each key in
     hexadecimal (`printf %s KEY | sha256sum`). Without any, only this machine can ask."""
+    estimate: str = ""
+    """File of an estimate (`estimate.json` of `londi ope`) that the live page shows beside what
+    came; empty for none."""
     most_bytes: int = 20_000_000
     """Largest request."""
     timeout: float = 600.0
@@ -205,6 +208,8 @@ class GatewayConfig(ServeConfig):
                 raise InvalidConfig(
                     f"clients.{name}: expected the SHA-256 of a key, 64 hexadecimal digits"
                 )
+        if self.estimate and not self.traces:
+            raise InvalidConfig("estimate: expected traces as well, which say what came")
         host, _ = self.address
         if not self.clients and host not in ("127.0.0.1", "::1", "localhost"):
             raise InvalidConfig(

@@ -71,6 +71,25 @@ class Sample:
         made.extend(values)
         return made
 
+    @classmethod
+    def moments(cls, count: int, mean: float, squares: float) -> Self:
+        """The sample of values of equal weight of which only the moments are known.
+
+        Args:
+            count: number of values.
+            mean: of them.
+            squares: sum of their squared distances from it.
+        """
+        made = cls()
+        if count:
+            made._join(count, mean, squares, 1.0)
+        return made
+
+    def merge(self, other: Sample, weight: float = 1.0) -> None:
+        """Add the values of another sample, which have equal weights there, with the weight."""
+        if other.count:
+            self._join(other.count, other.mean, other._squares, weight)
+
     def add(self, value: float, weight: float = 1.0) -> None:
         """Add a value with a weight > 0."""
         self._join(1, value, 0.0, weight)
@@ -141,6 +160,19 @@ def mean_difference(treated: Sample, control: Sample, alpha: float = 0.05) -> In
     size = _size(treated, control)
     half = margin(size, alpha) * sqrt(variance / size)
     return Interval(estimate, estimate - half, estimate + half)
+
+
+def mean_interval(sample: Sample, alpha: float = 0.05) -> Interval:
+    """The confidence sequence of a mean.
+
+    Args:
+        sample: the sessions.
+        alpha: probability that the interval misses the mean at any look.
+    """
+    if sample.count < LEAST or sample.variance == 0:
+        return Interval(sample.mean)
+    half = margin(sample.size, alpha) * sqrt(sample.variance / sample.size)
+    return Interval(sample.mean, sample.mean - half, sample.mean + half)
 
 
 def saving(treated: Sample, control: Sample, alpha: float = 0.05) -> Interval:

@@ -11,7 +11,6 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +25,12 @@ from londi.evaluation.curves import (
     read_timelines,
 )
 from londi.reports.frontier import plot_frontier
+from londi.reports.template import PAGE, fill
 from londi.storage.atomic import write_whole
 
 REPORT = "report.html"
 TABLE = "frontier.csv"
 PICTURE = "frontier.png"
-
-_PAGE = files("londi.reports") / "page"
 
 
 def report(folder: Path) -> Path:
@@ -66,29 +64,12 @@ def report(folder: Path) -> Path:
 
 def page(data: Mapping[str, object]) -> str:
     """The page of these figures."""
-    scripts = (_PAGE / name for name in ("charts.js", "report.js"))
+    scripts = (PAGE / name for name in ("charts.js", "report.js"))
     script = "\n".join(part.read_text(encoding="utf-8") for part in scripts)
     # No text of an environment can end the element that holds it. What is not a number is
     # refused: Python writes it, browsers cannot read it, and the page would stay empty.
     written = json.dumps(data, allow_nan=False).replace("<", "\\u003c")
     return fill("report.html", {"script": script, "data": written})
-
-
-def fill(template: str, parts: Mapping[str, str]) -> str:
-    """A page of `page/`, with the style of all pages.
-
-    Args:
-        template: its file.
-        parts: texts by the name of their place; they are filled in this order, and nothing in
-            the last is taken for a place.
-    """
-    text = (_PAGE / template).read_text(encoding="utf-8")
-    style = (_PAGE / "report.css").read_text(encoding="utf-8")
-    for name, part in ({"style": style} | dict(parts)).items():
-        before, place, after = text.partition("{{" + name + "}}")
-        assert place, name
-        text = before + part + after
-    return text
 
 
 def table(found: Frontier) -> str:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from londi.evaluation.results import Result
 from londi.reports.account import EPISODES, SAVED, columns, deepthink_of, sentence
-from londi.reports.html import REPORT, fill
+from londi.reports.html import REPORT
 from londi.reports.plot import PLOT
+from londi.reports.template import fill
 from londi.reports.training import TRAINING
 from londi.storage.atomic import write_whole
 

@@ -5,8 +5,7 @@ This file knows traces and Switchers, and nothing of how an estimate is made.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,6 @@ from londi.evaluation.ope import (
     Estimate,
     Estimation,
     Saving,
-    Value,
     estimate,
     logged_outcomes,
     saving,
@@ -26,55 +24,19 @@ from londi.evaluation.ope import (
 from londi.evaluation.operating_point import load_operating_point
 from londi.evaluation.refusals import Outcome, Refusal
 from londi.learning.dataset import OfflineDataset
+from londi.serve.estimates import TraceEstimate
 from londi.serve.logged import UNKNOWN, NothingLogged, TraceLog, read_log
 from londi.serve.training import LOG_ANEW, prompt_encoder, read_trained_on
-from londi.storage.atomic import write_whole
 from londi.storage.runs import read_run
 from londi.switching.budget import Budget
 from londi.switching.observation import BUDGET_LEFT, CAPPED, CONTEXT, COST
 from londi.switching.switcher import OnnxSwitcher, Switcher
 
-ESTIMATE = "estimate.json"
 NO_PROPENSITIES = Refusal(
     "no_propensities",
     "a log of one model, or of choices without propensities, allows no estimate of switching;"
     f" {LOG_ANEW}",
 )
-
-
-@dataclass(frozen=True)
-class TraceEstimate:
-    """What a Switcher would do on the traffic of some traces.
-
-    Attributes:
-        method: the estimator.
-        estimate: return of a session under the Switcher; None where refused.
-        interval: of it, 95%.
-        effective_sample_size: sessions that the log is worth for this Switcher.
-        refused: why there is no estimate, and what to log instead; None where there is one.
-        traces, switcher: the files.
-        cost: c at which the Switcher is asked.
-        sessions, steps: what was estimated from.
-        trained_on: sessions that were left out, since the Switcher was trained on them.
-        values: the outcomes of a session under the Switcher, by the reported estimator.
-        checks: the same by the other estimators, and the means of the log itself.
-        savings: what is saved against always calling DEEPTHINK.
-    """
-
-    method: str
-    estimate: float | None
-    interval: tuple[float, float] | None
-    effective_sample_size: float | None
-    refused: Refusal | None
-    traces: str
-    switcher: str
-    cost: float
-    sessions: int
-    steps: int
-    trained_on: int
-    values: tuple[Value, ...] = ()
-    checks: tuple[Value, ...] = ()
-    savings: tuple[Saving, ...] = ()
 
 
 def estimate_traces(traces: Path, source: Path, config: OpeConfig) -> TraceEstimate:
@@ -117,11 +79,6 @@ def estimate_traces(traces: Path, source: Path, config: OpeConfig) -> TraceEstim
     how = Estimation(method=config.method, seed=config.seed)
     savings = tuple(saving(seen, call, outcome, how) for outcome in outcomes[1:])
     return _told(estimate(seen, call, outcomes, how), traces, source, cost, left_out, savings)
-
-
-def write_estimate(folder: Path, found: TraceEstimate) -> None:
-    """Write `estimate.json`, whole or not at all."""
-    write_whole(folder / ESTIMATE, [json.dumps(asdict(found), indent=1) + "\n"])
 
 
 def _told(

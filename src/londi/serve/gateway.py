@@ -29,6 +29,8 @@ from londi.serve.body import RequestBody
 from londi.serve.core.policy import Judgement
 from londi.serve.errors import AsciiJSON, Refusal, refusal
 from londi.serve.identity import HEADER
+from londi.serve.live.view import LiveView
+from londi.serve.live.web import DATA, LiveAddresses
 from londi.serve.metrics import Metrics
 from londi.serve.questions import (
     Asked,
@@ -62,6 +64,8 @@ class Gateway:
         self._config, self._router, self._client = config, router, client
         self._names = {"londi", "auto", config.quick.model, config.deepthink.model}
         self.metrics, self.shadow_tasks = Metrics(router), ShadowTasks()
+        self.view = LiveView(config, router, self.metrics)
+        self.live = LiveAddresses(self.view, self._client_of, bool(config.clients))
 
     async def relay(self, request: Request) -> Response:
         """The answer of the chosen model to a request of one of the known APIs."""
@@ -241,9 +245,12 @@ def make_app(config: GatewayConfig, router: Router | None = None) -> Starlette:
                 yield
                 await gateway.shadow_tasks.aclose()
         finally:
+            gateway.view.close()
             router.close()
 
     routes = [
+        Route("/", gateway.live.page),
+        Route(DATA, gateway.live.data),
         Route("/healthz", gateway.health),
         Route("/metrics", gateway.exposed),
         *(

@@ -5,7 +5,7 @@ This file knows numbers, and neither texts nor keys.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -48,9 +48,28 @@ class Metrics:
         """Count a request without an answer, or without the end of one."""
         self._failures.labels(kind).inc()
 
+    def answers(self) -> list[tuple[str, str, str, int]]:
+        """Model, reason, status and number of the answers so far."""
+        found = _samples(self._answers)
+        return [(at["model"], at["reason"], at["status"], count) for at, count in found]
+
+    def failures(self) -> list[tuple[str, int]]:
+        """Kind and number of the failures so far."""
+        return [(at["kind"], count) for at, count in _samples(self._failures)]
+
     def text(self) -> bytes:
         """All counters."""
         return generate_latest(self._registry)
+
+
+def _samples(counter: Counter) -> list[tuple[Mapping[str, str], int]]:
+    """The labels and the number of each count."""
+    return [
+        (sample.labels, int(sample.value))
+        for metric in counter.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    ]
 
 
 class _Losses(Collector):

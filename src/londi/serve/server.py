@@ -16,6 +16,7 @@ import uvicorn
 from londi.config.rollout import RolloutConfig
 from londi.config.serve import GatewayConfig, ShadowConfig
 from londi.errors import LondiError
+from londi.serve.estimates import read_estimate
 from londi.serve.gateway import make_app
 from londi.serve.ledgers import check_ledger
 from londi.serve.rollouts import RolloutPlan, described_rollout
@@ -34,7 +35,9 @@ def serve(config: GatewayConfig) -> int:
     with listening(config) as ours:
         address, used = ours.getsockname()[:2]
         shown = f"[{address}]" if ":" in address else address
-        print(f"serving at http://{shown}:{used}/v1", flush=True)
+        print(
+            f"serving at http://{shown}:{used}/v1, live page at http://{shown}:{used}/", flush=True
+        )
         # What is there now stays: a collection that walks through all of it holds up every answer.
         gc.collect()
         gc.freeze()
@@ -84,6 +87,8 @@ def described(config: GatewayConfig) -> str:
     check_ledger(config.ledger or "")
     if config.traces:
         check_traces(Path(config.traces).expanduser())
+    if config.estimate:
+        read_estimate(Path(config.estimate).expanduser())
     if config.shadow.any:
         shadow_encoder(config.shadow.encoder)
     bare = replace(config, ledger="", traces="", shadow=ShadowConfig(), rollout=RolloutConfig())

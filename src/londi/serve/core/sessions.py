@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import islice
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class Sessions:
         self.seed = seed if seed is not None else int(np.random.default_rng().integers(1 << 32))
         self.rollout = rollout or Arms.of(policy)
         self._served = Served(
-            policy, self.rollout, serving, self.ledger, self._scopes, self.seed, clock
+            policy, self.rollout, serving, self.ledger, self.scopes, self.seed, clock
         )
         self._most, self._history = most, history
         self._sessions: OrderedDict[str, Session] = OrderedDict()
@@ -85,6 +86,11 @@ class Sessions:
         with self._lock:
             return self._sessions.get(name)
 
+    def recent(self, most: int) -> list[str]:
+        """Names of the sessions used last, the latest first."""
+        with self._lock:
+            return list(islice(reversed(self._sessions), most))
+
     def known(self, name: str, client: str = "") -> Session:
         """The session of that name.
 
@@ -103,13 +109,7 @@ class Sessions:
                 raise UnknownSession(name)
             return self._begin(name, client, history)
 
-    def _begin(self, name: str, client: str, history: History) -> Session:
-        found = Session(name, client, self._served, history)
-        self._sessions[name] = found
-        self._forget(name)
-        return found
-
-    def _scopes(self, name: str, client: str) -> tuple[Scope, ...]:
+    def scopes(self, name: str, client: str) -> tuple[Scope, ...]:
         """The budgets that a call now is of; those without a cap are left out."""
         serving = self.serving
         of = (
@@ -118,6 +118,12 @@ class Sessions:
             Scope(f"day:{datetime.now(UTC):%Y-%m-%d}", serving.day_budget),
         )
         return tuple(scope for scope in of if scope.most != NO_CAP)
+
+    def _begin(self, name: str, client: str, history: History) -> Session:
+        found = Session(name, client, self._served, history)
+        self._sessions[name] = found
+        self._forget(name)
+        return found
 
     def _forget(self, new: str) -> None:
         while len(self._sessions) > self._most:

@@ -7,7 +7,7 @@ file knows rows of the traces. It does not know how sessions came into an arm.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -71,6 +71,13 @@ class ArmFigures:
         self.unpriced += session.unpriced
         if session.reward is not None:
             self.rewards.add(session.reward, weight)
+
+    def merge(self, other: ArmFigures, weight: float = 1.0) -> None:
+        """Add the sessions of other figures, which have equal weights there."""
+        self.calls.merge(other.calls, weight)
+        self.money.merge(other.money, weight)
+        self.unpriced += other.unpriced
+        self.rewards.merge(other.rewards, weight)
 
     @property
     def sessions(self) -> int:
@@ -138,22 +145,38 @@ def by_arm(sessions: Iterable[ArmSession]) -> list[ArmFigures]:
 def against_control(sessions: Iterable[ArmSession], rollouts: Iterable[Row]) -> list[Against]:
     """Each arm that acts against the control sessions that were drawn beside it.
 
-    A session counts by one over the probability with which it came into its arm, so that shares
-    may change on the way.
-
     Args:
         sessions: all of them.
         rollouts: rows of the table.
     """
-    arms = {row["rollout"]: read_arms(row["arms"]) for row in rollouts}
-    of_arm: dict[tuple[str, str], tuple[ArmFigures, ArmFigures]] = {}
+    drawn: dict[tuple[str, str, str], ArmFigures] = {}
     for one in sessions:
-        shares = {arm.arm: arm for arm in arms.get(one.rollout, ())}
-        for name, policy in _pairs(one, shares):
+        key = (one.arm, one.policy, one.rollout)
+        drawn.setdefault(key, ArmFigures(one.arm, one.policy)).add(one)
+    arms = {row["rollout"]: read_arms(row["arms"]) for row in rollouts}
+    return compare(((figures, key[2]) for key, figures in drawn.items()), arms)
+
+
+def compare(
+    drawn: Iterable[tuple[ArmFigures, str]], arms: Mapping[str, Sequence[ArmShare]]
+) -> list[Against]:
+    """The same of figures that were gathered already.
+
+    A session counts by one over the probability with which it came into its arm, so that shares
+    may change on the way.
+
+    Args:
+        drawn: figures of the sessions of one arm and one rollout, and the id of that rollout.
+        arms: of each rollout, by its id.
+    """
+    of_arm: dict[tuple[str, str], tuple[ArmFigures, ArmFigures]] = {}
+    for figures, rollout in drawn:
+        shares = {arm.arm: arm for arm in arms.get(rollout, ())}
+        for name, policy in _pairs(figures.arm, shares):
             pair = of_arm.setdefault(
                 (name, policy), (ArmFigures(name, policy), ArmFigures("control", ""))
             )
-            pair[one.arm == "control"].add(one, 1 / shares[one.arm].share)
+            pair[figures.arm == "control"].merge(figures, 1 / shares[figures.arm].share)
     return [
         Against(
             name,
@@ -168,14 +191,14 @@ def against_control(sessions: Iterable[ArmSession], rollouts: Iterable[Row]) -> 
     ]
 
 
-def _pairs(one: ArmSession, shares: Mapping[str, ArmShare]) -> list[tuple[str, str]]:
-    """The comparisons that a session is part of: arm and policy of each."""
+def _pairs(arm: str, shares: Mapping[str, ArmShare]) -> list[tuple[str, str]]:
+    """The comparisons that sessions of an arm are part of: arm and policy of each."""
     if "control" not in shares:
         return []
     return [
         (name, shares[name].policy)
         for name in COMPARED
-        if name in shares and one.arm in (name, "control")
+        if name in shares and arm in (name, "control")
     ]
 
 
