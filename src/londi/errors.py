@@ -73,6 +73,7 @@ EXTRAS = {
     **dict.fromkeys(("httpx2", "anyio"), "client"),
     "redis": "redis",
     "duckdb": "traces",
+    **dict.fromkeys(("minari", "h5py", "PIL"), "minari"),
     **dict.fromkeys(("starlette", "uvicorn", "aiohttp", "prometheus_client"), "serve"),
     **dict.fromkeys(("langchain", "langchain_core", "langgraph"), "langchain"),
     "agents": "openai-agents",

@@ -8,6 +8,7 @@ import pytest
 
 from cli.calling import call
 from londi.cli.traces import FORMATS
+from londi.serve import minari
 from londi.serve.transcripts import formats, parquet
 from londi.serve.transcripts.store import to_rows
 from londi.storage.traces import write_traces
@@ -55,7 +56,10 @@ def test_a_session_is_shown(traces: str, capsys: pytest.CaptureFixture[str]) -> 
         (("shw", "T"), "unknown action 'shw'; did you mean 'show'?"),
         (("show", "nowhere.db"), "there is no file 'nowhere.db'"),
         (("show", "T", "--session", "mein"), "unknown session 'mein'; did you mean 'mine'?"),
-        (("export", "T", "--out", "x"), "--format: expected one of atif, openai, otel, parquet"),
+        (
+            ("export", "T", "--out", "x"),
+            "--format: expected one of atif, minari, openai, otel, parquet",
+        ),
         (("import", "T", "--out", "x", "--format", "parquet"), "unknown format 'parquet'"),
         (("export", "T", "--out", "x", "--format", "atiff"), "did you mean 'atif'?"),
         (("export", "T", "--format", "atif"), "--out: expected the name of what is written"),
@@ -79,4 +83,4 @@ def test_a_mistake_is_one_line(
 
 
 def test_the_formats_of_the_help_are_those_that_are_there() -> None:
-    assert (*formats.FORMATS, parquet.NAME) == FORMATS
+    assert tuple(sorted((*formats.FORMATS, minari.NAME, parquet.NAME))) == FORMATS

@@ -11,7 +11,7 @@ from londi.errors import InvalidConfig, LondiError, UnknownName
 from londi.storage.paths import as_path
 
 ACTIONS = ("import", "export", "show")
-FORMATS = ("atif", "openai", "otel", "parquet")
+FORMATS = ("atif", "minari", "openai", "otel", "parquet")
 
 
 def _arguments(parser: ArgumentParser) -> None:
@@ -25,7 +25,8 @@ def _arguments(parser: ArgumentParser) -> None:
         default="",
         metavar="FORMAT",
         help="Format of the other side: atif (v1.0 to 1.7), openai (a line a conversation, with"
-        " messages and a reward), otel (spans of OTLP in JSON); export also takes parquet.",
+        " messages and a reward), otel (spans of OTLP in JSON), minari (a folder of logged steps,"
+        " for other libraries of offline learning); export also takes parquet.",
     )
     parser.add_argument(
         "--out", type=str, default="", metavar="PATH", help="What import and export write."
@@ -67,16 +68,23 @@ def _run(given: Namespace) -> int:
 
 
 def _import(given: Namespace, file: Path, out: Path) -> int:
-    from londi.serve.transcripts.formats import import_traces
-
     if bool(given.quick) != bool(given.deepthink):
         raise InvalidConfig("--quick: expected --deepthink as well, or neither")
+    candidates = (given.quick, given.deepthink) if given.quick else ()
+    if given.format == "minari":
+        from londi.serve.minari import import_minari
+
+        steps = import_minari(file, out, candidates=candidates, overwrite=given.overwrite)
+        print(f"{out}: {steps.sessions:,} sessions, {steps.steps:,} steps")
+        return 0
+    from londi.serve.transcripts.formats import import_traces
+
     made = import_traces(
         file,
         given.format,
         out,
         model=given.model,
-        candidates=(given.quick, given.deepthink) if given.quick else (),
+        candidates=candidates,
         overwrite=given.overwrite,
     )
     print(
@@ -91,6 +99,13 @@ def _export(given: Namespace, file: Path, out: Path) -> int:
         from londi.serve.transcripts.parquet import export_parquet
 
         print(f"{out}: {export_parquet(file, out, given.overwrite):,} steps")
+        return 0
+    if given.format == "minari":
+        from londi.serve.minari import export_minari
+
+        made = export_minari(file, out, given.overwrite)
+        rest = f"; {made.left_out:,} sessions cannot be learned from" if made.left_out else ""
+        print(f"{out}: {made.sessions:,} sessions, {made.steps:,} steps{rest}")
         return 0
     from londi.serve.transcripts.formats import export_traces
 
@@ -137,5 +152,7 @@ VERB = Verb(
         "londi traces import log.jsonl --format openai --out traces.db",
         "londi traces export traces.db --format atif --out trajectories.jsonl",
         "londi traces export traces.db --format parquet --out traces",
+        "londi traces export traces.db --format minari --out traces-v0",
+        "londi traces import traces-v0 --format minari --out again.db",
     ),
 )
