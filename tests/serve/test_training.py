@@ -63,23 +63,25 @@ def test_it_serves_once_it_is_exported(run: Path, tmp_path: Path) -> None:
     assert load_policy(str(tmp_path / "switcher.onnx")).switcher.supported is not None
 
 
+@pytest.mark.parametrize(("algorithm", "steps"), [("r-learner", 4), ("universal", 20)])
 def test_an_interrupted_training_goes_on_to_the_bit(
-    traces: Path, run: Path, tmp_path: Path
+    algorithm: str, steps: int, traces: Path, tmp_path: Path
 ) -> None:
-    config = TrainConfig(traces=str(traces), **PRICED)  # type: ignore[arg-type]
-    asked = iter([False] * 150 + [True])
+    config = TrainConfig(traces=str(traces), algorithm=algorithm, passes=4, **PRICED)  # type: ignore[arg-type]
+    assert train_on_traces(config, tmp_path / "whole")
+    asked = iter([False] * steps + [True])
     assert not train_on_traces(config, tmp_path / "cut", should_stop=lambda: next(asked))
     config = read_run(tmp_path / "cut", TrainConfig)
     assert train_on_traces(config, tmp_path / "cut", resume=True)
-    whole, cut = (load_state(folder / CHECKPOINT)["switcher"] for folder in (run, tmp_path / "cut"))
-    for part in ("actor", "value_head"):
-        assert all((whole[part][name] == cut[part][name]).all() for name in whole[part])
+    whole, cut = (load_state(tmp_path / name / CHECKPOINT)["switcher"] for name in ("whole", "cut"))
+    assert whole["algorithm"] == algorithm
+    assert all((one == cut["value_head"][name]).all() for name, one in whole["value_head"].items())
 
 
 def test_a_training_goes_on_with_the_same_traces_only(tmp_path: Path) -> None:
     file = record(tmp_path / "traces.db", sessions=40)
-    config = TrainConfig(traces=str(file), **SHORT)  # type: ignore[arg-type]
-    asked = iter([False] * 5 + [True])
+    config = TrainConfig(traces=str(file), passes=1)
+    asked = iter([False] * 3 + [True])
     assert not train_on_traces(config, tmp_path / "cut", should_stop=lambda: next(asked))
     record(file, sessions=5, seed=1)
     with pytest.raises(LondiError, match="other traces"):
