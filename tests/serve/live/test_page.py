@@ -224,7 +224,7 @@ def test_traces_that_cannot_be_read_are_said_to_be_so(make: Make, tmp_path: Path
 def test_an_estimate_that_is_none_is_refused_at_the_start(tmp_path: Path) -> None:
     one, other = (UpstreamConfig(name, "http://127.0.0.1:1") for name in ("small", "large"))
     files = {"traces": str(tmp_path / "traces.db"), "estimate": str(tmp_path / "estimate.json")}
-    with pytest.raises(DamagedFile, match="estimate.json"):
+    with pytest.raises(DamagedFile, match=r"estimate\.json"):
         make_app(GatewayConfig(one, other, "always-quick", **files))
     assert not list(tmp_path.iterdir())
     with pytest.raises(InvalidConfig, match="expected traces"):
