@@ -13,6 +13,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -28,6 +29,7 @@ from londi.serve.asking import SPENT, ShadowTasks
 from londi.serve.body import RequestBody
 from londi.serve.core.policy import Judgement
 from londi.serve.errors import AsciiJSON, Refusal, refusal
+from londi.serve.estimates import read_estimate
 from londi.serve.identity import HEADER
 from londi.serve.live.view import LiveView
 from londi.serve.live.web import DATA, LiveAddresses
@@ -228,6 +230,8 @@ def make_app(config: GatewayConfig, router: Router | None = None) -> Starlette:
     Raises:
         LondiError: if the settings cannot be used.
     """
+    if config.estimate:
+        read_estimate(Path(config.estimate).expanduser())
     client = httpx2.AsyncClient(
         timeout=httpx2.Timeout(config.timeout, connect=config.connect_timeout),
         transport=AiohttpTransport(),

@@ -13,7 +13,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from gateways import Gateway
-from londi.serve.gateway import hash_key
+from londi.config.serve import GatewayConfig, UpstreamConfig
+from londi.errors import DamagedFile, InvalidConfig
+from londi.serve.gateway import hash_key, make_app
 from upstream import Upstream
 
 ASKED: Any = {"model": "londi", "messages": [{"role": "user", "content": "a word of mine"}]}
@@ -219,10 +221,11 @@ def test_traces_that_cannot_be_read_are_said_to_be_so(make: Make, tmp_path: Path
         ask(gateway, "mine")  # answers go on
 
 
-def test_an_estimate_that_is_none_is_refused_at_the_start(
-    make: Make, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    gateway = make(estimate=str(tmp_path / "estimate.json"))
-    with pytest.raises(AssertionError):
-        gateway.start()
-    assert "estimate.json" in gateway.log and "Traceback" not in gateway.log
+def test_an_estimate_that_is_none_is_refused_at_the_start(tmp_path: Path) -> None:
+    one, other = (UpstreamConfig(name, "http://127.0.0.1:1") for name in ("small", "large"))
+    files = {"traces": str(tmp_path / "traces.db"), "estimate": str(tmp_path / "estimate.json")}
+    with pytest.raises(DamagedFile, match=r"estimate\.json"):
+        make_app(GatewayConfig(one, other, "always-quick", **files))
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(InvalidConfig, match="expected traces"):
+        GatewayConfig(one, other, "always-quick", estimate="estimate.json")

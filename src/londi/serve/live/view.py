@@ -21,7 +21,6 @@ from pathlib import Path
 from londi.config.serve import GatewayConfig
 from londi.serve.core.budget import BILLION, Scope
 from londi.serve.core.sessions import Sessions
-from londi.serve.estimates import read_estimate
 from londi.serve.identity import scoped
 from londi.serve.live.digest import Digest
 from londi.serve.live.figures import Figures
@@ -58,16 +57,11 @@ class LiveView:
         config: the settings.
         router: decides.
         metrics: its counters.
-
-    Raises:
-        DamagedFile: if the settings name an estimate that is none.
     """
 
     def __init__(self, config: GatewayConfig, router: Router, metrics: Metrics) -> None:
         self._config, self._router, self._metrics = config, router, metrics
         self._estimate = Path(config.estimate).expanduser() if config.estimate else None
-        if self._estimate:
-            read_estimate(self._estimate)
         self._since, self._salt = time.time(), secrets.token_bytes(16)
         self._thread = ThreadPoolExecutor(1, "live")  # touches the digest alone
         self._lock = asyncio.Lock()
