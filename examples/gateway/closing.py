@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 Line = Sequence[tuple[float, float, float] | None]
-FORMS = (".3f", ".2f", ".3f", ".6f")
+FORMS = (".3f", ".2f", ".3f", ".2f")
 
 
 def print_closing(folder: Path) -> None:
@@ -24,18 +24,19 @@ def print_closing(folder: Path) -> None:
     alone, coin = (read_sessions(folder / f"{name}.db") for name in ("deepthink", "coin"))
     estimate = json.loads((folder / "estimate" / "estimate.json").read_text())
     lines: list[tuple[str, int, Line]] = [
-        ("Switcher, estimated", estimate["sessions"], _estimated(estimate)),
-        ("Switcher, as it came", *_came(treated)),
+        ("estimated", estimate["sessions"], _estimated(estimate)),
+        ("Switcher", *_came(treated)),
         ("control group", *_came([one for one in on if one.arm == "control"])),
-        ("DEEPTHINK, same episodes", *_came(alone)),
-        ("coin, same episodes", *_came(coin)),
+        ("DEEPTHINK *", *_came(alone)),
+        ("coin *", *_came(coin)),
     ]
-    heads = ("return", "calls", "seconds", "money (USD)")
+    heads = ("return", "calls", "seconds", "USD for\n1,000 of them")
     made = _table("a session, 95% interval", [*heads])
     for name, number, line in lines:
         if number:
-            made.add_row(f"{name} ({number})", *map(_cell, line, FORMS))
+            made.add_row(f"{name} ({number})", *map(_cell, _in_thousands(line), FORMS))
     Console().print(made)
+    print("estimated: the Switcher, before it was on; *: on the episodes of the Switcher")
     if estimate["refused"]:
         print(f"no estimate: {estimate['refused']['message']}")
     if alone and treated:
@@ -60,6 +61,12 @@ def _estimated(estimate: dict[str, object]) -> Line:
     return [known.get(name) for name in COLUMNS]
 
 
+def _in_thousands(line: Line) -> Line:
+    """The same with the money of 1,000 sessions."""
+    *others, money = line
+    return [*others, money and tuple(1_000 * value for value in money)]  # type: ignore[list-item]
+
+
 def _cell(value: Sequence[float] | None, form: str) -> str:
     if value is None:
         return "-"
@@ -69,7 +76,7 @@ def _cell(value: Sequence[float] | None, form: str) -> str:
 
 def _table(title: str, heads: list[str]) -> Table:
     made = Table(title=title, title_justify="left")
-    made.add_column("")
+    made.add_column("", no_wrap=True)
     for head in heads:
         made.add_column(head, justify="right")
     return made

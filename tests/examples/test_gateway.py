@@ -99,7 +99,7 @@ def test_the_example_runs_from_end_to_end_and_goes_on(tmp_path: Path) -> None:
         return ran.stdout
 
     said = run()
-    assert "Switcher, estimated (2)" in " ".join(said.replace("│", " ").split())
+    assert "estimated (2)" in said and "Switcher" in said
     rows = list(read_traces(tmp_path / "out" / "traces.db", "steps"))
     assert len(rows) >= 40 and {row["choice"] for row in rows} == {0, 1}
     assert {row["propensity"] for row in rows} == {0.5}
