@@ -177,8 +177,8 @@ def print_pairs(logs: PublicLogs, pairs: Sequence[Pair], named: bool) -> None:
         print(f"| {cheap[0].env} | {' | '.join(f'{number:.3f}' for number in numbers)} |")
     print(
         "\nWhere a model alone is far from what it played, believe none of it. 'Better' takes at"
-        " each step the larger of two\nnumbers with errors, so it may be too high. No fitted"
-        " return is outside of those played."
+        " each step the larger of two\nnumbers with errors, so it may be too high. No fitted return"
+        " is outside of those played."
     )
 
 

@@ -148,13 +148,21 @@ def _task(
         own = [np.arange(len(one))[None] for one in (x, y)]
         drawn = [rng.integers(len(one), size=(draws, len(one))) for one in (x, y)]
         for first, second in (own, drawn):
-            best = table[first[:, :, None], second[:, None, :]].mean((1, 2))
+            shares = _shares(first, len(x)), _shares(second, len(y))
+            best = ((shares[0] @ table) * shares[1]).sum(1)
             rows.append((x[first], y[second], best))
     exact, resampled = (
         np.stack([a.mean(1), b.mean(1), b.mean(1) - a.mean(1), best, _most(a, b)], 1)
         for a, b, best in rows
     )
     return exact, resampled
+
+
+def _shares(drawn: Array, count: int) -> Array:
+    """How often each of `count` episodes is in draws `[R, n]`, as shares `[R, count]`."""
+    out = np.zeros((len(drawn), count))
+    np.add.at(out, (np.arange(len(drawn))[:, None], drawn), 1 / drawn.shape[1])
+    return out
 
 
 def _most(x: Array, y: Array) -> Array:
