@@ -105,9 +105,7 @@ class Example:
             return print(f"{file} is there")
         settings = ["--traces", str(self._traces("traces")), "--cost", str(self._given.cost)]
         settings += ["--cost_range", COST_RANGE, "--seed", str(self._given.seed)]
-        # The default of 32 passes is for larger logs: on this one it is too few gradient steps.
-        settings += ["--passes", str(self._given.passes), "--actor_tau", "0.01"]
-        self._londi("train", *settings, "--out", str(folder), "--overwrite", "--quiet")
+        self._londi("train", *settings, "--out", str(folder), "--overwrite")
         self._londi("export", str(folder), "--out", str(file))
 
     def _estimate(self) -> None:
@@ -160,7 +158,6 @@ def main() -> None:
     option("control", 0.25, "share of the sessions that stay on DEEPTHINK")
     option("beside", 1, "0 leaves DEEPTHINK alone and the coin out")
     option("workers", 4, "games side by side, 350 MB each")
-    option("passes", 200.0, "times that each step of the traces is learned from")
     option("seed", 0, "seed of the training")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers are ended
