@@ -74,6 +74,7 @@ def test_a_switcher_from_traces_that_makes_one_choice_is_told(
 ) -> None:
     traces = record(tmp_path / "traces.db", sessions=60, by_step=True)
     dear = ["--cost", "60", "--cost_range", "[50, 90]", "--passes", "100"]
+    dear += ["--algorithm", "universal"]
     out = tmp_path / "run"
     assert call("train", "--traces", str(traces), *dear, "--out", str(out), "--quiet") == 0
     assert "would call DEEPTHINK at 0% of the logged steps" in capfd.readouterr().err

@@ -14,7 +14,8 @@ from londi.config.rollout import RolloutConfig
 from londi.encoders.text import TextEncoder
 from londi.errors import InvalidConfig
 from londi.evaluation.export import export
-from londi.serve.estimating import ESTIMATE, estimate_traces
+from londi.serve.estimates import ESTIMATE
+from londi.serve.estimating import estimate_traces
 from londi.serve.logged import read_log
 from londi.serve.training import read_trained_on, train_on_traces
 from serve.transcripts.conversations import AIRLINE
