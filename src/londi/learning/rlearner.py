@@ -83,11 +83,12 @@ class RLearner:
 
     def fit_next(self) -> float:
         """Fit the next network; its loss on the sessions that are held back."""
-        network, fold = self._networks[self.fitted], self.fitted % FOLDS
+        network = self._networks[self.fitted]
+        among = self._fold != self.fitted % FOLDS
         if self.fitted < FOLDS:
             target = torch.from_numpy(self._returns()).float()
-            network.shift.copy_(target.mean(0))
-            network.scale.copy_(_deviation(target))
+            network.shift.copy_(target[among].mean(0))
+            network.scale.copy_(_deviation(target[among]))
 
             def loss(rows: Tensor) -> Tensor:
                 error: Tensor = (network(self._seen[rows]) - target[rows]) / network.scale
@@ -97,7 +98,7 @@ class RLearner:
         else:
             left = torch.from_numpy(self._unexplained()).float()
             moved = torch.from_numpy(self._moved).float()[:, None]
-            network.scale.copy_(_deviation(left))
+            network.scale.copy_(_deviation(left[among]))
 
             def loss(rows: Tensor) -> Tensor:
                 effect: Tensor = network(self._seen[rows])
@@ -105,7 +106,7 @@ class RLearner:
                 return error.square().mean()
 
             rate, decay = EFFECT_RATE, EFFECT_DECAY
-        best = self._fit(network, loss, self._fold != fold, rate, decay)
+        best = self._fit(network, loss, among, rate, decay)
         self.fitted += 1
         return best
 
