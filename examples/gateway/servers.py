@@ -50,7 +50,7 @@ def serving(command: Sequence[str], log: Path) -> Iterator[str]:
                 break
         else:
             raise RuntimeError(f"{command[0]} did not start; {log} says why")
-        yield line.split()[-1]
+        yield line.split()[2].rstrip(",;")
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate()
