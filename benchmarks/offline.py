@@ -17,7 +17,7 @@ import argparse
 import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -72,9 +72,7 @@ def always(who: Switcher) -> At:
 
 def first(log: OfflineDataset, steps: int) -> OfflineDataset:
     """The whole episodes among the first `steps` of a log."""
-    ends = np.flatnonzero(log.ends[:steps])
-    kept = ends[-1] + 1
-    return replace(log, **{field.name: getattr(log, field.name)[:kept] for field in fields(log)})
+    return log.rows(slice(np.flatnonzero(log.ends[:steps])[-1] + 1))
 
 
 def universal(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> At:

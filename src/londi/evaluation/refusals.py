@@ -72,16 +72,9 @@ class Outcome:
     values: Array
 
 
-def had_choice(log: OfflineDataset) -> Array:
-    """[T], whether both choices were possible."""
-    out: Array = np.all(log.allowed, axis=1)
-    return out
-
-
 def call_propensity(log: OfflineDataset) -> Array:
     """P(g = 1) `[T]` of the policy that was logged, where it had a choice; else g itself."""
-    call = np.where(log.choice == 1, log.propensity, 1 - log.propensity)
-    out: Array = np.where(had_choice(log), call, log.choice)
+    out: Array = np.where(log.had_choice, log.call_propensity, log.choice)
     return out
 
 
@@ -200,7 +193,7 @@ def _refuse_outcomes(
 
 
 def _refuse_propensities(log: OfflineDataset) -> Refusal | None:
-    given = log.propensity[had_choice(log)]
+    given = log.propensity[log.had_choice]
     unknown = int(np.isnan(given).sum())
     if unknown:
         return Refusal(
@@ -226,7 +219,7 @@ def _refuse_calibration(log: OfflineDataset, call_probability: Array) -> Refusal
     2 exp(-t^2 / (2 V + 2 t / 3)) (Freedman 1975, theorem 1.6). The groups: tenths of the
     propensity, tenths of the evaluated policy's, and the session's choice before.
     """
-    drawn, call = had_choice(log), call_propensity(log)
+    drawn, call = log.had_choice, call_propensity(log)
     before = np.where(log.begins, 2, np.roll(log.choice, 1))
     tenths = ((p * _PARTS).astype(int).clip(0, _PARTS - 1) for p in (call, call_probability))
     for group in (*tenths, before):

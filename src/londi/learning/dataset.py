@@ -5,7 +5,8 @@ This file knows arrays: neither how steps were logged, nor what is learned from 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -58,6 +59,22 @@ class OfflineDataset:
         out: Array = np.roll(self.allowed, -1, axis=0)
         out[self.ends] = True
         return out
+
+    @property
+    def had_choice(self) -> Array:
+        """[T], whether both choices were possible."""
+        out: Array = np.all(self.allowed, axis=1)
+        return out
+
+    @property
+    def call_propensity(self) -> Array:
+        """[T], P(g = 1) at the draw, from the propensity of the choice; NaN where nobody knows."""
+        out: Array = np.where(self.choice == 1, self.propensity, 1 - self.propensity)
+        return out
+
+    def rows(self, kept: Any) -> OfflineDataset:
+        """The steps that an index of arrays keeps, of whole episodes."""
+        return OfflineDataset(*(getattr(self, field.name)[kept] for field in fields(self)))
 
     def to_come(self) -> Array:
         """[T], the return from each step on to the end of its episode, undiscounted."""

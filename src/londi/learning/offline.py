@@ -28,7 +28,7 @@ from londi.learning.sac import Losses
 from londi.learning.statistics import Progress
 from londi.learning.trainer import Run, to_the_end
 from londi.storage.runs import create_run, is_free, locked
-from londi.switching.observation import BUDGET_LEFT, CAPPED, CONTEXT, COST
+from londi.switching.observation import uncapped_at
 from londi.types import Array, StateDict
 
 FORMAT = 1
@@ -245,11 +245,7 @@ class _Clock:
 def _probed(log: OfflineDataset, cost: float) -> Tensor:
     """Some of the logged states, as they are seen at c and without a budget."""
     rows = np.linspace(0, len(log.choice) - 1, min(PROBED, len(log.choice))).astype(int)
-    seen = torch.from_numpy(log.observation[rows])
-    width = seen.shape[1] - CONTEXT
-    seen[:, width + COST] = cost
-    seen[:, [width + BUDGET_LEFT, width + CAPPED]] = 0.0
-    return seen
+    return torch.from_numpy(uncapped_at(log.observation[rows], cost))
 
 
 def _progress(

@@ -73,7 +73,9 @@ class RLearner:
         sessions = int(number[-1]) + 1
         self._fold = (rng.permutation(sessions) % FOLDS)[number]
         self._back = (rng.random(sessions) < HELD_BACK)[number]
-        self._moved = log.choice - _call_propensity(log)
+        call, rate = log.call_propensity, log.choice.mean()
+        # Where nobody knows the probability of a call it is the log's own call rate.
+        self._moved = log.choice - np.where(np.isnan(call), rate, call)
         self.fitted = 0
 
     @property
@@ -194,13 +196,6 @@ class RLearner:
                 break
         network.load_state_dict(kept)
         return best
-
-
-def _call_propensity(log: OfflineDataset) -> Array:
-    """[T], the probability of a call; the log's own call rate where nobody knows it."""
-    call = np.where(log.choice == 1, log.propensity, 1.0 - log.propensity)
-    out: Array = np.where(np.isnan(call), log.choice.mean(), call)
-    return out
 
 
 def _deviation(values: Tensor) -> Tensor:

@@ -23,13 +23,12 @@ from londi.evaluation.ope import (
 )
 from londi.evaluation.operating_point import load_operating_point
 from londi.evaluation.refusals import Outcome, Refusal
-from londi.learning.dataset import OfflineDataset
 from londi.serve.estimates import TraceEstimate
 from londi.serve.logged import UNKNOWN, NothingLogged, TraceLog, read_log
 from londi.serve.training import LOG_ANEW, prompt_encoder, read_trained_on
 from londi.storage.runs import read_run
 from londi.switching.budget import Budget
-from londi.switching.observation import BUDGET_LEFT, CAPPED, CONTEXT, COST
+from londi.switching.observation import uncapped_at
 from londi.switching.switcher import OnnxSwitcher, Switcher
 
 NO_PROPENSITIES = Refusal(
@@ -70,7 +69,8 @@ def estimate_traces(traces: Path, source: Path, config: OpeConfig) -> TraceEstim
             f"sessions: the Switcher was trained on all {left_out:,} sessions of {str(traces)!r};"
             " expected traces that came later, or `--sessions all`, which is too good"
         )
-    seen, outcomes = _at(kept, cost), _outcomes(kept)
+    seen = replace(kept.steps, observation=uncapped_at(kept.steps.observation, cost))
+    outcomes = _outcomes(kept)
     if np.isnan(seen.propensity).all():
         nobody = Estimate(config.method, len(kept.sessions), len(seen.choice), NO_PROPENSITIES)
         return _told(nobody, traces, source, cost, left_out)
@@ -123,16 +123,6 @@ def _drawn(log: TraceLog) -> set[str]:
     """
     pairs = zip(log.sessions, log.arms, strict=True)
     return {name for name, arm in pairs if arm in (None, "treated", "previous")}
-
-
-def _at(log: TraceLog, cost: float) -> OfflineDataset:
-    """The steps as they would be seen at this cost, and without a budget."""
-    steps = log.steps
-    width = steps.observation.shape[1] - CONTEXT
-    observation = steps.observation.copy()
-    observation[:, width + COST] = cost
-    observation[:, [width + BUDGET_LEFT, width + CAPPED]] = 0.0
-    return replace(steps, observation=observation)
 
 
 def _outcomes(log: TraceLog) -> tuple[Outcome, ...]:

@@ -75,10 +75,7 @@ class TraceLog:
         places = [k for k, name in enumerate(self.sessions) if name in kept]
         number = {place: k for k, place in enumerate(places)}
         rows = np.isin(self.steps.episode, places)
-        steps = replace(
-            self.steps,
-            **{field.name: getattr(self.steps, field.name)[rows] for field in fields(self.steps)},
-        )
+        steps = self.steps.rows(rows)
         episode = np.array([number[int(place)] for place in steps.episode], int)
         return replace(
             self,

@@ -171,8 +171,7 @@ def _described(traces: str, log: TraceLog, learned: TraceLog) -> TrainedOn:
 def _cannot_tell(log: TraceLog) -> list[str]:
     """What a log cannot tell, in sentences."""
     steps = log.steps
-    open_to_both = steps.allowed.all(1)
-    told = steps.propensity[open_to_both]
+    told = steps.propensity[steps.had_choice]
     said = []
     if np.isnan(told).any():
         said.append(

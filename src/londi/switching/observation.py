@@ -122,6 +122,15 @@ class ObservationView(Generic[Rows]):
         return self.rows[:, self.size + CONTEXT :]
 
 
+def uncapped_at(observation: Array, cost: float) -> Array:
+    """A copy of observations `[B, D]` of a Switcher, as they are seen at c and without a budget."""
+    seen = observation.copy()
+    width = seen.shape[1] - CONTEXT
+    seen[:, width + COST] = cost
+    seen[:, [width + BUDGET_LEFT, width + CAPPED]] = 0.0
+    return seen
+
+
 def steps_made(view: ObservationView[Array]) -> Array:
     """[B], the steps made before each state, as whole numbers."""
     made: Array = np.rint(np.expm1(view.steps))
