@@ -19,6 +19,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 from londi.baselines.rules import Memory
 from londi.encoders.base import Encoder
 from londi.learning.dataset import OfflineDataset
+from londi.learning.early_stopping import fit
 from londi.learning.universal import relabel
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.networks import Network, UncappedInputs, UniversalInputs
@@ -228,19 +229,15 @@ def _fit(
     rng = np.random.default_rng(seed)
     names = np.unique(groups)
     back = np.isin(groups, rng.permutation(names)[: max(1, int(HELD_BACK * len(names)))])
-    rows, held = np.flatnonzero(~back), torch.from_numpy(np.flatnonzero(back))
-    optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=decay, fused=True)
-    best, state, idle = float("inf"), deepcopy(network.state_dict()), 0
-    for _ in range(EPOCHS):
-        for part in np.array_split(rng.permutation(rows), max(1, len(rows) // BATCH)):
-            optimizer.zero_grad()
-            loss(torch.from_numpy(part)).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-        with torch.no_grad():
-            now = float(loss(held))
-        idle += 1
-        if now < best:
-            best, state, idle = now, deepcopy(network.state_dict()), 0
-        if idle == PATIENCE:
-            break
-    network.load_state_dict(state)
+    fit(
+        network,
+        loss,
+        np.flatnonzero(~back),
+        np.flatnonzero(back),
+        rng,
+        rate=RATE,
+        decay=decay,
+        batch_size=BATCH,
+        rounds=EPOCHS,
+        patience=PATIENCE,
+    )

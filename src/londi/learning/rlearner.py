@@ -16,18 +16,17 @@ Shapes: T logged steps; the last axis of 2 is (return, calls).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import asdict
 from math import ceil
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from londi.config import TrainConfig
 from londi.encoders.base import Encoder
 from londi.learning.dataset import OfflineDataset
+from londi.learning.early_stopping import fit
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.effects import FOLDS, EffectActor, EffectValue, StateNetwork
 from londi.types import Array, StateDict
@@ -36,7 +35,7 @@ LAMBDA = 0.9
 """Of the lambda-return."""
 HELD_BACK = 0.15
 """Share of the sessions that say when to stop a fit."""
-PATIENCE = 4
+PATIENCE = 5
 """Rounds without a better one after which a fit stops."""
 ROUND = 100
 """Least updates of a round, which is a pass over a log that is not small."""
@@ -108,7 +107,19 @@ class RLearner:
                 return error.square().mean()
 
             rate, decay = EFFECT_RATE, EFFECT_DECAY
-        best = self._fit(network, loss, among, rate, decay)
+        best = fit(
+            network,
+            loss,
+            np.flatnonzero(among & ~self._back),
+            np.flatnonzero(among & self._back),
+            np.random.default_rng([self._config.seed, self.fitted]),
+            rate=rate,
+            decay=decay,
+            batch_size=self._config.batch_size,
+            rounds=ceil(self._config.passes),
+            patience=PATIENCE,
+            least=ROUND,
+        )
         self.fitted += 1
         return best
 
@@ -157,45 +168,6 @@ class RLearner:
             found[t] += gamma * mixed
         out: Array = found - value
         return out
-
-    def _fit(
-        self,
-        network: nn.Module,
-        loss: Callable[[Tensor], Tensor],
-        among: Array,
-        rate: float,
-        decay: float,
-    ) -> float:
-        """Fit a network until its loss on sessions that are held back falls no more.
-
-        Args:
-            network: left as it was best.
-            loss: of these rows.
-            among: [T], the rows to fit and to stop by.
-            rate: of learning.
-            decay: of the weights.
-        """
-        rng = np.random.default_rng([self._config.seed, self.fitted])
-        rows = np.flatnonzero(among & ~self._back)
-        held = torch.from_numpy(np.flatnonzero(among & self._back))
-        optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=decay, fused=True)
-        best, kept, idle = float("inf"), deepcopy(network.state_dict()), 0
-        batches = max(1, len(rows) // self._config.batch_size)
-        for _ in range(ceil(self._config.passes)):
-            for _ in range(ceil(ROUND / batches)):
-                for part in np.array_split(rng.permutation(rows), batches):
-                    optimizer.zero_grad()
-                    loss(torch.from_numpy(part)).backward()  # type: ignore[no-untyped-call]
-                    optimizer.step()
-            with torch.no_grad():
-                now = float(loss(held))
-            idle += 1
-            if now < best:
-                best, kept, idle = now, deepcopy(network.state_dict()), 0
-            if idle > PATIENCE:
-                break
-        network.load_state_dict(kept)
-        return best
 
 
 def _deviation(values: Tensor) -> Tensor:
