@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, fields, replace
+from functools import cached_property
 from math import ceil
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -37,23 +40,135 @@ PROBED = 1_000
 """Logged states at which a report asks how likely the actor would call."""
 
 
-class OfflineTraining:
+class _Learned(Protocol):
+    """What every learner of logged steps can do."""
+
+    def switcher(self) -> StateDict:
+        """A checkpoint of the Switcher."""
+
+    def state_dict(self) -> StateDict:
+        """All that a resumed run needs."""
+
+    def load_state_dict(self, state: StateDict) -> None:
+        """Take up what `state_dict` returned."""
+
+
+L = TypeVar("L", bound=_Learned)
+
+
+class LoggedTraining(ABC, Generic[L]):
     """A training on logged steps under way.
+
+    Args:
+        config: the settings.
+        log: what to learn from.
+        learner: learns.
+    """
+
+    def __init__(self, config: TrainConfig, log: OfflineDataset, learner: L) -> None:
+        self._config, self._log, self._learner = config, log, learner
+        self._losses = Losses(0.0, 0.0, 0.0, 0.0, 0.0)
+        self._before, self._start = 0.0, time.perf_counter()  # seconds of earlier processes
+
+    @property
+    @abstractmethod
+    def step(self) -> int:
+        """Steps done."""
+
+    def begin(self) -> None:
+        """There is nothing to start."""
+
+    @abstractmethod
+    def advance(self) -> None:
+        """Go on by one step."""
+
+    @abstractmethod
+    def call_probability(self, observation: Tensor) -> Tensor:
+        """P(g = 1) `[B]` of the actor, at observations `[B, D]`."""
+
+    def progress(self) -> Progress:
+        """How far it is; returns and call rates are those of the log."""
+        log, losses = self._log, self._losses
+        totals = log.to_come()[log.begins]
+        rows = np.linspace(0, len(log.choice) - 1, min(PROBED, len(log.choice))).astype(int)
+        seen = uncapped_at(log.observation[rows], self._config.cost)
+        return Progress(
+            step=self.step,
+            steps=self._config.steps,
+            seconds=self._seconds,
+            lm_seconds=0.0,
+            episodes=len(totals),
+            return_mean=float(totals.mean()),
+            success_rate=0.0,
+            call_rate=float(log.choice.mean()),
+            overspent=0.0,
+            funded=1.0,
+            substituted_actions=0.0,
+            aborted=0,
+            call_probability=float(self.call_probability(torch.from_numpy(seen)).mean()),
+            critic_loss=losses.critic,
+            actor_loss=losses.actor,
+            alpha=losses.temperature,
+            entropy=losses.entropy,
+            q_mean=losses.q_mean,
+            hit_rate=0.0,
+        )
+
+    def switcher(self) -> StateDict:
+        """A checkpoint of the Switcher, for `Switcher.load`."""
+        return self._learner.switcher()
+
+    def state(self) -> StateDict:
+        """All that a resumed run needs, beside the log."""
+        return {
+            "format": FORMAT,
+            "log": self._digest,
+            "step": self.step,
+            "seconds": self._seconds,
+            "learner": self._learner.state_dict(),
+        }
+
+    def load_state(self, state: StateDict) -> None:
+        """Take up what `state` returned.
+
+        Raises:
+            LondiError: if it is of another log.
+        """
+        if state.get("format") != FORMAT or state.get("log") != self._digest:
+            raise LondiError(
+                "this training was begun on other traces: some were added since, or changed; train"
+                " anew with --overwrite"
+            )
+        self._before, self._start = state["seconds"], time.perf_counter()
+        self._learner.load_state_dict(state["learner"])
+
+    @property
+    def _seconds(self) -> float:
+        return self._before + time.perf_counter() - self._start
+
+    @cached_property
+    def _digest(self) -> str:
+        """An identity of the log."""
+        made = hashlib.sha256()
+        for field in fields(self._log):
+            column: Array = np.ascontiguousarray(getattr(self._log, field.name))
+            made.update(column.tobytes())
+        return made.hexdigest()
+
+
+class OfflineTraining(LoggedTraining[OfflineLearner]):
+    """A training whose step is one of gradient, by a learner that can also play.
 
     Args:
         config: the settings.
         log: what to learn from.
         encoder: of its observations.
 
-    Attributes:
-        step: steps of gradient made.
-
     Raises:
         InvalidConfig: if the algorithm learns by playing only.
     """
 
     def __init__(self, config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> None:
-        self._config, self._log = config, log
         totals = log.to_come()[log.begins]
         torch.manual_seed(config.seed)
         learner = make_algorithm(config, encoder).learner(0, (totals.min(), totals.max()))
@@ -63,117 +178,57 @@ class OfflineTraining:
                 " learns by playing only"
             )
         learner.fill(log)
-        self._learner = learner
+        super().__init__(config, log, learner)
         self._rng = np.random.default_rng(config.seed)
-        self._losses = Losses(0.0, 0.0, 0.0, 0.0, 0.0)
-        self._clock = _Clock()
-        self.step = 0
+        self._step = 0
 
-    def begin(self) -> None:
-        """There is nothing to start."""
+    @property
+    def step(self) -> int:
+        return self._step
 
     def advance(self) -> None:
-        """Make one step of gradient."""
         for batch in self._learner.draw(1, self._rng):
             self._losses = self._learner.update(batch)
-        self.step += 1
+        self._step += 1
 
-    def progress(self) -> Progress:
-        """How far it is; returns and call rates are those of the log."""
-        log = self._log
-        seen = _probed(log, self._config.cost)
-        call = self._learner.policy(seen, torch.ones(len(seen), 2, dtype=torch.bool))[:, 1]
-        seconds = self._clock.seconds
-        return _progress(self._config, log, self.step, seconds, call, self._losses)
-
-    def switcher(self) -> StateDict:
-        """A checkpoint of the Switcher, for `Switcher.load`."""
-        return self._learner.switcher()
+    def call_probability(self, observation: Tensor) -> Tensor:
+        allowed = torch.ones(len(observation), 2, dtype=torch.bool)
+        return self._learner.policy(observation, allowed)[:, 1]
 
     def state(self) -> StateDict:
-        """All that a resumed run needs, beside the log."""
-        return {
-            "format": FORMAT,
-            "log": _digest(self._log),
-            "step": self.step,
-            "seconds": self._clock.seconds,
-            "learner": self._learner.state_dict(),
-            "rng": self._rng.bit_generator.state,
-            "losses": asdict(self._losses),
-        }
+        own = {"rng": self._rng.bit_generator.state, "losses": asdict(self._losses)}
+        return super().state() | own
 
     def load_state(self, state: StateDict) -> None:
-        """Take up what `state` returned.
-
-        Raises:
-            LondiError: if it is of another log.
-        """
-        _check_log(state, self._log)
-        self.step, self._clock = state["step"], _Clock(state["seconds"])
-        self._learner.load_state_dict(state["learner"])
+        super().load_state(state)
+        self._step = state["step"]
         self._rng.bit_generator.state = state["rng"]
         self._losses = Losses(**state["losses"])
 
 
-class RLearnerTraining:
-    """A training of an R-learner under way; a step is a network that has been fitted.
+class RLearnerTraining(LoggedTraining[RLearner]):
+    """A training of an R-learner; a step is a network that has been fitted.
 
     Args:
         config: the settings.
         log: what to learn from.
         encoder: of its observations.
-
-    Attributes:
-        step: networks fitted.
     """
 
     def __init__(self, config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> None:
-        self._config, self._log = config, log
-        self._learner = RLearner(config, log, encoder)
-        self._loss, self._clock = 0.0, _Clock()
+        super().__init__(config, log, RLearner(config, log, encoder))
 
     @property
     def step(self) -> int:
         return self._learner.fitted
 
-    def begin(self) -> None:
-        """There is nothing to start."""
-
     def advance(self) -> None:
-        """Fit one network."""
-        self._loss = self._learner.fit_next()
+        self._losses = replace(self._losses, critic=self._learner.fit_next())
 
-    def progress(self) -> Progress:
-        """How far it is; returns and call rates are those of the log."""
-        with torch.no_grad():
-            logits = self._learner.actor(_probed(self._log, self._config.cost))
-        call = logits.softmax(1)[:, 1]
-        losses = Losses(self._loss, 0.0, 0.0, 0.0, 0.0)
-        return _progress(self._config, self._log, self.step, self._clock.seconds, call, losses)
-
-    def switcher(self) -> StateDict:
-        """A checkpoint of the Switcher, for `Switcher.load`."""
-        return self._learner.switcher()
-
-    def state(self) -> StateDict:
-        """All that a resumed run needs, beside the log."""
-        return {
-            "format": FORMAT,
-            "log": _digest(self._log),
-            "step": self.step,
-            "seconds": self._clock.seconds,
-            "learner": self._learner.state_dict(),
-        }
-
-    def load_state(self, state: StateDict) -> None:
-        """Take up what `state` returned.
-
-        Raises:
-            LondiError: if it is of another log.
-        """
-        _check_log(state, self._log)
-        self._clock = _Clock(state["seconds"])
-        self._learner.load_state_dict(state["learner"])
+    @torch.no_grad()
+    def call_probability(self, observation: Tensor) -> Tensor:
+        logits: Tensor = self._learner.actor(observation)
+        return logits.softmax(1)[:, 1]
 
 
 def train_offline(
@@ -229,74 +284,3 @@ def _run(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> tuple[Ru
     updates = ceil(config.passes * len(log.choice) / config.batch_size)
     config = replace(config, steps=updates, warmup=0)
     return OfflineTraining(config, log, encoder), config
-
-
-class _Clock:
-    """Seconds of a training over all of its processes."""
-
-    def __init__(self, before: float = 0.0) -> None:
-        self._before, self._start = before, time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        return self._before + time.perf_counter() - self._start
-
-
-def _probed(log: OfflineDataset, cost: float) -> Tensor:
-    """Some of the logged states, as they are seen at c and without a budget."""
-    rows = np.linspace(0, len(log.choice) - 1, min(PROBED, len(log.choice))).astype(int)
-    return torch.from_numpy(uncapped_at(log.observation[rows], cost))
-
-
-def _progress(
-    config: TrainConfig,
-    log: OfflineDataset,
-    step: int,
-    seconds: float,
-    call: Tensor,
-    losses: Losses,
-) -> Progress:
-    totals = log.to_come()[log.begins]
-    return Progress(
-        step=step,
-        steps=config.steps,
-        seconds=seconds,
-        lm_seconds=0.0,
-        episodes=len(totals),
-        return_mean=float(totals.mean()),
-        success_rate=0.0,
-        call_rate=float(log.choice.mean()),
-        overspent=0.0,
-        funded=1.0,
-        substituted_actions=0.0,
-        aborted=0,
-        call_probability=float(call.mean()),
-        critic_loss=losses.critic,
-        actor_loss=losses.actor,
-        alpha=losses.temperature,
-        entropy=losses.entropy,
-        q_mean=losses.q_mean,
-        hit_rate=0.0,
-    )
-
-
-def _check_log(state: StateDict, log: OfflineDataset) -> None:
-    """Refuse to go on with another log.
-
-    Raises:
-        LondiError: if it is another one.
-    """
-    if state.get("format") != FORMAT or state.get("log") != _digest(log):
-        raise LondiError(
-            "this training was begun on other traces: some were added since, or changed; train"
-            " anew with --overwrite"
-        )
-
-
-def _digest(log: OfflineDataset) -> str:
-    """An identity of logged steps."""
-    made = hashlib.sha256()
-    for field in fields(log):
-        column: Array = np.ascontiguousarray(getattr(log, field.name))
-        made.update(column.tobytes())
-    return made.hexdigest()
