@@ -106,9 +106,8 @@ def train_run(
     from londi.reports.training import TRAINING, plot_training
 
     log = TensorBoardLog(folder / "tensorboard") if tensorboard else nullcontext()
-    before = read_progress(folder) if resume else []
     waiting = f"loading models and playing the first {config.report_every} steps"
-    begun = before[-1].step if before else 0
+    begun = _begun(folder, resume)
     with (
         Interrupt() as asked,
         Bar("training", config.steps, begun=begun, waiting=waiting, quiet=quiet) as bar,
@@ -167,8 +166,7 @@ def train_traces(
 
     if tensorboard:
         raise InvalidConfig("tensorboard: expected a training that plays; this one reads traces")
-    before = read_progress(folder) if resume else []
-    begun = before[-1].step if before else 0
+    begun = _begun(folder, resume)
 
     def told(log: TrainedOn) -> None:
         if quiet:
@@ -202,6 +200,14 @@ def train_traces(
     print(f"trained Switcher in {folder}")
     print(f"estimate it: londi ope {config.traces} --switcher {folder} --out {folder}-ope")
     return 0
+
+
+def _begun(folder: Path, resume: bool) -> int:
+    """Steps that an earlier process has reported of the run in `folder`."""
+    from londi.learning.statistics import read_progress
+
+    before = read_progress(folder) if resume else []
+    return before[-1].step if before else 0
 
 
 VERB = Verb(
