@@ -199,20 +199,39 @@ def saving(
         how: the estimator and its settings.
     """
     chosen = Outcome("calls", log.choice) if outcome is None else outcome
+    return savings(log, call_probability, [chosen], how)[0]
+
+
+def savings(
+    log: OfflineDataset,
+    call_probability: Array,
+    outcomes: Sequence[Outcome],
+    how: Estimation = PLAIN,
+) -> tuple[Saving, ...]:
+    """`saving` of several outcomes, whose weights and fits are made once for all.
+
+    Args:
+        log: as for `estimate`.
+        call_probability: [T], P(g = 1) of the policy at each step.
+        outcomes: what is saved; where one cannot be estimated, none is.
+        how: the estimator and its settings.
+    """
     parts, effective = [], []
     for policy in (call_probability, log.allowed[:, 1].astype(float)):
-        weighed = _weigh(log, policy, [chosen])
+        weighed = _weigh(log, policy, outcomes)
         if isinstance(weighed, Refusal):
-            return Saving(chosen.name, None, None, weighed)
-        parts.append(_contributions(log, policy, [chosen], weighed, how)[how.method])
+            return tuple(Saving(outcome.name, None, None, weighed) for outcome in outcomes)
+        parts.append(_contributions(log, policy, outcomes, weighed, how)[how.method])
         effective.append(float(effective_sample_size(weighed.weights)[-1]))
     drawn = bootstrap(parts, np.random.default_rng(how.seed), how.resamples)
-    share = 1 - parts[0].estimate()[0] / parts[1].estimate()[0]
-    shares = 1 - drawn[0][:, 0] / drawn[1][:, 0]
-    interval = (
-        None if how.method == "fqe" else percentile_interval(shares, min(effective), how.level)
-    )
-    return Saving(chosen.name, float(share), interval, None)
+    share = 1 - parts[0].estimate() / parts[1].estimate()
+    shares = 1 - drawn[0] / drawn[1]
+    found = []
+    for k, outcome in enumerate(outcomes):
+        interval = percentile_interval(shares[:, k], min(effective), how.level)
+        known = None if how.method == "fqe" else interval
+        found.append(Saving(outcome.name, float(share[k]), known, None))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

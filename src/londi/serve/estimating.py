@@ -19,7 +19,7 @@ from londi.evaluation.ope import (
     Saving,
     estimate,
     logged_outcomes,
-    saving,
+    savings,
 )
 from londi.evaluation.operating_point import load_operating_point
 from londi.evaluation.refusals import Outcome, Refusal
@@ -77,8 +77,8 @@ def estimate_traces(traces: Path, source: Path, config: OpeConfig) -> TraceEstim
     call = switcher.call_probability(seen.observation, seen.allowed)
     call = np.where(seen.allowed[:, 0], call, 1.0)
     how = Estimation(method=config.method, seed=config.seed)
-    savings = tuple(saving(seen, call, outcome, how) for outcome in outcomes[1:])
-    return _told(estimate(seen, call, outcomes, how), traces, source, cost, left_out, savings)
+    saved = savings(seen, call, outcomes[1:], how)
+    return _told(estimate(seen, call, outcomes, how), traces, source, cost, left_out, saved)
 
 
 def _told(
@@ -87,7 +87,7 @@ def _told(
     source: Path,
     cost: float,
     trained_on: int,
-    savings: tuple[Saving, ...] = (),
+    saved: tuple[Saving, ...] = (),
 ) -> TraceEstimate:
     value = None if found.refused else found.value("return")
     return TraceEstimate(
@@ -104,7 +104,7 @@ def _told(
         trained_on=trained_on,
         values=found.values,
         checks=found.checks,
-        savings=savings,
+        savings=saved,
     )
 
 
