@@ -9,7 +9,6 @@ import hashlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import asdict, fields, replace
 from functools import cached_property
 from math import ceil
@@ -268,11 +267,10 @@ def train_offline(
     if config.threads:
         torch.set_num_threads(config.threads)
     run, config = _run(config, log, encoder)
-    with ExitStack() as stack:
-        if not resume:
-            create_run(folder, config, overwrite)
-            on_begin()
-        stack.enter_context(locked(folder))
+    if not resume:
+        create_run(folder, config, overwrite)
+        on_begin()
+    with locked(folder):
         return to_the_end(run, config, folder, on_progress=on_progress, should_stop=should_stop)
 
 

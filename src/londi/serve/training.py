@@ -92,7 +92,7 @@ def train_on_traces(
     found = _described(config.traces, log, learned)
     on_log(found)
     quick, deepthink = log.models
-    done = train_offline(
+    return train_offline(
         replace(config, quick=quick, deepthink=deepthink),
         learned.steps,
         encoder,
@@ -103,7 +103,6 @@ def train_on_traces(
         on_progress=on_progress,
         should_stop=should_stop,
     )
-    return done
 
 
 def read_trained_on(folder: Path) -> TrainedOn | None:
