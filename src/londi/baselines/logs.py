@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import fields
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from londi.errors import LondiError
 from londi.learning.dataset import OfflineDataset
 from londi.models.pair import ModelPair
 from londi.storage.checkpoint import has_state, load_state, save_state
-from londi.switching.decision import draw
+from londi.switching.decision import Decision, draw
 from londi.switching.env import SwitchingVectorEnv
 from londi.switching.rollout import rollout
 from londi.types import Array, Step
@@ -44,17 +45,50 @@ def collect(
         num_envs: episodes played side by side.
         seed: seed of the choices.
     """
-    env = SwitchingVectorEnv(
-        pair.make, pair.quick, pair.deepthink, cost=0.0, encoder=encoder, num_envs=num_envs
-    )
     rng = np.random.default_rng(seed)
+    rates = np.array([rate(rng) for _ in range(num_envs)])
+
+    def again(slot: int) -> None:
+        rates[slot] = rate(rng)
+
+    def decide(_: Array, allowed: Array) -> Decision:
+        return draw(rates, allowed, rng)
+
+    return record(pair, encoder, episodes, decide, steps=steps, num_envs=num_envs, on_end=again)
+
+
+def record(
+    pair: ModelPair,
+    encoder: Encoder,
+    episodes: Iterable[int],
+    decide: Callable[[Array, Array], Decision],
+    *,
+    steps: float = inf,
+    num_envs: int,
+    cost: float = 0.0,
+    on_end: Callable[[int], None] = lambda slot: None,
+) -> OfflineDataset:
+    """Play episodes without a budget, and log them.
+
+    Args:
+        pair: the models and their environment.
+        encoder: what is seen of a prompt.
+        episodes: their seeds.
+        decide: choices at observations `[n, D]`, among those allowed `[n, 2]`.
+        steps: after so many no further step is made; episodes that have not ended are left out.
+        num_envs: episodes played side by side, n.
+        cost: c, in the observations.
+        on_end: told of the slot whose episode has ended.
+    """
+    env = SwitchingVectorEnv(
+        pair.make, pair.quick, pair.deepthink, cost=cost, encoder=encoder, num_envs=num_envs
+    )
     rows: dict[int, list[tuple[Step, float, Array, Array]]] = {}
     ended: list[int] = []
     made = 0
-    rates = np.array([rate(rng) for _ in range(num_envs)])
     with closing(env):
         start = env.reset(options={"episodes": episodes})
-        for seen in rollout(env, lambda _, allowed: draw(rates, allowed, rng), *start):
+        for seen in rollout(env, decide, *start):
             for i, step in enumerate(seen.steps):
                 if step is not None:
                     made += 1
@@ -63,7 +97,7 @@ def collect(
                     rows.setdefault(step.episode, []).append(row)
                     if step.ended:
                         ended.append(step.episode)
-                        rates[i] = rate(rng)
+                        on_end(i)
             if made >= steps:
                 break
     pair.commit()
