@@ -15,8 +15,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -52,7 +52,8 @@ STEPS = {"babyai": 40_000, "scienceworld": 10_000}
 """Of coin tosses that it is learned from."""
 LADDER = (0.25, 0.5, 0.71, 1.0, 1.41, 2.0, 3.0)
 """Costs of the policies that are estimated, in the logged one."""
-EXPLORATION = 0.3
+EXPLORATION = 0.2
+"""Share of random choices in the logs."""
 SEED = 100
 """Of the logged episodes, which nothing else has."""
 OUTCOMES = ("return", "calls")
@@ -84,17 +85,19 @@ class World:
         """The ladder."""
         return [LOGGED[self.env] * step for step in LADDER]
 
-    def log(self, number: int, sessions: int) -> OfflineDataset:
+    def log(
+        self, folder: Path, number: int, sessions: int, exploration: float = EXPLORATION
+    ) -> OfflineDataset:
         """A log of the Switcher with random choices; each number has episodes of its own."""
         rng = np.random.default_rng([SEED, number])
         start = number * sessions
 
         def decide(observation: Array, allowed: Array) -> Decision:
             call = self.switcher.call_probability(observation, allowed)
-            return draw(call, allowed, rng, EXPLORATION)
+            return draw(call, allowed, rng, exploration)
 
         return cached_dataset(
-            self.out / "logs" / str(number),
+            folder,
             lambda: record(
                 self.pair,
                 self.encoder,
@@ -126,6 +129,34 @@ class World:
         return estimate(seen, call, how=Estimation(resamples=RESAMPLES))
 
 
+@contextmanager
+def world_of(env: str, out: Path) -> Iterator[World]:
+    """A world whose Switcher is learned from the coin tosses in `out`, which are made if needed."""
+    out.mkdir(parents=True, exist_ok=True)
+    config = replace(
+        read_config(SETTINGS[env], TrainConfig),
+        universal=True,
+        cost=LOGGED[env],
+        cost_range=RANGES[env],
+    )
+    with closing(load_pair(config, 0)) as pair:
+        encoder = make_encoder(config.encoder, pair.quick, pair.deepthink)
+        tosses = cached_dataset(
+            out / "log-0",
+            lambda: collect(
+                pair,
+                encoder,
+                switching_seeds(0),
+                lambda rng: 0.5,
+                steps=STEPS[env] * 1.02,
+                num_envs=config.num_envs,
+                seed=0,
+            ),
+        )
+        at = r_learner(config, first(tosses, STEPS[env]), encoder)
+        yield World(env, out, config, pair, encoder, at(config.cost))
+
+
 def lines(file: Path) -> list[dict[str, Any]]:
     """Rows that were made so far."""
     return [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
@@ -143,7 +174,7 @@ def measure(world: World, given: argparse.Namespace) -> None:
     for number in range(given.logs):
         if number in known:
             continue
-        log = world.log(number, given.sessions)
+        log = world.log(world.out / "logs" / str(number), number, given.sessions)
         made = {cost: world.estimated(log, cost) for cost in world.costs}
         row = {
             "log": number,
@@ -213,32 +244,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--env", choices=SETTINGS, default="babyai")
     parser.add_argument("--logs", type=int, default=100)
-    parser.add_argument("--sessions", type=int, default=100)
+    parser.add_argument("--sessions", type=int, default=200)
     parser.add_argument("--played", type=int, default=2_000)
     given = parser.parse_args(argv)
-    given.out.mkdir(parents=True, exist_ok=True)
-    config = replace(
-        read_config(SETTINGS[given.env], TrainConfig),
-        universal=True,
-        cost=LOGGED[given.env],
-        cost_range=RANGES[given.env],
-    )
-    with closing(load_pair(config, 0)) as pair:
-        encoder = make_encoder(config.encoder, pair.quick, pair.deepthink)
-        tosses = cached_dataset(
-            given.out / "log-0",
-            lambda: collect(
-                pair,
-                encoder,
-                switching_seeds(0),
-                lambda rng: 0.5,
-                steps=STEPS[given.env] * 1.02,
-                num_envs=config.num_envs,
-                seed=0,
-            ),
-        )
-        at = r_learner(config, first(tosses, STEPS[given.env]), encoder)
-        world = World(given.env, given.out, config, pair, encoder, at(config.cost))
+    with world_of(given.env, given.out) as world:
         measure(world, given)
     show(given.out)
 

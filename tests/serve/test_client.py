@@ -17,10 +17,11 @@ import openai
 import pytest
 
 import londi
-from londi.errors import InvalidConfig
+from londi.errors import InvalidConfig, UnknownSession
 from londi.serve.client import SwitchingTransport
 from londi.serve.router import Routed, Router
 from londi.serve.step import Step
+from londi.storage.traces import read_traces
 from upstream import CACHED, OUTPUT, TOKENS, Upstream
 
 Connect = Callable[[Path], httpx2.Client]
@@ -402,3 +403,34 @@ def test_a_budget_that_is_spent_can_stop_a_session(
         "type": "error",
         "error": {"type": "billing_error", "message": "the budget of session 'another' is spent"},
     }
+
+
+def told(traces: Path) -> list[tuple[str, int | None, float]]:
+    return [(r["session"], r["step"], r["value"]) for r in read_traces(traces, "feedback")]
+
+
+def test_a_client_takes_feedback(upstream: Upstream, tmp_path: Path) -> None:
+    traces = tmp_path / "traces.db"
+    named = {"x-londi-session": "mine"}
+    with londi.http_client(settings(tmp_path, traces=str(traces))) as client:
+        agent = openai.OpenAI(base_url=upstream.url, api_key="mine", http_client=client)
+        agent.chat.completions.create(model="any", messages=ASKED, extra_headers=named)
+        client.feedback("mine", 0.5, step=0)
+        client.feedback("mine", 1.0)
+        with pytest.raises(UnknownSession, match="yours"):
+            client.feedback("yours", 1.0)
+    assert told(traces) == [("mine", 0, 0.5), ("mine", None, 1.0)]
+
+
+def test_an_asynchronous_client_takes_feedback(upstream: Upstream, tmp_path: Path) -> None:
+    traces = tmp_path / "traces.db"
+    named = {"x-londi-session": "mine"}
+
+    async def tell() -> None:
+        async with londi.async_http_client(settings(tmp_path, traces=str(traces))) as client:
+            agent = openai.AsyncOpenAI(base_url=upstream.url, api_key="mine", http_client=client)
+            await agent.chat.completions.create(model="any", messages=ASKED, extra_headers=named)
+            client.feedback("mine", 1.0)
+
+    asyncio.run(tell())
+    assert told(traces) == [("mine", None, 1.0)]

@@ -30,7 +30,7 @@ DROPPED = ("content-length", "host", "transfer-encoding")
 
 def http_client(
     settings: Path | str | Router, transport: httpx2.BaseTransport | None = None
-) -> httpx2.Client:
+) -> SwitchingClient:
     """A client for `openai.OpenAI`, `anthropic.Anthropic` and whatever takes one of httpx2.
 
     Args:
@@ -41,19 +41,45 @@ def http_client(
         LondiError: if the settings cannot be used.
     """
     router = settings if isinstance(settings, Router) else Router.read(settings)
-    inner = transport or httpx2.HTTPTransport()
-    return httpx2.Client(transport=SwitchingTransport(router, inner), follow_redirects=True)
+    return SwitchingClient(router, transport or httpx2.HTTPTransport())
 
 
 def async_http_client(
     settings: Path | str | Router, transport: httpx2.AsyncBaseTransport | None = None
-) -> httpx2.AsyncClient:
+) -> AsyncSwitchingClient:
     """A client for `openai.AsyncOpenAI` and the like; see `http_client`."""
     router = settings if isinstance(settings, Router) else Router.read(settings)
-    inner = transport or httpx2.AsyncHTTPTransport()
-    return httpx2.AsyncClient(
-        transport=AsyncSwitchingTransport(router, inner), follow_redirects=True
-    )
+    return AsyncSwitchingClient(router, transport or httpx2.AsyncHTTPTransport())
+
+
+class SwitchingClient(httpx2.Client):
+    """A client of httpx2 whose requests go to the chosen model, and that takes feedback.
+
+    Args:
+        router: decides.
+        transport: sends the requests.
+    """
+
+    def __init__(self, router: Router, transport: httpx2.BaseTransport) -> None:
+        super().__init__(transport=SwitchingTransport(router, transport), follow_redirects=True)
+        self._router = router
+
+    def feedback(self, session: str, value: float, step: int | None = None) -> None:
+        """Note what a session was worth, or one of its steps; see `StepRouter.feedback`."""
+        self._router.steps.feedback(session, value, step)
+
+
+class AsyncSwitchingClient(httpx2.AsyncClient):
+    """`SwitchingClient` for asynchronous programs; its feedback waits for nothing either."""
+
+    def __init__(self, router: Router, transport: httpx2.AsyncBaseTransport) -> None:
+        transport = AsyncSwitchingTransport(router, transport)
+        super().__init__(transport=transport, follow_redirects=True)
+        self._router = router
+
+    def feedback(self, session: str, value: float, step: int | None = None) -> None:
+        """Note what a session was worth, or one of its steps; see `StepRouter.feedback`."""
+        self._router.steps.feedback(session, value, step)
 
 
 class SwitchingTransport(httpx2.BaseTransport):
