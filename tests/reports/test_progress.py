@@ -11,7 +11,7 @@ from rich.console import Console
 from londi.config import TrainConfig
 from londi.learning.statistics import Progress
 from londi.learning.trainer import train
-from londi.reports.progress import Bar, clock_time
+from londi.reports.progress import Bar, clock_time, told_of_log
 
 TEXT = "return 0.833  call rate 0.46  success 0.90"
 
@@ -177,3 +177,17 @@ def test_a_report_of_nothing_is_shown(clock: Clock, out: io.StringIO) -> None:
     zeros = dict.fromkeys(Progress.__dataclass_fields__, 0) | {"steps": 10, "step": 10}
     Bar("training", console=plain(out), clock=clock)(Progress(**zeros))
     assert "10/10" in out.getvalue()
+
+
+def test_a_training_on_logged_steps_tells_nothing_that_was_played(
+    clock: Clock, out: io.StringIO
+) -> None:
+    values = dict.fromkeys(Progress.__dataclass_fields__, 0) | {
+        "steps": 6,
+        "step": 4,
+        "critic_loss": 0.04321,
+        "call_probability": 0.3,
+    }
+    bar = Bar("training", words=told_of_log, console=plain(out), clock=clock)
+    bar(Progress(**values))
+    assert out.getvalue().rstrip().endswith("loss 0.04321  would call at 30%")

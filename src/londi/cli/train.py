@@ -161,7 +161,7 @@ def train_traces(
     """
     from londi.learning.diagnostics import one_choice
     from londi.learning.statistics import read_progress
-    from londi.reports.progress import Bar
+    from londi.reports.progress import Bar, told_of_log
     from londi.serve.training import TrainedOn, train_on_traces
 
     if tensorboard:
@@ -182,7 +182,9 @@ def train_traces(
 
     with (
         Interrupt() as asked,
-        Bar("training", begun=begun, waiting="reading traces", quiet=quiet) as bar,
+        Bar(
+            "training", begun=begun, waiting="reading traces", words=told_of_log, quiet=quiet
+        ) as bar,
     ):
         done = train_on_traces(
             config,

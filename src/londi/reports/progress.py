@@ -44,6 +44,7 @@ class Bar:
         total: steps to be done; 0 if a report will tell.
         begun: steps that an earlier process has done.
         waiting: what happens before the first report.
+        words: a report of a training, in words.
         quiet: show nothing.
         console: where to; standard error without one.
         clock: seconds, from any start.
@@ -59,6 +60,7 @@ class Bar:
         *,
         begun: int = 0,
         waiting: str = "loading models",
+        words: Callable[[Progress], str] | None = None,
         quiet: bool = False,
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -68,6 +70,7 @@ class Bar:
 
         self.done, self.total = begun, total
         self._what, self._waiting, self._quiet, self._clock = what, waiting, quiet, clock
+        self._words = words or told
         self._console = console or Console(stderr=True)
         self._text, self._shown = "", False
         self._start = self._printed = clock()
@@ -98,7 +101,7 @@ class Bar:
     def __call__(self, progress: Progress) -> None:
         """Show a report of a training."""
         self.total = progress.steps
-        self.show(progress.step, told(progress))
+        self.show(progress.step, self._words(progress))
 
     def show(self, done: int, text: str = "") -> None:
         """Move to `done` steps, and say `text`: parts with two spaces between them."""
@@ -207,3 +210,10 @@ def told(progress: Progress) -> str:
     if progress.aborted:
         parts.append(f"{progress.aborted} episodes lost")
     return _GAP.join(parts)
+
+
+def told_of_log(progress: Progress) -> str:
+    """A report of a training on logged steps in words; nothing is played in it."""
+    return _GAP.join(
+        (f"loss {progress.critic_loss:.4g}", f"would call at {progress.call_probability:.0%}")
+    )
