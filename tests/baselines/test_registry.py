@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from logged_corridor import ENCODER, hard_and_easy
-from londi.baselines.registry import BASELINES, UNIVERSAL, BaselineContext
+from londi.baselines.context import BaselineContext
+from londi.baselines.registry import BASELINES, UNIVERSAL
 from londi.baselines.routers import score_network
 from londi.config import METHODS
 from londi.errors import LondiError

@@ -17,8 +17,9 @@ from londi.errors import LondiError
 from londi.learning.dataset import OfflineDataset
 from londi.models.pair import ModelPair
 from londi.storage.checkpoint import has_state, load_state, save_state
-from londi.switching.decision import draw
+from londi.switching.decision import Decision, draw
 from londi.switching.env import SwitchingVectorEnv
+from londi.switching.observation import ObservationLayout, steps_made
 from londi.switching.rollout import rollout
 from londi.types import Array, Step
 
@@ -32,6 +33,7 @@ def collect(
     steps: float,
     num_envs: int,
     seed: int,
+    quick_steps: Callable[[np.random.Generator], int] = lambda rng: 0,
 ) -> OfflineDataset:
     """Play episodes with random choices, at a call rate of each one's own, and log them.
 
@@ -43,6 +45,7 @@ def collect(
         steps: after so many no further step is made; episodes that have not ended are left out.
         num_envs: episodes played side by side.
         seed: seed of the choices.
+        quick_steps: draws the number of an episode's first steps that QUICK makes in any case.
     """
     env = SwitchingVectorEnv(
         pair.make, pair.quick, pair.deepthink, cost=0.0, encoder=encoder, num_envs=num_envs
@@ -52,9 +55,16 @@ def collect(
     ended: list[int] = []
     made = 0
     rates = np.array([rate(rng) for _ in range(num_envs)])
+    firsts = np.array([quick_steps(rng) for _ in range(num_envs)])
+    layout = ObservationLayout(encoder.size)
+
+    def decide(observation: Array, allowed: Array) -> Decision:
+        begun = steps_made(layout.view(observation)) >= firsts
+        return draw(np.where(begun, rates, 0.0), allowed, rng)
+
     with closing(env):
         start = env.reset(options={"episodes": episodes})
-        for seen in rollout(env, lambda _, allowed: draw(rates, allowed, rng), *start):
+        for seen in rollout(env, decide, *start):
             for i, step in enumerate(seen.steps):
                 if step is not None:
                     made += 1
@@ -63,7 +73,7 @@ def collect(
                     rows.setdefault(step.episode, []).append(row)
                     if step.ended:
                         ended.append(step.episode)
-                        rates[i] = rate(rng)
+                        rates[i], firsts[i] = rate(rng), quick_steps(rng)
             if made >= steps:
                 break
     pair.commit()

@@ -116,7 +116,7 @@ def learn_episode_router(
     def loss(rows: Tensor) -> Tensor:
         return binary_cross_entropy_with_logits(scorer(seen[rows])[:, 1], wins[rows])
 
-    _fit(scorer, loss, np.array([e for e, _ in pairs]), seed, decay=1e-2)
+    fit_scorer(scorer, loss, np.array([e for e, _ in pairs]), seed, decay=1e-2)
 
 
 def learn_step_router(scorer: nn.Module, log: OfflineDataset, seed: int) -> None:
@@ -134,7 +134,7 @@ def learn_step_router(scorer: nn.Module, log: OfflineDataset, seed: int) -> None
     def loss(rows: Tensor) -> Tensor:
         return mse_loss(scorer(seen[rows]).gather(1, choice[rows])[:, 0], target[rows])
 
-    _fit(scorer, loss, log.episode, seed, decay=1e-4)
+    fit_scorer(scorer, loss, log.episode, seed, decay=1e-4)
 
 
 def margins(scorer: nn.Module, log: OfflineDataset, points: int) -> list[float]:
@@ -210,7 +210,7 @@ def _first(log: OfflineDataset) -> Array:
     return out
 
 
-def _fit(
+def fit_scorer(
     network: nn.Module,
     loss: Callable[[Tensor], Tensor],
     groups: Array,

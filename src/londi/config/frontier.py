@@ -23,6 +23,7 @@ METHODS = (
     "confidence",
     "stuck",
     "episode-router",
+    "single-switch",
     "step-router",
     "cql",
     "dqn",
@@ -39,7 +40,8 @@ class FrontierConfig(PriceSettings):
     """Folders of `londi train --universal` that differ only in their seed."""
     methods: list[str] = field(default_factory=lambda: list(METHODS[:-2]))
     """Baselines to compare with: random, first-k, every-k, confidence, stuck (SwiftSage's rule),
-    episode-router (after RouteLLM), step-router (after MTRouter), cql (after SeqRoute), dqn and
+    episode-router (after RouteLLM; LangChain's once-per-run router), single-switch (after
+    SWE-Router), step-router (after MTRouter), cql (after SeqRoute), dqn and
     ppo (`pip install 'londi[baselines]'`; trained once for each of three costs), or your own as
     `module:name`."""
     episodes: int = 300

@@ -14,11 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from londi.baselines.registry import (
-    Baseline,
-    BaselineContext,
-    OperatingPoint,
-)
+from londi.baselines.context import BaselineContext
+from londi.baselines.registry import Baseline, OperatingPoint
 from londi.config import FrontierConfig, TrainConfig
 from londi.config.prices import find_prices
 from londi.envs.memoized import memoized
