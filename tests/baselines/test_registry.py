@@ -17,6 +17,7 @@ from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.switcher import LearnedSwitcher
 from playthings import UNIVERSAL as TRAINING
 from playthings import toy
+from switchyards import stand_in
 
 
 def test_there_is_a_baseline_of_every_name() -> None:
@@ -27,7 +28,7 @@ def a_context(folder: Path) -> BaselineContext:
     universal = LearnedSwitcher(
         score_network(ENCODER, 32), "quick", supported=CostBudgetRange.of(TRAINING)
     )
-    return BaselineContext(folder, TRAINING, universal, toy(), 2000)
+    return BaselineContext(folder, TRAINING, universal, toy(), 2000, stand_in(folder))
 
 
 def test_a_model_alone_plays_an_episode_for_every_forty_steps_of_a_log(tmp_path: Path) -> None:

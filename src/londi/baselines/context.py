@@ -43,6 +43,7 @@ class BaselineContext:
         switcher: that Switcher.
         pair: the models and their environment.
         log_steps: steps of each log.
+        switchyard: the interpreter that has `nemo-switchyard`; empty for this one.
     """
 
     def __init__(
@@ -52,12 +53,13 @@ class BaselineContext:
         switcher: Switcher,
         pair: ModelPair,
         log_steps: int,
+        switchyard: str = "",
     ) -> None:
         terms = CostBudgetRange.of(training)
         assert terms
         self.folder, self.training, self.switcher, self.pair = folder, training, switcher, pair
         self.terms = terms
-        self.log_steps = log_steps
+        self.log_steps, self.switchyard = log_steps, switchyard
 
     @cached_property
     def encoder(self) -> Encoder:

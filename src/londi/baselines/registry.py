@@ -28,6 +28,8 @@ from londi.baselines.routers import (
 )
 from londi.baselines.rules import EverySwitcher, FirstSwitcher, StuckSwitcher
 from londi.baselines.single_switch import SingleSwitcher, learn_switch_values, switch_margins
+from londi.baselines.stage_router import ladder
+from londi.baselines.switchyard_process import Switchyard, find_switchyard
 from londi.envs.seeds import switching_seeds
 from londi.errors import InvalidConfig, UnknownName
 from londi.storage.names import build, is_spec
@@ -188,6 +190,10 @@ def _single_switch(context: BaselineContext) -> list[OperatingPoint]:
     )
 
 
+def _stage_router(context: BaselineContext) -> list[OperatingPoint]:
+    return _at(context, ladder(Switchyard(find_switchyard(context.switchyard))))
+
+
 def _cql(context: BaselineContext) -> list[OperatingPoint]:
     return [at for weight in WEIGHTS for at in _conservative(context, weight)]
 
@@ -278,6 +284,7 @@ BASELINES = {
         Baseline("cql", "CQL, budget in the state", True, _cql),
         Baseline("dqn", "DQN (Stable-Baselines3)", True, _library("dqn")),
         Baseline("ppo", "PPO (Stable-Baselines3)", True, _library("ppo")),
+        Baseline("stage-router", "Switchyard's stage router", False, _stage_router),
     )
 }
 """The names are those of `londi.config.METHODS`."""
