@@ -85,7 +85,7 @@ def seen(*states: tuple[Prompt, int]) -> Array:
 
 def test_texts_come_to_it_by_their_number(tmp_path: Path) -> None:
     assert make_encoder(StageSwitcher.encoder, quick(), deepthink()) is TRANSCRIPTS
-    who = ladder(Switchyard(stand_in(tmp_path)))["efficient_first from 0.5, last 3"]
+    who = StageSwitcher(Switchyard(stand_in(tmp_path)), "efficient_first", 0.5, 3, "observe")
     hard, easy = (Prompt("g", (), (text,)) for text in ("hard", "easy"))
     rows, both = seen((hard, 0), (easy, 0), (hard, 0)), np.ones((3, 2), bool)
     assert who.call_probability(rows, both).tolist() == [1.0, 0.0, 1.0]
@@ -94,7 +94,7 @@ def test_texts_come_to_it_by_their_number(tmp_path: Path) -> None:
 
 
 def test_it_plays_episodes_within_a_budget(tmp_path: Path) -> None:
-    who = ladder(Switchyard(stand_in(tmp_path)))["efficient_first from 0.5, last 3"]
+    who = StageSwitcher(Switchyard(stand_in(tmp_path)), "efficient_first", 0.5, 3, "observe")
     for budget in (None, 1):
         played = summary(
             play(toy(), who, range(40), cost=0.1, budget=Budget(budget), num_envs=8, seed=0)
@@ -110,34 +110,49 @@ def switchyard() -> Switchyard:
     return Switchyard(real())
 
 
-def calls(switchyard: Switchyard, name: str, *states: tuple[Prompt, int]) -> list[float]:
+def calls(
+    switchyard: Switchyard,
+    picker: str,
+    threshold: float,
+    *states: tuple[Prompt, int],
+    window: int = 3,
+    moving: str = "observe",
+) -> list[float]:
+    who = StageSwitcher(switchyard, f"{picker}_first", threshold, window, moving)
     rows = seen(*states)
-    return ladder(switchyard)[name].call_probability(rows, np.ones((len(rows), 2), bool)).tolist()
+    return who.call_probability(rows, np.ones((len(rows), 2), bool)).tolist()
 
 
 FAILED = Prompt("g", (), ("a", "a"), ("go forward",))
 CHANGED = Prompt("g", (), ("a", "b"), ("pick up the ball",))
-LOOKED = Prompt("g", (), ("a", "b", "c", "d"), ("look around", "go east", "look around"))
+LOOKED = Prompt("g", (), ("a", "b", "c", "d"), ("look around", "turn left", "look around"))
 
 
 def test_the_real_one_reads_failures_changes_and_long_looking(switchyard: Switchyard) -> None:
     # A failed result is worth 1, as are eight messages and more that only look: tanh(0.5) = 0.46.
     states = (FAILED, 1), (CHANGED, 1), (LOOKED, 3), (LOOKED, 9)
-    assert calls(switchyard, "efficient_first from 0.4, last 3", *states) == [1, 0, 0, 1]
-    assert calls(switchyard, "efficient_first from 0.5, last 3", *states) == [0, 0, 0, 0]
-    assert calls(switchyard, "capable_first from 0.4, last 3", *states) == [1, 0, 1, 1]
-    assert calls(switchyard, "capable_first from 0.5, last 3", *states) == [1, 1, 1, 1]
+    assert calls(switchyard, "efficient", 0.4, *states) == [1, 0, 0, 1]
+    assert calls(switchyard, "efficient", 0.5, *states) == [0, 0, 0, 0]
+    assert calls(switchyard, "capable", 0.4, *states) == [1, 0, 1, 1]
+    assert calls(switchyard, "capable", 0.5, *states) == [1, 1, 1, 1]
     start = Prompt("g", (), ("a",))
-    assert calls(switchyard, "efficient_first from 0.1, last 3", (start, 0)) == [0]
-    assert calls(switchyard, "capable_first from 0.1, last 3", (start, 0)) == [1]
+    assert calls(switchyard, "efficient", 0.1, (start, 0)) == [0]
+    assert calls(switchyard, "capable", 0.1, (start, 0)) == [1]
 
 
 def test_the_real_one_looks_as_far_back_as_it_is_set_to(switchyard: Switchyard) -> None:
     recovered = Prompt("g", (), ("a", "a", "b"), ("go forward", "turn left"))
-    assert calls(switchyard, "efficient_first from 0.4, last 1", (recovered, 2)) == [0]
-    assert calls(switchyard, "efficient_first from 0.4, last 2", (recovered, 2)) == [1]
+    assert calls(switchyard, "efficient", 0.4, (recovered, 2), window=1) == [0]
+    assert calls(switchyard, "efficient", 0.4, (recovered, 2), window=3) == [1]
 
 
-def test_no_tool_has_a_meaning_of_its_own_there(switchyard: Switchyard) -> None:
+def test_moving_about_is_declared_as_looking_or_as_a_change(switchyard: Switchyard) -> None:
+    went = Prompt("g", (), ("a", "b", "c", "d"), ("go west", "go east", "go west"))
+    for picker in ("efficient", "capable"):
+        assert calls(switchyard, picker, 0.4, (went, 9), moving="observe") == [1]
+        assert calls(switchyard, picker, 0.4, (went, 9), moving="mutate") == [0]
+
+
+def test_the_real_one_takes_all_settings(switchyard: Switchyard) -> None:
     for who in ladder(switchyard).values():
         who.call_probability(seen((CHANGED, 1)), np.ones((1, 2), bool))

@@ -5,12 +5,14 @@ docs/routing_algorithms/stage_router_routing.md) reads the tool calls of a conve
 results, and many turns that only look, point to the capable model; changes in the last turns point
 to the efficient one. Each signal is worth as much as any other, their signed sum is a confidence
 between 0 and 1, and below a threshold the turn goes to a default model. Its settings are that
-threshold, the default (`picker`), and how many of the last results are read (`recent_window`).
+threshold, the default (`picker`), how many of the last results are read (`recent_window`), and what
+kind of work a tool does (`tool_semantics`).
 
 An episode has no tool calls. So that the router has something to read, each action is written as
 the call of a tool named by its verb, each observation as the result of that tool, and the tools are
-declared as looking (`observe`) or changing something (`mutate`). A result is an error where the
-environment does not know the action, or where an action that should change what is seen did not.
+declared as looking (`observe`) or changing something (`mutate`); moving about is tried as either. A
+result is an error where the environment does not know the action, or where an action that should
+change what is seen did not.
 This file knows how a prompt is written as such a conversation. It does not know how Switchyard is
 run.
 """
@@ -28,7 +30,8 @@ from londi.switching.observation import ObservationLayout, steps_made
 from londi.switching.switcher import Switcher
 from londi.types import Array, Reply
 
-LOOKING = ("examine", "go", "inventory", "look", "read", "task", "teleport", "turn")
+LOOKING = ("examine", "inventory", "look", "read", "task", "turn")
+MOVING = ("go", "teleport")
 CHANGING = (
     *("activate", "close", "connect", "deactivate", "disconnect", "drop", "dunk", "eat", "flush"),
     *("focus", "mix", "move", "open", "pick", "pour", "put", "toggle", "use"),
@@ -40,16 +43,13 @@ UNKNOWN = "No known action matches that input."
 """ScienceWorld's answer to what is no action."""
 TOOL = "world_{}"
 """Name of a tool: names such as `read` have a meaning of their own in Switchyard."""
-SEMANTICS = {
-    "observe": [TOOL.format(verb) for verb in LOOKING],
-    "mutate": [TOOL.format(verb) for verb in CHANGING],
-}
-
-WINDOWS = (1, 2, 3)
+WINDOWS = (1, 3)
 """Last results that are read; 3 is Switchyard's default."""
-THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
+THRESHOLDS = (0.1, 0.2, 0.4, 0.5)
 """0.5 is the recommended one. One full signal is a confidence of 0.46, a third of one 0.16."""
 PICKERS = ("efficient_first", "capable_first")
+KINDS = {"observe": "looking", "mutate": "a change"}
+"""Kinds of tools that moving about may be declared as."""
 
 
 class TranscriptEncoder(Encoder):
@@ -94,16 +94,22 @@ class StageSwitcher(Switcher):
         picker: which model goes on where the signals are not clear.
         threshold: the confidence from which they are.
         window: last results that are read.
+        moving: the kind of tool that moving about is, of `KINDS`.
     """
 
     encoder = TranscriptEncoder.spec
 
-    def __init__(self, switchyard: Switchyard, picker: str, threshold: float, window: int) -> None:
+    def __init__(
+        self, switchyard: Switchyard, picker: str, threshold: float, window: int, moving: str
+    ) -> None:
         self.settings: Settings = {
             "picker": picker,
             "confidence_threshold": threshold,
             "recent_window": window,
-            "tool_semantics": SEMANTICS,
+            "tool_semantics": {
+                kind: [TOOL.format(verb) for verb in (*verbs, *(MOVING if kind == moving else ()))]
+                for kind, verbs in (("observe", LOOKING), ("mutate", CHANGING))
+            },
         }
         self._switchyard, self._layout = switchyard, ObservationLayout(TRANSCRIPTS.size)
         self._known: dict[tuple[int, int], bool] = {}
@@ -124,9 +130,10 @@ class StageSwitcher(Switcher):
 def ladder(switchyard: Switchyard) -> dict[str, Switcher]:
     """The router at its settings, from few calls to many."""
     return {
-        f"{picker} from {threshold:g}, last {window}": StageSwitcher(
-            switchyard, picker, threshold, window
+        f"{picker} from {threshold:g}, last {window}, moving is {what}": StageSwitcher(
+            switchyard, picker, threshold, window, moving
         )
+        for moving, what in KINDS.items()
         for picker in PICKERS
         for threshold in THRESHOLDS
         for window in WINDOWS
