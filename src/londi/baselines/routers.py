@@ -1,9 +1,11 @@
 """Routers that learn from logged episodes whether DEEPTHINK is worth its call.
 
 `learn_episode_router` decides once, by the first state, as RouteLLM (arXiv 2406.18665) routes a
-query. `learn_step_router` predicts what return follows on either choice and takes the better after
-lambda a call, as MTRouter routes a turn. `learn_cql` is conservative Q-learning (arXiv 2006.04779)
-with the budget in the state, as SeqRoute has it. This file knows arrays, and nobody who plays.
+query. LangChain's `ModelRouterMiddleware` (`langchain.agents.middleware.model_router`) has the same
+form: a classifier reads the message that begins a run, and its choice holds for all of the run.
+`learn_step_router` predicts what return follows on either choice and takes the better after lambda
+a call, as MTRouter routes a turn. `learn_cql` is conservative Q-learning (arXiv 2006.04779) with
+the budget in the state, as SeqRoute has it. This file knows arrays, and nobody who plays.
 """
 
 from __future__ import annotations
@@ -65,6 +67,9 @@ class Margin(nn.Module):
 
 class EpisodeSwitcher(Switcher):
     """One model for a whole episode: DEEPTHINK where the first state says that it will do better.
+
+    LangChain's once-per-run router decides likewise. Its classifier is a decision model that is
+    asked in words; this one is learned from what came of both models.
 
     It remembers which, slot by slot: one player at a time.
 

@@ -41,10 +41,10 @@ class FrontierConfig(PriceSettings):
     """Folders of `londi train --universal` that differ only in their seed."""
     methods: list[str] = field(default_factory=lambda: list(METHODS[:-3]))
     """Baselines to compare with: random, first-k, every-k, confidence, stuck (SwiftSage's rule),
-    episode-router (after RouteLLM; LangChain's once-per-run router), single-switch (after
-    SWE-Router), step-router (after MTRouter), cql (after SeqRoute), dqn and ppo (`pip install
-    'londi[baselines]'`; trained once for each of three costs), stage-router (Switchyard's; see
-    `switchyard`), or your own as `module:name`."""
+    episode-router (after RouteLLM; the form of LangChain's once-per-run router), single-switch
+    (after SWE-Router), step-router (after MTRouter), cql (after SeqRoute), dqn and ppo (`pip
+    install 'londi[baselines]'`; trained once for each of three costs), stage-router (Switchyard's;
+    see `switchyard`), or your own as `module:name`."""
     episodes: int = 300
     """Number of held-out episodes, the same ones for every method."""
     validation_episodes: int = 100
