@@ -30,6 +30,7 @@ from londi.baselines.routers import (
     Margin,
     greedy,
     learn_cql,
+    learn_iql,
     learn_step_router,
     score_network,
     universal_score_network,
@@ -122,11 +123,38 @@ def cql(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> At:
     return always(greedy(scorer, config.encoder, terms))
 
 
+def iql(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> At:
+    """Implicit Q-learning."""
+    torch.manual_seed(config.seed)
+    terms = CostBudgetRange(*config.cost_range, config.most_budget)
+    actor, scorer = (universal_score_network(encoder, config.width, terms) for _ in range(2))
+    learn_iql(
+        actor,
+        scorer,
+        log,
+        terms,
+        encoder.size,
+        expectile=0.7,
+        sharpness=3.0,
+        steps=round(config.passes * len(log.choice) / config.batch_size),
+        gamma=config.gamma,
+        seed=config.seed,
+    )
+    return always(LearnedSwitcher(actor, config.encoder, supported=terms))
+
+
+def conservative(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> At:
+    """The universal learner with a penalty of weight 0.01 on choices that were not taken."""
+    return universal(replace(config, conservatism=0.01), log, encoder)
+
+
 METHODS: dict[str, Callable[[TrainConfig, OfflineDataset, Encoder], At]] = {
     "r-learner": r_learner,
     "universal": universal,
+    "conservative": conservative,
     "supervised": supervised,
     "cql": cql,
+    "iql": iql,
 }
 
 

@@ -13,6 +13,7 @@ from londi.baselines.routers import (
     greedy,
     learn_cql,
     learn_episode_router,
+    learn_iql,
     learn_step_router,
     margins,
     score_network,
@@ -23,6 +24,7 @@ from londi.evaluation.evaluate import play, summary
 from londi.learning.dataset import OfflineDataset
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
+from londi.switching.networks import Network
 from londi.switching.observation import BUDGET_LEFT, CAPPED, CONTEXT, COST
 from playthings import toy
 
@@ -97,6 +99,44 @@ def test_conservative_values_do_not_trust_what_was_never_tried() -> None:
     with torch.inference_mode():
         values = scorer(torch.from_numpy(rows))
     assert (values[:, 0] > values[:, 1]).all()
+
+
+def implicit(log: OfflineDataset, steps: int) -> Network:
+    """An actor by implicit Q-learning."""
+    torch.manual_seed(0)
+    actor, scorer = (universal_score_network(ENCODER, 32, TERMS) for _ in range(2))
+    learn_iql(
+        actor,
+        scorer,
+        log,
+        TERMS,
+        ENCODER.size,
+        expectile=0.8,
+        sharpness=3.0,
+        steps=steps,
+        gamma=0.99,
+        seed=0,
+    )
+    return actor
+
+
+def test_implicit_values_call_where_it_is_hard(log: OfflineDataset) -> None:
+    who = greedy(implicit(log, 1500), "quick", TERMS)
+    played = summary(play(toy(), who, range(60), cost=0.15, budget=Budget(), num_envs=8, seed=0))
+    assert np.mean([e.total for e in played]) > 0.9
+    assert sum(e.calls for e in played) / sum(e.steps for e in played) < 0.75
+    capped = summary(play(toy(), who, range(60), cost=0.05, budget=Budget(2), num_envs=8, seed=0))
+    assert max(e.calls for e in capped) <= 2
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_implicit_values_imitate_the_one_choice_that_was_tried(rate: float) -> None:
+    actor = implicit(recorded(rate), 300)
+    rows = hard_and_easy()
+    rows[:, ENCODER.size + COST] = 0.1
+    with torch.inference_mode():
+        calls = actor(torch.from_numpy(rows)).softmax(1)[:, 1]
+    assert (abs(calls - rate) < 0.05).all(), calls
 
 
 def test_what_learned_without_budgets_and_costs_decides_alike_at_any() -> None:

@@ -19,6 +19,7 @@ from londi.learning.sac import Rates
 from londi.learning.universal import (
     RelabelledBatch,
     UniversalLearner,
+    conservative_penalty,
     net_value,
     preference_loss,
     relabel,
@@ -92,7 +93,9 @@ def test_an_update_by_hand() -> None:
     assert losses.q_mean == pytest.approx(mean, abs=1e-5)
 
 
-def one_state(allowed: bool, lr: float = 0.0) -> tuple[UniversalLearner, RelabelledBatch]:
+def one_state(
+    allowed: bool, lr: float = 0.0, conservatism: float = 0.0
+) -> tuple[UniversalLearner, RelabelledBatch]:
     """A learner of logits (0, 2) at a sharpness of 4, and a state in which a call gains 0.3."""
     said = [[0.5, 1.0], [1.0, 2.0]]
     learner = UniversalLearner(
@@ -102,6 +105,7 @@ def one_state(allowed: bool, lr: float = 0.0) -> tuple[UniversalLearner, Relabel
         Rates(gamma=0.9, actor_lr=lr, critic_lr=lr),
         price=0.1,
         sharpness=4.0,
+        conservatism=conservatism,
     )
     choices = torch.tensor([[True, allowed]])
     seen, one = torch.zeros(1, 3), torch.ones(1)
@@ -128,6 +132,19 @@ def test_what_is_not_possible_teaches_neither_actor_nor_value_head() -> None:
     learner.update(batch)
     assert (learner.value_head.value > 0).all()
     assert learner.networks.actor.value.tolist() != [0.0, 2.0]
+
+
+def test_conservatism_charges_what_was_not_taken_and_is_possible() -> None:
+    # QUICK was taken, and is worth 0.3 to 0.6 of a call.
+    _, batch = one_state(allowed=True)
+    value = torch.tensor([[0.3, 0.6]])
+    assert conservative_penalty(value, batch).item() == pytest.approx(np.log1p(np.exp(0.3)))
+    _, alone = one_state(allowed=False)
+    assert conservative_penalty(value, alone).item() == 0.0
+    # Net of 0.2 a call, both critics say 0.3 and 0.6.
+    plain, charged = (one_state(True, conservatism=weight)[0].update(batch) for weight in (0, 0.5))
+    extra = 0.5 * 2 * np.log1p(np.exp(0.3))
+    assert charged.critic - plain.critic == pytest.approx(extra, rel=1e-4)
 
 
 @pytest.mark.parametrize(

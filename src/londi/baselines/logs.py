@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import fields
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -47,21 +48,50 @@ def collect(
         seed: seed of the choices.
         quick_steps: draws the number of an episode's first steps that QUICK makes in any case.
     """
-    env = SwitchingVectorEnv(
-        pair.make, pair.quick, pair.deepthink, cost=0.0, encoder=encoder, num_envs=num_envs
-    )
     rng = np.random.default_rng(seed)
-    rows: dict[int, list[tuple[Step, float, Array, Array]]] = {}
-    ended: list[int] = []
-    made = 0
     rates = np.array([rate(rng) for _ in range(num_envs)])
     firsts = np.array([quick_steps(rng) for _ in range(num_envs)])
     layout = ObservationLayout(encoder.size)
+
+    def again(slot: int) -> None:
+        rates[slot], firsts[slot] = rate(rng), quick_steps(rng)
 
     def decide(observation: Array, allowed: Array) -> Decision:
         begun = steps_made(layout.view(observation)) >= firsts
         return draw(np.where(begun, rates, 0.0), allowed, rng)
 
+    return record(pair, encoder, episodes, decide, steps=steps, num_envs=num_envs, on_end=again)
+
+
+def record(
+    pair: ModelPair,
+    encoder: Encoder,
+    episodes: Iterable[int],
+    decide: Callable[[Array, Array], Decision],
+    *,
+    steps: float = inf,
+    num_envs: int,
+    cost: float = 0.0,
+    on_end: Callable[[int], None] = lambda slot: None,
+) -> OfflineDataset:
+    """Play episodes without a budget, and log them.
+
+    Args:
+        pair: the models and their environment.
+        encoder: what is seen of a prompt.
+        episodes: their seeds.
+        decide: choices at observations `[n, D]`, among those allowed `[n, 2]`.
+        steps: after so many no further step is made; episodes that have not ended are left out.
+        num_envs: episodes played side by side, n.
+        cost: c, in the observations.
+        on_end: told of the slot whose episode has ended.
+    """
+    env = SwitchingVectorEnv(
+        pair.make, pair.quick, pair.deepthink, cost=cost, encoder=encoder, num_envs=num_envs
+    )
+    rows: dict[int, list[tuple[Step, float, Array, Array]]] = {}
+    ended: list[int] = []
+    made = 0
     with closing(env):
         start = env.reset(options={"episodes": episodes})
         for seen in rollout(env, decide, *start):
@@ -73,7 +103,7 @@ def collect(
                     rows.setdefault(step.episode, []).append(row)
                     if step.ended:
                         ended.append(step.episode)
-                        rates[i], firsts[i] = rate(rng), quick_steps(rng)
+                        on_end(i)
             if made >= steps:
                 break
     pair.commit()

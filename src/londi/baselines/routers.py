@@ -5,7 +5,8 @@ query. LangChain's `ModelRouterMiddleware` (`langchain.agents.middleware.model_r
 form: a classifier reads the message that begins a run, and its choice holds for all of the run.
 `learn_step_router` predicts what return follows on either choice and takes the better after lambda
 a call, as MTRouter routes a turn. `learn_cql` is conservative Q-learning (arXiv 2006.04779) with
-the budget in the state, as SeqRoute has it. This file knows arrays, and nobody who plays.
+the budget in the state, as SeqRoute has it, and `learn_iql` implicit Q-learning. This file knows
+arrays, and nobody who plays.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from londi.baselines.rules import Memory
 from londi.encoders.base import Encoder
 from londi.learning.dataset import OfflineDataset
 from londi.learning.early_stopping import fit
-from londi.learning.universal import relabel
+from londi.learning.sac import descend
+from londi.learning.universal import RelabelledBatch, conservative_penalty, relabel
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.networks import Network, UncappedInputs, UniversalInputs
 from londi.switching.observation import ObservationLayout, steps_made
@@ -36,6 +38,8 @@ GAP = 0.01
 EPOCHS, PATIENCE = 60, 6
 BATCH = 256
 RATE = 1e-3
+MOST_WEIGHT = 100.0
+"""Of a choice that is imitated in implicit Q-learning, as in its paper."""
 
 
 def score_network(encoder: Encoder, width: int) -> Network:
@@ -184,20 +188,81 @@ def learn_cql(
         with torch.no_grad():
             ahead = scorer(batch.next_observation).masked_fill(~batch.next_allowed, -torch.inf)
             best = ahead.argmax(1, keepdim=True)
-            follows = slow(batch.next_observation).gather(1, best)[:, 0]
-            target = batch.reward - batch.cost * batch.action
-            target += gamma * (1.0 - batch.terminated) * follows
+            target = _target(batch, gamma, slow(batch.next_observation).gather(1, best)[:, 0])
         q = scorer(batch.observation)  # [B, 2]
-        taken = q.gather(1, batch.action[:, None])[:, 0]
-        open_q = q.masked_fill(~batch.allowed, -torch.inf)
-        penalty = (open_q.logsumexp(1) - taken).mean()
-        loss = mse_loss(taken, target) + weight * penalty
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        loss = mse_loss(_taken(q, batch), target) + weight * conservative_penalty(q, batch)
+        descend(optimizer, loss)
+        _follow(slow, scorer)
+
+
+def learn_iql(
+    actor: nn.Module,
+    scorer: nn.Module,
+    log: OfflineDataset,
+    terms: CostBudgetRange,
+    size: int,
+    *,
+    expectile: float,
+    sharpness: float,
+    steps: int,
+    gamma: float,
+    seed: int,
+) -> None:
+    """Teach `actor` by implicit Q-learning (arXiv 2110.06169), which values no choice unseen.
+
+    The value of a state is an expectile of Q(s, g) over the choices g of the log, and Q(s, g) is
+    the reward and the value of what follows. The actor imitates the log, each choice weighted by
+    exp(sharpness (Q(s, g) - V(s)) / c).
+
+    Args:
+        actor: logits of either choice.
+        scorer: its first number is taught V, from a network of the same form that is taught Q.
+        log: what to learn from.
+        terms: the costs and budgets that transitions are told again with.
+        size: features of the encoder, behind which the terms stand.
+        expectile: tau in (0.5, 1); the nearer to 1, the more V is that of the best choice.
+        sharpness: of the weights; the paper's beta, for advantages in units of c.
+        steps: of gradient.
+        gamma: discount of a step.
+        seed: seed of the batches.
+    """
+    rng = np.random.default_rng(seed)
+    buffer = log.replay()
+    values = deepcopy(scorer)
+    slow = deepcopy(values)
+    everything = [*actor.parameters(), *scorer.parameters(), *values.parameters()]
+    optimizer = torch.optim.Adam(everything, RATE, fused=True)
+    for _ in range(steps):
+        batch = relabel(buffer.sample(BATCH, 0.0, 0.0, rng), terms, size, rng)
         with torch.no_grad():
-            for p, kept in zip(scorer.parameters(), slow.parameters(), strict=True):
-                kept.lerp_(p, 0.005)
+            target = _target(batch, gamma, scorer(batch.next_observation)[:, 0])
+            learned = _taken(slow(batch.observation), batch)
+        state = scorer(batch.observation)[:, 0]
+        ahead = learned - state
+        skewed = torch.where(ahead > 0, expectile, 1 - expectile) * ahead.square()
+        weight = (sharpness * ahead.detach() / batch.cost).exp().clamp(max=MOST_WEIGHT)
+        logits = actor(batch.observation).masked_fill(~batch.allowed, -torch.inf)
+        imitated = _taken(logits.log_softmax(1), batch)
+        error = mse_loss(_taken(values(batch.observation), batch), target)
+        descend(optimizer, error + skewed.mean() - (weight * imitated).mean())
+        _follow(slow, values)
+
+
+def _target(batch: RelabelledBatch, gamma: float, follows: Tensor) -> Tensor:
+    """[B], what a choice was worth with the worth `follows` [B] of the state that came of it."""
+    return batch.reward - batch.cost * batch.action + gamma * (1.0 - batch.terminated) * follows
+
+
+def _taken(values: Tensor, batch: RelabelledBatch) -> Tensor:
+    """[B], of `values` [B, 2], those of the choices that were taken."""
+    return values.gather(1, batch.action[:, None])[:, 0]
+
+
+@torch.no_grad()
+def _follow(slow: nn.Module, network: nn.Module) -> None:
+    """Move a slow copy towards its network."""
+    for kept, new in zip(slow.parameters(), network.parameters(), strict=True):
+        kept.lerp_(new, 0.005)
 
 
 def greedy(scorer: nn.Module, encoder: str, terms: CostBudgetRange | None = None) -> Switcher:

@@ -53,7 +53,7 @@ GROUPS = {
         "alpha",
         "target_entropy",
     ),
-    "learning from traces": ("traces", "held_out", "passes"),
+    "learning from traces": ("traces", "held_out", "passes", "conservatism"),
     "files": ("cache", "report_every", "checkpoint_every"),
 }
 

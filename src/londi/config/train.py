@@ -61,6 +61,9 @@ class TrainConfig(PairConfig):
     passes: float = 32.0
     """Number of times that each step of the traces is learned from; with hundreds the Switcher
     overfits to its sessions. `r-learner` stops before that, by sessions that it holds back."""
+    conservatism: float = 0.0
+    """Weight of the penalty that keeps `universal` from trusting choices that the traces rarely
+    hold, as in conservative Q-learning; 0.01 to 1 where one model has most of the calls."""
     held_out: float = 0.2
     """Share of the sessions in the traces that are not learned from, for `londi ope`."""
     encoder: str = AUTO
@@ -131,6 +134,7 @@ class TrainConfig(PairConfig):
             batch_size=(1, 10_000_000),
             capacity=(1, 1_000_000_000),
             gamma=(0, 1),
+            conservatism=(0, INF),
             tau=(1e-6, 1),
             actor_tau=(1e-6, 1),
             learning_rate=(0, INF),

@@ -311,6 +311,7 @@ class UniversalAlgorithm:
             sharpness=UniversalActor.SHARPNESS,
             observed=layout.observed,
             target_bounds=(-most, most),
+            conservatism=config.conservatism,
         )
 
         def sample(buffer: ReplayBuffer, rng: np.random.Generator) -> Batch:

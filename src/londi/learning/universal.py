@@ -97,6 +97,17 @@ def net_value(value: Tensor, cost: Tensor) -> Tensor:
     return value[..., 0] - cost[:, None] * value[..., 1]
 
 
+def conservative_penalty(value: Tensor, batch: Batch) -> Tensor:
+    """Scalar: by how much the choices that were not taken are valued (CQL(H), arXiv 2006.04779).
+
+    Args:
+        value: [B, A], what each choice is worth.
+        batch: the transitions.
+    """
+    taken = value.gather(1, batch.action[:, None])[:, 0]
+    return (value.masked_fill(~batch.allowed, -inf).logsumexp(1) - taken).mean()
+
+
 def preference_loss(logits: Tensor, gain: Tensor) -> Tensor:
     """Scalar: cost-sensitive logistic loss of an actor's `logits` [B, A].
 
@@ -130,6 +141,7 @@ class UniversalLearner:
         sharpness: what the log-odds of the actor's loss are multiplied with in its logits.
         observed: how many numbers of an observation the actor sees; None for all.
         target_bounds: least and greatest task return that can follow on a state.
+        conservatism: weight of `conservative_penalty` in the critics' loss.
     """
 
     def __init__(
@@ -143,6 +155,7 @@ class UniversalLearner:
         sharpness: float,
         observed: int | None = None,
         target_bounds: tuple[float, float] = (-inf, inf),
+        conservatism: float = 0.0,
     ) -> None:
         self.networks = ActorCritic(actor, critics, rates, observed)
         self.alpha = FixedAlpha(0.0)
@@ -150,6 +163,7 @@ class UniversalLearner:
         self._sharpness = sharpness
         self._units = torch.tensor([1.0, price])  # of (return, calls), in reward
         self._target_bounds = target_bounds
+        self._conservatism = conservatism
         self.value_head = value_head
         self.mean_value_head = AveragedModel(value_head, multi_avg_fn=running_mean(rates.actor_tau))
         self.value_head_optimizer = torch.optim.Adam(
@@ -175,6 +189,9 @@ class UniversalLearner:
         taken = batch.action[:, None, None].expand(-1, 1, 2)
         t1, t2 = (q.gather(1, taken)[:, 0] * self._units for q in (q1, q2))  # [B, 2] each
         loss_q = 2 * (mse_loss(t1, target) + mse_loss(t2, target))  # the sum of both errors
+        if self._conservatism:
+            p1, p2 = (conservative_penalty(net_value(q, batch.cost), batch) for q in (q1, q2))
+            loss_q = loss_q + self._conservatism * (p1 + p2)
         descend(nets.critic_optimizer, loss_q)
 
         # Actor, towards the choice that is worth more at the batch's costs, which gains are

@@ -1,8 +1,9 @@
 """Networks of what a call adds to a session: a Switcher learned from a log of drawn choices.
 
 They tell return and calls apart, so that one Switcher serves every cost: it calls where the return
-that a call adds is worth more than c times the calls that it adds. They were learned without a
-budget; where one is spent, no call is possible, whatever they say. This file knows no learner.
+that a call adds is worth more than c times the calls that it adds. Where they disagree, as where
+the log never went, they are trusted less. They were learned without a budget; where one is spent,
+no call is possible, whatever they say. This file knows no learner.
 
 Shapes: B states, observations of D numbers; the last axis of 2 is (return, calls).
 """
@@ -19,6 +20,8 @@ FOLDS = 3
 """Networks of each kind, each fitted without the sessions of one part."""
 SHARPNESS = 3.0
 """Log-odds of a call for each c by which it is worth more than it costs."""
+PESSIMISM = 0.3
+"""Standard deviations between the networks that are taken off the return that a call adds."""
 _SPREAD = 0.05
 """Least standard deviation of an input; a rarer one would count for more than it can tell."""
 
@@ -86,15 +89,21 @@ class EffectActor(nn.Module):
 
     def forward(self, observation: Tensor) -> Tensor:
         """`[B, D]` -> `[B, 2]`."""
-        returns, calls = self.effect(observation).unbind(1)
+        each = self._each(observation)
+        mean = each.mean(0)
+        returns, calls = mean.unbind(1)
+        returns = returns - PESSIMISM * (each - mean).square().mean(0).sqrt()[:, 0]
         cost = self._layout.view(observation).cost.clamp(min=1e-9)
         odds = SHARPNESS * (returns / cost - calls)
         return torch.stack([torch.zeros_like(odds), odds.clamp(-30.0, 30.0)], 1)
 
     def effect(self, observation: Tensor) -> Tensor:
         """`[B, 2]`, what a call adds: the mean of the networks."""
-        each = torch.stack([network(observation) for network in self.effects])
-        return each.mean(0)
+        return self._each(observation).mean(0)
+
+    def _each(self, observation: Tensor) -> Tensor:
+        """`[FOLDS, B, 2]`, what each network says."""
+        return torch.stack([network(observation) for network in self.effects])
 
 
 class EffectValue(nn.Module):
