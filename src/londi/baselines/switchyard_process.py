@@ -37,7 +37,7 @@ def find_switchyard(python: str = "") -> str:
     Raises:
         InvalidConfig: if it does not have it; says how to get it.
     """
-    found, wrong = python or sys.executable, ""
+    found, wrong = os.path.expanduser(python) or sys.executable, ""
     try:
         # A crash at its exit comes after the word.
         tried = subprocess.run([found, "-c", _IMPORT], capture_output=True, text=True, timeout=60)
