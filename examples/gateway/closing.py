@@ -21,7 +21,8 @@ def print_closing(folder: Path) -> None:
     """Print the table, and what is saved on the same episodes."""
     on = read_sessions(folder / "on.db")
     treated = [one for one in on if one.arm == "treated"]
-    alone, coin = (read_sessions(folder / f"{name}.db") for name in ("deepthink", "coin"))
+    beside = ("deepthink", "coin", "stage")
+    alone, coin, stage = (read_sessions(folder / f"{name}.db") for name in beside)
     estimate = json.loads((folder / "estimate" / "estimate.json").read_text())
     lines: list[tuple[str, int, Line]] = [
         ("estimated", estimate["sessions"], _estimated(estimate)),
@@ -29,6 +30,7 @@ def print_closing(folder: Path) -> None:
         ("control group", *_came([one for one in on if one.arm == "control"])),
         ("DEEPTHINK *", *_came(alone)),
         ("coin *", *_came(coin)),
+        ("Switchyard *", *_came(stage)),
     ]
     heads = ("return", "calls", "seconds", "USD for\n1,000 of them")
     made = _table("a session, 95% interval", [*heads])
@@ -42,7 +44,7 @@ def print_closing(folder: Path) -> None:
     if alone and treated:
         heads = ("return, less\nDEEPTHINK's", *(f"{name}\nsaved" for name in COLUMNS[1:]))
         made = _table("against DEEPTHINK on the same episodes", [*heads])
-        for name, sessions in (("Switcher", treated), ("coin", coin)):
+        for name, sessions in (("Switcher", treated), ("coin", coin), ("Switchyard", stage)):
             if sessions:
                 made.add_row(name, *map(_cell, paired(sessions, alone), ("+.3f", *[".0%"] * 3)))
         Console().print(made)

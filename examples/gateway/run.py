@@ -19,7 +19,7 @@ from typing import Any
 
 from closing import print_closing
 from figures import plan, read_sessions, seed_of
-from servers import HERE, MODELS, gateway, serving
+from servers import HERE, MODELS, SERVE, gateway, serving
 
 from londi.envs.seeds import HELD_OUT, SWITCHING
 
@@ -72,11 +72,23 @@ class Example:
         with stage("6: DEEPTHINK alone on the same episodes, and a coin"):
             self._play("deepthink", seeds, switcher="always-deepthink")
             self._play("coin", seeds, switcher=f"random:{rate:.4f}")
+        if self._given.switchyard:
+            with stage("7: Switchyard's stage router on the same episodes"):
+                command = [str(HERE / "stage.py"), "--switchyard", self._given.switchyard]
+                command += ["--traces", str(self._traces("traces")), "--rate", f"{rate:.4f}"]
+                self._play("stage", seeds, command=command, switcher="always-quick")
 
     def _traces(self, name: str) -> Path:
         return self._out / f"{name}.db"
 
-    def _play(self, name: str, seeds: Sequence[int], steps: float = inf, **settings: Any) -> None:
+    def _play(
+        self,
+        name: str,
+        seeds: Sequence[int],
+        steps: float = inf,
+        command: Sequence[str] = SERVE,
+        **settings: Any,
+    ) -> None:
         """Let the agent play what is missing of a round: these seeds, or so many steps of them."""
         file, listed = self._traces(name), self._out / f"{name}.txt"
         done, left = read_sessions(file), plan(file, name, seeds)
@@ -86,7 +98,7 @@ class Example:
         listed.write_text("".join(f"{seed} {session}\n" for seed, session in left))
         settings |= {"traces": str(file), "seed": 0}
         settings |= {model: spec | {"base_url": self._url} for model, spec in MODELS.items()}
-        with gateway(settings, name, self._out) as url:
+        with gateway(settings, name, self._out, command) as url:
             agent = [str(HERE / "agent.py"), "--base-url", url, "--plan", str(listed)]
             limits = ["--steps", str(missing), "--workers", str(self._given.workers)]
             run([sys.executable, *agent, *limits])
@@ -157,6 +169,7 @@ def main() -> None:
     option("exploration", 0.2, "share of random choices in the round for the estimate")
     option("control", 0.25, "share of the sessions that stay on DEEPTHINK")
     option("beside", 1, "0 leaves DEEPTHINK alone and the coin out")
+    option("switchyard", "", "Python that has nemo-switchyard, for its stage router")
     option("workers", 4, "games side by side, 350 MB each")
     option("seed", 0, "seed of the training")
     given = parser.parse_args()

@@ -26,6 +26,8 @@ MODELS = {
     },
 }
 """QUICK and DEEPTHINK, with made-up prices in US dollars a million tokens: nobody sells them."""
+SERVE = ("-m", "londi", "serve")
+"""Command of a gateway."""
 
 
 @contextmanager
@@ -57,10 +59,11 @@ def serving(command: Sequence[str], log: Path) -> Iterator[str]:
 
 
 @contextmanager
-def gateway(settings: dict[str, Any], name: str, folder: Path) -> Iterator[str]:
-    """`londi serve` with these settings; gives its address."""
+def gateway(
+    settings: dict[str, Any], name: str, folder: Path, command: Sequence[str] = SERVE
+) -> Iterator[str]:
+    """A gateway with these settings, by default `londi serve`; gives its address."""
     file = folder / f"{name}.yaml"
     file.write_text(json.dumps(settings | {"listen": "127.0.0.1:0"}, indent=1) + "\n")
-    command = ["-m", "londi", "serve", "--config", str(file)]
-    with serving(command, folder / f"{name}.log") as url:
+    with serving([*command, "--config", str(file)], folder / f"{name}.log") as url:
         yield url

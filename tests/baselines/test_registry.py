@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from logged_corridor import ENCODER, hard_and_easy
-from londi.baselines.registry import BASELINES, UNIVERSAL, BaselineContext
+from londi.baselines.context import BaselineContext
+from londi.baselines.registry import BASELINES, UNIVERSAL
 from londi.baselines.routers import score_network
 from londi.config import METHODS
 from londi.errors import LondiError
@@ -16,6 +17,7 @@ from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.switcher import LearnedSwitcher
 from playthings import UNIVERSAL as TRAINING
 from playthings import toy
+from switchyards import stand_in
 
 
 def test_there_is_a_baseline_of_every_name() -> None:
@@ -26,7 +28,7 @@ def a_context(folder: Path) -> BaselineContext:
     universal = LearnedSwitcher(
         score_network(ENCODER, 32), "quick", supported=CostBudgetRange.of(TRAINING)
     )
-    return BaselineContext(folder, TRAINING, universal, toy(), 2000)
+    return BaselineContext(folder, TRAINING, universal, toy(), 2000, stand_in(folder))
 
 
 def test_a_model_alone_plays_an_episode_for_every_forty_steps_of_a_log(tmp_path: Path) -> None:

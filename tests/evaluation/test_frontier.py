@@ -23,6 +23,7 @@ from londi.evaluation.metrics import apgr
 from londi.evaluation.results import Episode
 from londi.learning.trainer import train
 from playthings import UNIVERSAL, toy
+from switchyards import stand_in
 
 RULES = ["random", "first-k", "every-k", "confidence", "stuck"]
 
@@ -71,10 +72,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def config(trained: list[str]) -> FrontierConfig:
+def config(trained: list[str], tmp_path_factory: pytest.TempPathFactory) -> FrontierConfig:
     return FrontierConfig(
         runs=trained,
-        methods=[*RULES, "episode-router", "step-router"],
+        methods=[*RULES, "episode-router", "single-switch", "step-router", "stage-router"],
+        switchyard=stand_in(tmp_path_factory.mktemp("switchyard")),
         episodes=40,
         validation_episodes=40,
         points=4,
@@ -104,6 +106,8 @@ def test_the_learned_switcher_is_ahead_where_rules_are_blind(
         ahead = by_name[blind].ahead
         assert ahead and ahead.low > 0, blind
         assert by_name[blind].apgr.value < by_name["londi"].apgr.value
+    # The stand-in for Switchyard reads the text, and calls exactly where it is hard.
+    assert by_name["stage-router"].apgr.value > 0.65
     # In the corridor QUICK is unsure exactly where a call is worth its price.
     assert by_name["confidence"].apgr.value > 0.65
     assert by_name["londi"].apgr.value > 0.65
@@ -160,6 +164,7 @@ def test_it_goes_on_where_it_was(compared: tuple[Path, Frontier], config: Fronti
         ({"budgets": [-1]}, r"budgets: expected whole numbers >= 0, got \[-1\]"),
         ({"episodes": 0}, "episodes: expected a whole number >= 1, got 0"),
         ({"methods": ["first"]}, "first-k"),
+        ({"switchyard": "no-such-python"}, "got 'no-such-python' .* run: .*nemo-switchyard"),
     ],
 )
 def test_bad_settings(

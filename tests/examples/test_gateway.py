@@ -15,10 +15,15 @@ from typing import Any
 import pytest
 
 from hosts import EXAMPLES
+from londi.baselines.stage_router import StageSwitcher
+from londi.baselines.switchyard_process import Switchyard
 from londi.envs.episode import TextEpisode
+from londi.envs.prompt import Prompt
 from londi.envs.registry import make_env
 from londi.models.registry import load_model
 from londi.storage.traces import TraceStore, read_traces
+from londi.switching.switcher import Switcher
+from switchyards import stand_in
 
 GATEWAY = EXAMPLES / "gateway"
 Import = Callable[[str], ModuleType]
@@ -86,10 +91,60 @@ def test_an_episode_that_was_broken_off_is_played_under_another_name(
     assert plan(file, "mine", [5, 6, 7]) == [(6, "mine-6-2"), (7, "mine-7-0")]
 
 
+def test_a_conversation_is_what_the_stage_router_reads(example: Import, tmp_path: Path) -> None:
+    stage, turns = example("stage"), example("turns")
+    info = {"score": 0, "look": "a room", "inventory": "nothing"}
+    messages: list[Any] = [*turns.begin("find it"), turns.write_turn("you are here", info)]
+    store, states = TraceStore(tmp_path / "traces.db"), []
+    for step, (action, seen) in enumerate((("look", "a hall"), ("go", "a wall"), ("go", "a wall"))):
+        new = messages if step == 0 else messages[-2:]
+        store.add("steps", {"session": "a", "step": step, "messages": json.dumps(new)})
+        messages += [{"role": "assistant", "content": action}, turns.write_turn(seen, info)]
+    store.close()
+    for prompt, steps in stage.states(tmp_path / "traces.db"):
+        played = stage.as_played(prompt)
+        states.append((played.goal, played.observations, played.past, steps))
+    start = "find it\nyou are here"
+    assert states == [
+        ("find it", (start,), (), 0),
+        ("find it", (start, "a hall"), ("look",), 1),
+        ("find it", (start, "a hall", "a wall"), ("look", "go"), 2),
+    ]
+
+
+def test_the_setting_whose_calls_are_nearest_is_taken(example: Import, tmp_path: Path) -> None:
+    stage, turns = example("stage"), example("turns")
+    switchyard = Switchyard(stand_in(tmp_path))
+
+    def router(picker: str) -> Switcher:
+        return StageSwitcher(switchyard, picker, 0.5, 3, "observe")
+
+    settings = {picker: router(picker) for picker in ("efficient_first", "capable_first")}
+    seen = [
+        (
+            Prompt(
+                "g",
+                (),
+                (
+                    turns.write_turn(
+                        text, dict.fromkeys(("look", "inventory"), "-") | {"score": 0}
+                    )["content"],
+                ),
+            ),
+            0,
+        )
+        for text in ("easy", "easy", "hard", "easy")
+    ]
+    # The stand-in calls where it is hard, or everywhere.
+    assert stage.nearest(settings, seen, 0.6) == ("efficient_first", 0.25)
+    assert stage.nearest(settings, seen, 0.7) == ("capable_first", 1.0)
+
+
 def test_the_example_runs_from_end_to_end_and_goes_on(tmp_path: Path) -> None:
     pytest.importorskip("openai")
-    sizes = {"STEPS": "40", "EXPLORED": "2", "EPISODES": "2", "BESIDE": "0", "WORKERS": "1"}
+    sizes = {"STEPS": "40", "EXPLORED": "2", "EPISODES": "2", "WORKERS": "1"}
     own = sizes | {"OUT": str(tmp_path / "out"), "CACHE": str(tmp_path / "answers.db")}
+    own |= {"SWITCHYARD": stand_in(tmp_path)}
 
     def run() -> str:
         command = [str(GATEWAY / "run.sh")]
@@ -105,5 +160,8 @@ def test_the_example_runs_from_end_to_end_and_goes_on(tmp_path: Path) -> None:
     assert {row["propensity"] for row in rows} == {0.5}
     assert all(row["status"] == 200 and row["money"] > 0 for row in rows)
     again = run()
-    assert again.count("sessions are there") == 3, "no round is played again"
+    assert again.count("sessions are there") == 6, "no round is played again"
+    assert "Switchyard *" in again
+    (version,) = {row["policy"] for row in read_traces(tmp_path / "out" / "stage.db", "steps")}
+    assert version.startswith("stage: ") and version[7:] in (tmp_path / "out/stage.log").read_text()
     assert list(read_traces(tmp_path / "out" / "traces.db", "steps")) == rows

@@ -151,3 +151,16 @@ def test_a_request_that_is_given_up_while_it_is_decided_holds_nothing(
     router.close()
     session = router.steps.sessions.find("mine")
     assert session is not None and session.left.calls == 3 and not session.waits
+
+
+def test_a_policy_decides_in_place_of_the_switcher_that_the_settings_name() -> None:
+    encoder = make_prompt_encoder("none")
+    assert encoder is not None
+    mine = Policy(ConstantSwitcher(0.0), encoder, "mine")
+    decided = []
+    for policy in (mine, None):
+        router = Router.of(CONFIG, policy)
+        decision = router.steps.step(BODY).decision
+        decided.append((decision.model, decision.policy))
+        router.close()
+    assert decided == [("small", "mine"), ("large", "always-deepthink")]

@@ -20,6 +20,7 @@ from londi.models.pair import ModelPair
 from londi.storage.checkpoint import has_state, load_state, save_state
 from londi.switching.decision import Decision, draw
 from londi.switching.env import SwitchingVectorEnv
+from londi.switching.observation import ObservationLayout, steps_made
 from londi.switching.rollout import rollout
 from londi.types import Array, Step
 
@@ -33,6 +34,7 @@ def collect(
     steps: float,
     num_envs: int,
     seed: int,
+    quick_steps: Callable[[np.random.Generator], int] = lambda rng: 0,
 ) -> OfflineDataset:
     """Play episodes with random choices, at a call rate of each one's own, and log them.
 
@@ -44,15 +46,19 @@ def collect(
         steps: after so many no further step is made; episodes that have not ended are left out.
         num_envs: episodes played side by side.
         seed: seed of the choices.
+        quick_steps: draws the number of an episode's first steps that QUICK makes in any case.
     """
     rng = np.random.default_rng(seed)
     rates = np.array([rate(rng) for _ in range(num_envs)])
+    firsts = np.array([quick_steps(rng) for _ in range(num_envs)])
+    layout = ObservationLayout(encoder.size)
 
     def again(slot: int) -> None:
-        rates[slot] = rate(rng)
+        rates[slot], firsts[slot] = rate(rng), quick_steps(rng)
 
-    def decide(_: Array, allowed: Array) -> Decision:
-        return draw(rates, allowed, rng)
+    def decide(observation: Array, allowed: Array) -> Decision:
+        begun = steps_made(layout.view(observation)) >= firsts
+        return draw(np.where(begun, rates, 0.0), allowed, rng)
 
     return record(pair, encoder, episodes, decide, steps=steps, num_envs=num_envs, on_end=again)
 

@@ -9,16 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import islice
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
-from londi.baselines.logs import cached_dataset, collect
+from londi.baselines.context import HANDOVERS, BaselineContext
 from londi.baselines.routers import (
     EpisodeSwitcher,
     Margin,
@@ -32,16 +27,12 @@ from londi.baselines.routers import (
     win_probability,
 )
 from londi.baselines.rules import EverySwitcher, FirstSwitcher, StuckSwitcher
-from londi.config import TrainConfig
-from londi.encoders.base import Encoder
-from londi.encoders.registry import make_encoder
+from londi.baselines.single_switch import SingleSwitcher, learn_switch_values, switch_margins
+from londi.baselines.stage_router import ladder
+from londi.baselines.switchyard_process import Switchyard, find_switchyard
 from londi.envs.seeds import switching_seeds
-from londi.errors import InvalidConfig, LondiError, UnknownName
-from londi.learning.dataset import OfflineDataset
-from londi.models.pair import ModelPair
-from londi.storage.checkpoint import has_state, load_state, save_state
+from londi.errors import InvalidConfig, UnknownName
 from londi.storage.names import build, is_spec
-from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.env import SwitchingVectorEnv
 from londi.switching.switcher import ConstantSwitcher, LearnedSwitcher, Switcher, ThresholdSwitcher
 
@@ -49,10 +40,10 @@ GRID = 12
 """Settings of a method, about."""
 COSTS = 9
 """Costs at which a Switcher that serves a whole range is tried."""
+SHARES = 5
+"""Shares of QUICK's episodes in which DEEPTHINK takes over, after each number of steps."""
 WEIGHTS = (0.1, 0.01, 0.001)
 """Weights of CQL's penalty."""
-ROUTED = 40
-"""Steps of a log for each episode that both models play alone, for the router of episodes."""
 TRAINED = 3
 """Costs that a method is trained for, where one training serves one cost."""
 
@@ -70,99 +61,6 @@ class OperatingPoint:
     setting: str
     switcher: Switcher
     cost: float
-
-
-class BaselineContext:
-    """Logs, networks and models that the baselines of one training seed share, made on first use.
-
-    Args:
-        folder: where to keep what was learned.
-        training: the configuration of the universal Switcher that they are held against; what is
-            learned here has its encoder, its width, its discount and its seed.
-        switcher: that Switcher.
-        pair: the models and their environment.
-        log_steps: steps of each log.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        training: TrainConfig,
-        switcher: Switcher,
-        pair: ModelPair,
-        log_steps: int,
-    ) -> None:
-        terms = CostBudgetRange.of(training)
-        assert terms
-        self.folder, self.training, self.switcher, self.pair = folder, training, switcher, pair
-        self.terms = terms
-        self.log_steps = log_steps
-
-    @cached_property
-    def encoder(self) -> Encoder:
-        return make_encoder(self.training.encoder, self.pair.quick, self.pair.deepthink)
-
-    @cached_property
-    def varied(self) -> OfflineDataset:
-        """Episodes of random switching, each at a call rate of its own."""
-        return self._record("varied", lambda rng: rng.random(), steps=self.log_steps)
-
-    @cached_property
-    def even(self) -> OfflineDataset:
-        """Episodes in which every step's choice is a toss of its own.
-
-        Where a choice hints at the episode's other choices, what follows it is not its merit.
-        """
-        return self._record("even", lambda rng: 0.5, steps=self.log_steps)
-
-    def alone(self, rate: float) -> OfflineDataset:
-        """Episodes that one model plays alone: QUICK at a rate of 0, DEEPTHINK at 1."""
-        name = "deepthink" if rate else "quick"
-        return self._record(name, lambda rng: rate, episodes=self.log_steps // ROUTED)
-
-    def network(
-        self, name: str, make: Callable[[], nn.Module], learn: Callable[[Any], None]
-    ) -> Any:
-        """The network of that name: taught by `learn`, unless it is kept already.
-
-        Raises:
-            LondiError: if the one that is kept is of another release, or of other settings.
-        """
-        torch.manual_seed(self.training.seed)
-        network, kept = make(), self.folder / name
-        if has_state(kept):
-            try:
-                network.load_state_dict(load_state(kept))
-            except RuntimeError as error:
-                raise LondiError(
-                    f"the network in {str(kept)!r} does not fit: it was learned by another release"
-                    " of londi, or with other settings; remove it, or compare in another folder"
-                ) from error
-        else:
-            learn(network)
-            save_state(kept, network.state_dict())
-        return network.eval().requires_grad_(False)
-
-    def _record(
-        self,
-        name: str,
-        rate: Callable[[np.random.Generator], float],
-        steps: float = np.inf,
-        episodes: int | None = None,
-    ) -> OfflineDataset:
-        training = self.training
-        return cached_dataset(
-            self.folder / name,
-            lambda: collect(
-                self.pair,
-                self.encoder,
-                islice(switching_seeds(training.seed), episodes),
-                rate,
-                steps=steps,
-                num_envs=training.num_envs,
-                seed=training.seed,
-            ),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +167,33 @@ def _step_router(context: BaselineContext) -> list[OperatingPoint]:
     )
 
 
+def _single_switch(context: BaselineContext) -> list[OperatingPoint]:
+    encoder, quick = context.encoder, context.alone(0.0)
+    scorer = context.network(
+        "single-switch",
+        lambda: score_network(encoder, context.training.width),
+        lambda network: learn_switch_values(
+            network, quick, context.handover, encoder.size, context.training.seed
+        ),
+    )
+    return _at(
+        context,
+        {
+            f"after {k} steps, share {share} of {SHARES}": SingleSwitcher(
+                scorer, context.training.encoder, encoder.size, k, margin
+            )
+            for k in HANDOVERS
+            for share, margin in enumerate(
+                switch_margins(scorer, quick, encoder.size, k, SHARES), start=1
+            )
+        },
+    )
+
+
+def _stage_router(context: BaselineContext) -> list[OperatingPoint]:
+    return _at(context, ladder(Switchyard(find_switchyard(context.switchyard))))
+
+
 def _cql(context: BaselineContext) -> list[OperatingPoint]:
     return [at for weight in WEIGHTS for at in _conservative(context, weight)]
 
@@ -354,10 +279,12 @@ BASELINES = {
         Baseline("confidence", "threshold on QUICK's confidence", False, _confidence),
         Baseline("stuck", "SwiftSage's rule: no progress", False, _stuck),
         Baseline("episode-router", "router by episode", True, _episode_router),
+        Baseline("single-switch", "SWE-Router's single switch", True, _single_switch),
         Baseline("step-router", "supervised router by step", True, _step_router),
         Baseline("cql", "CQL, budget in the state", True, _cql),
         Baseline("dqn", "DQN (Stable-Baselines3)", True, _library("dqn")),
         Baseline("ppo", "PPO (Stable-Baselines3)", True, _library("ppo")),
+        Baseline("stage-router", "Switchyard's stage router", False, _stage_router),
     )
 }
 """The names are those of `londi.config.METHODS`."""

@@ -1,10 +1,12 @@
 """Routers that learn from logged episodes whether DEEPTHINK is worth its call.
 
 `learn_episode_router` decides once, by the first state, as RouteLLM (arXiv 2406.18665) routes a
-query. `learn_step_router` predicts what return follows on either choice and takes the better after
-lambda a call, as MTRouter routes a turn. `learn_cql` is conservative Q-learning (arXiv 2006.04779)
-with the budget in the state, as SeqRoute has it, and `learn_iql` implicit Q-learning. This file
-knows arrays, and nobody who plays.
+query. LangChain's `ModelRouterMiddleware` (`langchain.agents.middleware.model_router`) has the same
+form: a classifier reads the message that begins a run, and its choice holds for all of the run.
+`learn_step_router` predicts what return follows on either choice and takes the better after lambda
+a call, as MTRouter routes a turn. `learn_cql` is conservative Q-learning (arXiv 2006.04779) with
+the budget in the state, as SeqRoute has it, and `learn_iql` implicit Q-learning. This file knows
+arrays, and nobody who plays.
 """
 
 from __future__ import annotations
@@ -70,6 +72,9 @@ class Margin(nn.Module):
 class EpisodeSwitcher(Switcher):
     """One model for a whole episode: DEEPTHINK where the first state says that it will do better.
 
+    LangChain's once-per-run router decides likewise. Its classifier is a decision model that is
+    asked in words; this one is learned from what came of both models.
+
     It remembers which, slot by slot: one player at a time.
 
     Args:
@@ -120,7 +125,7 @@ def learn_episode_router(
     def loss(rows: Tensor) -> Tensor:
         return binary_cross_entropy_with_logits(scorer(seen[rows])[:, 1], wins[rows])
 
-    _fit(scorer, loss, np.array([e for e, _ in pairs]), seed, decay=1e-2)
+    fit_scorer(scorer, loss, np.array([e for e, _ in pairs]), seed, decay=1e-2)
 
 
 def learn_step_router(scorer: nn.Module, log: OfflineDataset, seed: int) -> None:
@@ -138,7 +143,7 @@ def learn_step_router(scorer: nn.Module, log: OfflineDataset, seed: int) -> None
     def loss(rows: Tensor) -> Tensor:
         return mse_loss(scorer(seen[rows]).gather(1, choice[rows])[:, 0], target[rows])
 
-    _fit(scorer, loss, log.episode, seed, decay=1e-4)
+    fit_scorer(scorer, loss, log.episode, seed, decay=1e-4)
 
 
 def margins(scorer: nn.Module, log: OfflineDataset, points: int) -> list[float]:
@@ -275,7 +280,7 @@ def _first(log: OfflineDataset) -> Array:
     return out
 
 
-def _fit(
+def fit_scorer(
     network: nn.Module,
     loss: Callable[[Tensor], Tensor],
     groups: Array,

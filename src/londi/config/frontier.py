@@ -23,10 +23,12 @@ METHODS = (
     "confidence",
     "stuck",
     "episode-router",
+    "single-switch",
     "step-router",
     "cql",
     "dqn",
     "ppo",
+    "stage-router",
 )
 """The built-in baselines of `londi frontier`."""
 
@@ -37,11 +39,12 @@ class FrontierConfig(PriceSettings):
 
     runs: list[str] = field(default_factory=list)
     """Folders of `londi train --universal` that differ only in their seed."""
-    methods: list[str] = field(default_factory=lambda: list(METHODS[:-2]))
+    methods: list[str] = field(default_factory=lambda: list(METHODS[:-3]))
     """Baselines to compare with: random, first-k, every-k, confidence, stuck (SwiftSage's rule),
-    episode-router (after RouteLLM), step-router (after MTRouter), cql (after SeqRoute), dqn and
-    ppo (`pip install 'londi[baselines]'`; trained once for each of three costs), or your own as
-    `module:name`."""
+    episode-router (after RouteLLM; the form of LangChain's once-per-run router), single-switch
+    (after SWE-Router), step-router (after MTRouter), cql (after SeqRoute), dqn and ppo (`pip
+    install 'londi[baselines]'`; trained once for each of three costs), stage-router (Switchyard's;
+    see `switchyard`), or your own as `module:name`."""
     episodes: int = 300
     """Number of held-out episodes, the same ones for every method."""
     validation_episodes: int = 100
@@ -53,6 +56,9 @@ class FrontierConfig(PriceSettings):
     log_steps: int = 40_000
     """Number of environment steps in the log from which routers learn, and in each training of dqn
     and ppo. The router by episode learns from one episode for every 40 of these steps."""
+    switchyard: str = ""
+    """Python interpreter that has `nemo-switchyard`, for the method stage-router; by default the
+    one that runs londi."""
     states: int = 2_000
     """Largest number of states in an episode that the clairvoyant (the best possible Switcher)
     explores; 0 leaves the clairvoyant out."""

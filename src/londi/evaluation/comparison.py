@@ -14,11 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from londi.baselines.registry import (
-    Baseline,
-    BaselineContext,
-    OperatingPoint,
-)
+from londi.baselines.context import BaselineContext
+from londi.baselines.registry import Baseline, OperatingPoint
+from londi.baselines.switchyard_process import find_switchyard
 from londi.config import FrontierConfig, TrainConfig
 from londi.config.prices import find_prices
 from londi.envs.memoized import memoized
@@ -83,6 +81,7 @@ class Comparison:
                 Switcher.load(run, self.pair.quick, self.pair.deepthink),
                 self.pair,
                 config.log_steps,
+                config.switchyard,
             )
             for run, training in zip(runs, trainings, strict=True)
         ]
@@ -199,7 +198,9 @@ def played_file(
 
 
 def _check(runs: Sequence[Path], trainings: Sequence[TrainConfig], config: FrontierConfig) -> None:
-    """Refuse runs that cannot be compared, before anything is spent."""
+    """Refuse runs and methods that cannot be compared, before anything is spent."""
+    if "stage-router" in config.methods:
+        find_switchyard(config.switchyard)
     for run, training in zip(runs, trainings, strict=True):
         if not training.universal:
             raise LondiError(

@@ -22,7 +22,7 @@ from londi.models.usage import Body
 from londi.serve.answers import AnswerReader
 from londi.serve.apis import ANTHROPIC, Api, api_of
 from londi.serve.body import RequestBody
-from londi.serve.core.policy import Judgement
+from londi.serve.core.policy import Judgement, Policy
 from londi.serve.questions import Asked
 from londi.serve.shadow import Shadow, Shadows
 from londi.serve.step import Step
@@ -70,14 +70,18 @@ class Router:
         self._thread = ThreadPoolExecutor(1, "decisions")
 
     @classmethod
-    def of(cls, config: ServeConfig) -> Self:
+    def of(cls, config: ServeConfig, policy: Policy | None = None) -> Self:
         """A router with sessions of its own.
+
+        Args:
+            config: the settings.
+            policy: decides in place of the Switcher that the settings name.
 
         Raises:
             LondiError: if the Switcher cannot be loaded or does not fit, or a key is missing.
         """
         keys = (_key("quick", config.quick), _key("deepthink", config.deepthink))
-        steps = StepRouter.of(config)
+        steps = StepRouter.of(config, policy)
         shadows = None
         if config.shadow.any and steps.traces is not None:
             shadows = Shadows(config.shadow, steps, steps.traces)

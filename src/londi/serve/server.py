@@ -25,13 +25,17 @@ from londi.serve.shadow import shadow_encoder
 from londi.storage.traces import check_traces
 
 
-def serve(config: GatewayConfig) -> int:
+def serve(config: GatewayConfig, router: Router | None = None) -> int:
     """Serve until SIGINT or SIGTERM; answers that have begun are ended first.
+
+    Args:
+        config: the settings.
+        router: of these settings; by default one with the Switcher that they name.
 
     Raises:
         LondiError: if the settings cannot be used, or nobody can listen at the address.
     """
-    app = make_app(config)
+    app = make_app(config, router)
     with listening(config) as ours:
         address, used = ours.getsockname()[:2]
         shown = f"[{address}]" if ":" in address else address

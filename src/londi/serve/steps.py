@@ -23,7 +23,7 @@ from londi.errors import InvalidConfig
 from londi.models.usage import Body
 from londi.serve.apis import CHAT, Api
 from londi.serve.core.budget import BILLION, DAY, Amount, billionths
-from londi.serve.core.policy import Judgement, load_policy
+from londi.serve.core.policy import Judgement, Policy, load_policy
 from londi.serve.core.serving import DEEPTHINK, Serving
 from londi.serve.core.session import NEW, History, Session
 from londi.serve.core.sessions import Sessions
@@ -54,8 +54,12 @@ class StepRouter:
         self.config, self.sessions, self.traces = config, sessions, traces
 
     @classmethod
-    def of(cls, config: ServeConfig) -> Self:
+    def of(cls, config: ServeConfig, policy: Policy | None = None) -> Self:
         """A router with sessions of its own.
+
+        Args:
+            config: the settings.
+            policy: decides in place of the Switcher that the settings name.
 
         Raises:
             LondiError: if the Switcher cannot be loaded or does not fit.
@@ -73,7 +77,7 @@ class StepRouter:
             stops=config.when_spent == "stop",
             lifetime=config.cache_lifetime,
         )
-        policy = load_policy(config.switcher)
+        policy = policy or load_policy(config.switcher)
         plan = RolloutPlan.of(config, policy)
         ledger = open_ledger(config.ledger or "", config.ledger_days * DAY)
         with ExitStack() as opened:  # closed again, should the rest fail
