@@ -2,20 +2,23 @@
 
     python benchmarks/offline.py OUT [--env babyai|scienceworld] [--sizes N ...] [--seeds N ...]
                                      [--methods NAME ...] [--costs C ...] [--episodes N]
+                                     [--shadows SHARE]
 
 A log is whole episodes in which every step's choice was an even toss; smaller sizes are its first
-episodes. Nothing is asked of DEEPTHINK but what the log holds. Each method learns from the same
-logs and plays the same held-out episodes at each c; the coin tosses at that method's own call
-rate on them. A row of OUT/rows.jsonl is a method, a size, a seed and a c; rows that are there are
-kept, so that an interrupted benchmark goes on. The table has the mean over seeds and the difference
-from the coin with its 95% interval, paired by episode and bootstrapped over seeds and episodes.
+episodes. Nothing is asked of DEEPTHINK but what the log holds, but for the method `shadows`: the
+R-learner where at a share of all steps the other model was asked as well. Each method learns from
+the same logs and plays the same held-out episodes at each c; the coin tosses at that method's own
+call rate on them. A row of OUT/rows.jsonl is a method, a size, a seed and a c; rows that are there
+are kept, so that an interrupted benchmark goes on. The table has the mean over seeds and the
+difference from the coin with its 95% interval, paired by episode and bootstrapped over seeds and
+episodes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import product
@@ -148,8 +151,14 @@ def conservative(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> 
     return universal(replace(config, conservatism=0.01), log, encoder)
 
 
+def shadows(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> At:
+    """The R-learner, where shadow answers tell of some steps whether both models agree."""
+    return r_learner(config, log, encoder)
+
+
 METHODS: dict[str, Callable[[TrainConfig, OfflineDataset, Encoder], At]] = {
     "r-learner": r_learner,
+    "shadows": shadows,
     "universal": universal,
     "conservative": conservative,
     "supervised": supervised,
@@ -175,6 +184,32 @@ def played(
     return summary(steps)
 
 
+def needed(wanted: Iterable[tuple[str, int]]) -> set[bool]:
+    """Whether logs are needed in which both models were asked, and others."""
+    return {method == "shadows" for method, _ in wanted}
+
+
+def tosses(
+    given: argparse.Namespace, pair: ModelPair, encoder: Encoder, config: TrainConfig, both: bool
+) -> OfflineDataset:
+    """The log of a seed; if `both` models were asked, it is known where they agree."""
+    log = cached_dataset(
+        given.out / f"log-{config.seed}{'-both' * both}",
+        lambda: collect(
+            pair,
+            encoder,
+            switching_seeds(config.seed),
+            lambda rng: 0.5,
+            steps=max(given.sizes) * 1.02,
+            num_envs=config.num_envs,
+            seed=config.seed,
+            both=both,
+        ),
+    )
+    asked = np.random.default_rng(config.seed).random(len(log.agreed)) < given.shadows
+    return replace(log, agreed=log.agreed & asked)
+
+
 def measure(out: Path, given: argparse.Namespace, seed: int) -> None:
     """Write the rows of one seed that are not there."""
     config = replace(
@@ -195,20 +230,10 @@ def measure(out: Path, given: argparse.Namespace, seed: int) -> None:
         return
     with closing(load_pair(config, seed)) as pair:
         encoder = make_encoder(config.encoder, pair.quick, pair.deepthink)
-        log = cached_dataset(
-            out / f"log-{seed}",
-            lambda: collect(
-                pair,
-                encoder,
-                switching_seeds(seed),
-                lambda rng: 0.5,
-                steps=max(given.sizes) * 1.02,
-                num_envs=config.num_envs,
-                seed=seed,
-            ),
-        )
+        logs = {both: tosses(given, pair, encoder, config, both) for both in needed(wanted)}
         for (method, size), costs in wanted.items():
-            at = METHODS[method](config, first(log, size), encoder)
+            log = first(logs[method == "shadows"], size)
+            at = METHODS[method](config, log, encoder)
             for cost in costs:
                 mine = played(pair, at(cost), cost, config, given.episodes)
                 tossed = ConstantSwitcher(call_rate([mine]))
@@ -262,6 +287,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--costs", type=float, nargs="+")
     parser.add_argument("--episodes", type=int, default=300)
+    parser.add_argument("--shadows", type=float, default=1.0, metavar="SHARE")
     given = parser.parse_args(argv)
     given.costs = given.costs or COSTS[given.env]
     given.out.mkdir(parents=True, exist_ok=True)

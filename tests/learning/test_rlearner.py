@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -53,6 +55,7 @@ def tossed(sessions: int, length: int = 3, propensity: Array | float = 0.5) -> O
         next_observation=after,
         terminated=ends,
         allowed=np.ones((steps, 2), bool),
+        agreed=np.zeros(steps, bool),
     )
 
 
@@ -141,6 +144,17 @@ def test_the_last_step_s_lambda_return_is_its_reward() -> None:
     assert left[ends, 1] == pytest.approx(log.choice[ends] - value[ends, 1].numpy(), abs=1e-5)
 
 
+def test_where_both_models_are_known_to_agree_a_call_adds_a_call_and_nothing_else() -> None:
+    plain = tossed(300)
+    first = plain.observation[:, 0] == 1
+    # A reward that comes by chance would mislead a log this short.
+    lucky = plain.reward + np.float32(0.4) * (first & (plain.choice == 1))
+    log = replace(plain, reward=lucky, agreed=first)
+    found = effect(learned(log))
+    assert found[0] == pytest.approx([0.0, 1.0], abs=0.05)
+    assert found[1:, 0] == pytest.approx([0.5, 1.0], abs=0.2)
+
+
 def test_it_is_made_again_from_its_checkpoint(even: RLearner) -> None:
     from londi.switching.switcher import _MAKERS
 
@@ -167,6 +181,7 @@ def test_no_features_but_the_steps() -> None:
             np.zeros((300, width), np.float32),
             log.terminated,
             log.allowed,
+            log.agreed,
         ),
         NoEncoder(),
     )

@@ -35,6 +35,7 @@ def collect(
     num_envs: int,
     seed: int,
     quick_steps: Callable[[np.random.Generator], int] = lambda rng: 0,
+    both: bool = False,
 ) -> OfflineDataset:
     """Play episodes with random choices, at a call rate of each one's own, and log them.
 
@@ -47,6 +48,7 @@ def collect(
         num_envs: episodes played side by side.
         seed: seed of the choices.
         quick_steps: draws the number of an episode's first steps that QUICK makes in any case.
+        both: ask both models at every step, so that it is known where they agree.
     """
     rng = np.random.default_rng(seed)
     rates = np.array([rate(rng) for _ in range(num_envs)])
@@ -60,7 +62,16 @@ def collect(
         begun = steps_made(layout.view(observation)) >= firsts
         return draw(np.where(begun, rates, 0.0), allowed, rng)
 
-    return record(pair, encoder, episodes, decide, steps=steps, num_envs=num_envs, on_end=again)
+    return record(
+        pair,
+        encoder,
+        episodes,
+        decide,
+        steps=steps,
+        num_envs=num_envs,
+        both=both,
+        on_end=again,
+    )
 
 
 def record(
@@ -72,6 +83,7 @@ def record(
     steps: float = inf,
     num_envs: int,
     cost: float = 0.0,
+    both: bool = False,
     on_end: Callable[[int], None] = lambda slot: None,
 ) -> OfflineDataset:
     """Play episodes without a budget, and log them.
@@ -84,12 +96,19 @@ def record(
         steps: after so many no further step is made; episodes that have not ended are left out.
         num_envs: episodes played side by side, n.
         cost: c, in the observations.
+        both: ask both models at every step, so that it is known where they agree.
         on_end: told of the slot whose episode has ended.
     """
     env = SwitchingVectorEnv(
-        pair.make, pair.quick, pair.deepthink, cost=cost, encoder=encoder, num_envs=num_envs
+        pair.make,
+        pair.quick,
+        pair.deepthink,
+        cost=cost,
+        encoder=encoder,
+        num_envs=num_envs,
+        privileged=both,
     )
-    rows: dict[int, list[tuple[Step, float, Array, Array]]] = {}
+    rows: dict[int, list[tuple[Step, float, bool, Array, Array]]] = {}
     ended: list[int] = []
     made = 0
     with closing(env):
@@ -99,7 +118,8 @@ def record(
                 if step is not None:
                     made += 1
                     propensity = float(seen.decision.propensity[i])
-                    row = step, propensity, seen.observation[i], seen.next_observation[i]
+                    agreed = both and bool(seen.privileged[i, 0])
+                    row = step, propensity, agreed, seen.observation[i], seen.next_observation[i]
                     rows.setdefault(step.episode, []).append(row)
                     if step.ended:
                         ended.append(step.episode)
@@ -110,13 +130,14 @@ def record(
     flat = [row for episode in ended for row in rows[episode]]
     return OfflineDataset(
         episode=np.array([step.episode for step, *_ in flat]),
-        observation=np.stack([seen for _, _, seen, _ in flat]),
+        observation=np.stack([seen for *_, seen, _ in flat]),
         propensity=np.array([propensity for _, propensity, *_ in flat]),
         choice=np.array([step.choice for step, *_ in flat]),
         reward=np.array([step.reward for step, *_ in flat], np.float32),
         next_observation=np.stack([after for *_, after in flat]),
         terminated=np.array([step.terminated for step, *_ in flat]),
         allowed=np.ones((len(flat), 2), bool),
+        agreed=np.array([agreed for _, _, agreed, *_ in flat]),
     )
 
 

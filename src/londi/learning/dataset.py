@@ -30,6 +30,8 @@ class OfflineDataset:
         next_observation: [T, D], what was seen next, before another episode began.
         terminated: [T], whether the task ended here.
         allowed: [T, 2], the choices that were possible.
+        agreed: [T], whether both models are known to have said the same. What is known does not
+            depend on the choice.
     """
 
     episode: Array
@@ -40,6 +42,7 @@ class OfflineDataset:
     next_observation: Array
     terminated: Array
     allowed: Array
+    agreed: Array
 
     @property
     def begins(self) -> Array:

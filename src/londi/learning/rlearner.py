@@ -153,7 +153,7 @@ class RLearner:
         return found
 
     def _unexplained(self) -> Array:
-        """[T, 2], lambda-returns less the value of the state."""
+        """[T, 2], lambda-returns less the value of the state, or what is known of them."""
         log, gamma = self._log, self._config.gamma
         value, after = np.zeros((2, len(log.choice), 2))
         with torch.no_grad():
@@ -167,6 +167,8 @@ class RLearner:
             mixed = after[t] if log.ends[t] else (1 - LAMBDA) * after[t] + LAMBDA * found[t + 1]
             found[t] += gamma * mixed
         out: Array = found - value
+        # Where both models say the same it is known without noise: no return, and one call.
+        out[log.agreed] = self._moved[log.agreed, None] * (0.0, 1.0)
         return out
 
 

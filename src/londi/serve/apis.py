@@ -171,6 +171,13 @@ _KINDS = {
 }
 
 
+def message_text(api: Api, message: object) -> str:
+    """The words of an answer's message, and the tools that it calls."""
+    body = {"input": message} if api is RESPONSES else {"messages": [message]}
+    read = api.read(body)
+    return "\n".join(part for one in read for part in (one.text, *one.calls) if part)
+
+
 def error_body(path: str, status: int, said: str) -> Body:
     """The JSON of a refusal, in the shape of the API at `path`."""
     kind = _KINDS.get(status, "api_error")

@@ -20,6 +20,7 @@ from londi.encoders.base import Encoder
 from londi.envs.conversation import ConversationPrompt, Message
 from londi.errors import DamagedFile, InvalidConfig
 from londi.learning.dataset import OfflineDataset
+from londi.serve.agreement import Agreement
 from londi.serve.apis import CHAT, RESPONSES, api_of
 from londi.serve.core.serving import DEEPTHINK, QUICK
 from londi.serve.transcripts.store import read_prompts
@@ -108,6 +109,7 @@ def read_log(file: Path, encoder: Encoder) -> TraceLog:
     values: dict[str, dict[int | None, float]] = {}
     for row in read_traces(file, "feedback"):
         values.setdefault(row["session"], {})[row["step"]] = row["value"]
+    agreement = Agreement(file)
     left_out: Counter[str] = Counter()
     logged: list[_Session] = []
     for name, rows in sessions.items():
@@ -121,7 +123,8 @@ def read_log(file: Path, encoder: Encoder) -> TraceLog:
             if seen is None:
                 left_out[UNREADABLE] += 1
             else:
-                logged.append(_Session(name, rows, seen, _rewards(rows, values[name])))
+                reward = _rewards(rows, values[name])
+                logged.append(_Session(name, rows, seen, reward, agreement.of(rows)))
     if not logged:
         raise NothingLogged(file, left_out)
     steps = [_steps(k, one) for k, one in enumerate(logged)]
@@ -146,6 +149,7 @@ class _Session:
     rows: list[Row]
     observation: Array
     reward: Array
+    agreed: Array
 
 
 def _steps(episode: int, one: _Session) -> OfflineDataset:
@@ -165,6 +169,7 @@ def _steps(episode: int, one: _Session) -> OfflineDataset:
         next_observation=np.concatenate([one.observation[1:], 0 * one.observation[:1]]),
         terminated=np.arange(n) == n - 1,
         allowed=allowed,
+        agreed=one.agreed,
     )
 
 

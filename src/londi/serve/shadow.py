@@ -25,7 +25,7 @@ from londi.encoders.registry import make_prompt_encoder
 from londi.envs.prompt import Prompt
 from londi.errors import InvalidConfig
 from londi.serve.answers import AnswerReader
-from londi.serve.apis import RESPONSES, Api
+from londi.serve.apis import RESPONSES, Api, message_text
 from londi.serve.body import RequestBody
 from londi.serve.core.budget import NO_CAP, ZERO, Amount, Scope
 from londi.serve.core.session import drawing
@@ -132,7 +132,8 @@ class Shadows:
             self._freed()
 
     def _row(self, shadow: Shadow) -> Row:
-        texts = [_text(shadow.api, shadow.message), _text(shadow.api, shadow.step.message)]
+        answers = (shadow.message, shadow.step.message)
+        texts = [message_text(shadow.api, answer) for answer in answers]
         row = shadow.row(self._steps.config.keep_texts)
         if self._encoder is not None and all(texts):
             one, other = _embedded(self._encoder, texts)
@@ -248,13 +249,6 @@ def shadow_encoder(spec: str) -> Encoder | None:
             f"shadow.encoder: expected text, sentence:<model> or model:<name>, got {spec!r}"
         )
     return made
-
-
-def _text(api: Api, message: object) -> str:
-    """The words of an answer, and the tools that it calls."""
-    body = {"input": message} if api is RESPONSES else {"messages": [message]}
-    read = api.read(body)
-    return "\n".join(part for one in read for part in (one.text, *one.calls) if part)
 
 
 def _embedded(encoder: Encoder, texts: Sequence[str]) -> list[bytes]:
