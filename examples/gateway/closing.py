@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from figures import COLUMNS, Session, mean, paired, read_sessions
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 Line = Sequence[tuple[float, float, float] | None]
-FORMS = (".3f", ".2f", ".3f", ".2f")
+FORMS = (".3f", ".1f", ".3f", ".2f")
 
 
 def print_closing(folder: Path) -> None:
@@ -32,7 +33,7 @@ def print_closing(folder: Path) -> None:
         ("coin *", *_came(coin)),
         ("Switchyard *", *_came(stage)),
     ]
-    heads = ("return", "calls", "seconds", "USD for\n1,000 of them")
+    heads = ("return", "calls", "seconds", "USD for\n1,000")
     made = _table("a session, 95% interval", [*heads])
     for name, number, line in lines:
         if number:
@@ -77,7 +78,9 @@ def _cell(value: Sequence[float] | None, form: str) -> str:
 
 
 def _table(title: str, heads: list[str]) -> Table:
-    made = Table(title=title, title_justify="left")
+    made = Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 2, 0, 0), show_edge=False
+    )
     made.add_column("", no_wrap=True)
     for head in heads:
         made.add_column(head, justify="right")

@@ -23,8 +23,10 @@ from servers import HERE, MODELS, SERVE, gateway, serving
 
 from londi.envs.seeds import HELD_OUT, SWITCHING
 
+MOST = 10_000
+"""Episodes of a round; each training seed has episodes of its own."""
 EXPLORED = HELD_OUT + 1_000_000
-"""First seed of the round that explores; seeds from HELD_OUT on are played once it is on."""
+"""First seed of the rounds that explore; those from HELD_OUT on are played once it is on."""
 COST_RANGE = "[0.0005, 0.02]"
 """As in configs/sweeps/scienceworld_universal.yaml."""
 
@@ -47,17 +49,17 @@ class Example:
         switcher = {"switcher": str(self._out / "switcher.onnx")}
         with self._servers:
             with stage("1: traces of coin tosses"):
-                tosses = range(SWITCHING, SWITCHING + given.steps)
+                tosses = self._seeds(SWITCHING, given.steps)
                 self._play("traces", tosses, given.steps, switcher="random:0.5", keep_texts=True)
             with stage("2: a Switcher that learns from them"):
                 self._train()
             with stage("3: the Switcher in front of new episodes, with exploration"):
-                seeds = range(EXPLORED, EXPLORED + given.explored)
+                seeds = self._seeds(EXPLORED, given.explored)
                 self._play("live", seeds, exploration=given.exploration, **switcher)
             with stage("4: an estimate of the Switcher without exploration"):
                 self._estimate()
             with stage("5: the Switcher is on, beside a control group"):
-                seeds = range(HELD_OUT, HELD_OUT + given.episodes)
+                seeds = self._seeds(HELD_OUT, given.episodes)
                 self._play("on", seeds, rollout={"control": given.control}, **switcher)
                 self._londi("traces", "show", str(self._traces("on")))
             if given.beside:
@@ -78,6 +80,11 @@ class Example:
                 command += ["--traces", str(self._traces("traces")), "--rate", f"{rate:.4f}"]
                 self._play("stage", seeds, command=command, switcher="always-quick")
 
+    def _seeds(self, first: int, episodes: int) -> range:
+        """Seeds of the episodes of a round, which no other training seed plays."""
+        first += MOST * self._given.seed
+        return range(first, first + episodes)
+
     def _traces(self, name: str) -> Path:
         return self._out / f"{name}.db"
 
@@ -96,7 +103,7 @@ class Example:
         if not left or missing <= 0:
             return print(f"{len(done)} sessions are there")
         listed.write_text("".join(f"{seed} {session}\n" for seed, session in left))
-        settings |= {"traces": str(file), "seed": 0}
+        settings |= {"traces": str(file), "seed": self._given.seed}
         settings |= {model: spec | {"base_url": self._url} for model, spec in MODELS.items()}
         with gateway(settings, name, self._out, command) as url:
             agent = [str(HERE / "agent.py"), "--base-url", url, "--plan", str(listed)]
@@ -171,8 +178,10 @@ def main() -> None:
     option("beside", 1, "0 leaves DEEPTHINK alone and the coin out")
     option("switchyard", "", "Python that has nemo-switchyard, for its stage router")
     option("workers", 4, "games side by side, 350 MB each")
-    option("seed", 0, "seed of the training")
+    option("seed", 0, "seed of the training, and which episodes are played")
     given = parser.parse_args()
+    if max(given.steps, given.explored, given.episodes) > MOST:
+        parser.error(f"expected at most {MOST:,} steps and episodes")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers are ended
     Example(given).run()
 
