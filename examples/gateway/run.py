@@ -23,7 +23,7 @@ from servers import HERE, MODELS, SERVE, gateway, serving
 
 from londi.envs.seeds import HELD_OUT, SWITCHING
 
-MOST = 10_000
+MOST = 20_000
 """Episodes of a round; each training seed has episodes of its own."""
 EXPLORED = HELD_OUT + 1_000_000
 """First seed of the rounds that explore; those from HELD_OUT on are played once it is on."""
@@ -169,10 +169,10 @@ def main() -> None:
 
     option("out", Path("runs/gateway"), "folder of all that is made")
     option("cache", Path("runs/gateway/answers.db"), "file of the models' answers")
-    option("steps", 6000, "steps of traces to learn from")
+    option("steps", 12_000, "steps of traces to learn from")
     option("explored", 300, "episodes with exploration, for the estimate")
     option("episodes", 400, "episodes once the Switcher is on")
-    option("cost", 0.005, "c, in units of the return")
+    option("cost", 0.01, "c, in units of the return")
     option("exploration", 0.2, "share of random choices in the round for the estimate")
     option("control", 0.25, "share of the sessions that stay on DEEPTHINK")
     option("beside", 1, "0 leaves DEEPTHINK alone and the coin out")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole example: traces, training, estimate, rollout, saving. It goes on where it was stopped.
 #
-#   STEPS=6000 EPISODES=400 OUT=runs/gateway examples/gateway/run.sh
+#   STEPS=12000 EPISODES=400 OUT=runs/gateway examples/gateway/run.sh
 #
 # Other options go to run.py (`run.sh --help`).
 set -euo pipefail
