@@ -21,7 +21,7 @@ from londi.evaluation.ope import Estimate
 
 sys.path.insert(0, str(Path(__file__).parent))
 from offline import SETTINGS
-from ope_worlds import LOGGED, world_of
+from ope_worlds import LOGGED, Logged, Policy, world_of
 
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 FIRST = 1_000
@@ -53,10 +53,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         for share in SHARES:
             # The same episodes for each share, so that what is lost is not luck of the draw.
             folder = given.out / "exploration" / f"{share:g}-{given.sessions}"
-            log = world.log(folder, FIRST, given.sessions, share)
+            log = world.log(folder, FIRST, given.sessions, Logged(Policy(c), share, ()))
             totals, calls = log.to_come()[log.begins], log.choice.sum() / log.begins.sum()
             noise = 1.96 * totals.std() / len(totals) ** 0.5
-            cells = [worth(world.estimated(log, cost)) for cost in (c, c / 2, 2 * c)]
+            cells = [worth(world.estimated(log, Policy(cost))) for cost in (c, c / 2, 2 * c)]
             played = f"{np.mean(totals):.3f} ± {noise:.3f} | {calls:.1f}"
             print(f"| {share:g} | {played} | {' | '.join(cells)} |", flush=True)
 

@@ -1,13 +1,14 @@
 """Off-policy evaluation on both worlds: how often intervals hold what is then played.
 
-    python benchmarks/ope_worlds.py OUT [--env babyai|scienceworld] [--logs N] [--sessions N]
-                                        [--played N]
+    python benchmarks/ope_worlds.py OUT [--env babyai|scienceworld] [--logged coin|switcher]
+                                        [--logs N] [--sessions N] [--played N]
 
 A Switcher is learned from a log of coin tosses (`benchmarks/offline.py`, whose log in OUT is
-taken). Then it plays at one c, with a share of random choices, and every log of its sessions
-estimates a ladder of policies: the Switcher at other costs, without random choices. Each of these
-is played on held-out episodes. What is there is not made again: an interrupted benchmark goes on.
-Prints a table in Markdown and leaves OUT/predicted.png, what is estimated against what is played.
+taken). Then sessions are logged, and each log estimates a ladder of policies, each of which is also
+played on held-out episodes. The logs are of coin tosses, and the policies near a coin; or they are
+of the Switcher at one c with a share of random choices, and the policies are the Switcher without
+them at several c. What is there is not made again: an interrupted benchmark goes on. Prints a table
+in Markdown and leaves OUT/predicted-LOGGED.png, what is estimated against what is played.
 """
 
 from __future__ import annotations
@@ -50,14 +51,72 @@ LOGGED = {"babyai": 0.01, "scienceworld": 0.005}
 """c of the Switcher that is logged."""
 STEPS = {"babyai": 40_000, "scienceworld": 10_000}
 """Of coin tosses that it is learned from."""
-LADDER = (0.25, 0.5, 0.71, 1.0, 1.41, 2.0, 3.0)
-"""Costs of the policies that are estimated, in the logged one."""
-EXPLORATION = 0.2
-"""Share of random choices in the logs."""
+EXPLORATION = 0.1
+"""Share of random choices in the logs of a Switcher."""
 SEED = 100
 """Of the logged episodes, which nothing else has."""
 OUTCOMES = ("return", "calls")
 RESAMPLES = 500
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy part of the way from a coin to the Switcher.
+
+    Attributes:
+        cost: c of the Switcher.
+        share: how far, from 0 to 1.
+        rate: of the coin.
+    """
+
+    cost: float
+    share: float = 1.0
+    rate: float = 0.5
+
+    def __str__(self) -> str:
+        if not self.share:
+            return f"coin of {self.rate:g}"
+        return f"c = {self.cost:g}" + f", {self.share:g} of the way" * (self.share < 1)
+
+    def calls(self, switcher: Switcher, observation: Array, allowed: Array) -> Array:
+        """P(g = 1) `[B]`, at observations that show its cost."""
+        call = switcher.call_probability(observation, allowed)
+        return np.where(allowed[:, 1], (1 - self.share) * self.rate + self.share * call, 0.0)
+
+
+class PolicySwitcher(Switcher):
+    """A policy that plays."""
+
+    def __init__(self, policy: Policy, switcher: Switcher) -> None:
+        self.encoder, self._policy, self._switcher = switcher.encoder, policy, switcher
+
+    def call_probability(self, observation: Array, allowed: Array) -> Array:
+        return self._policy.calls(self._switcher, observation, allowed)
+
+
+@dataclass(frozen=True)
+class Logged:
+    """What is logged, and what is estimated from it.
+
+    Attributes:
+        policy: who chooses.
+        exploration: share of random choices.
+        ladder: the policies that are estimated.
+    """
+
+    policy: Policy
+    exploration: float
+    ladder: tuple[Policy, ...]
+
+
+def logged(kind: str, cost: float) -> Logged:
+    """The logs of a kind around a cost."""
+    if kind == "switcher":
+        steps = (0.25, 0.5, 0.71, 1.0, 1.41, 2.0, 3.0)
+        return Logged(Policy(cost), EXPLORATION, tuple(Policy(cost * step) for step in steps))
+    coins = tuple(Policy(cost, 0.0, rate) for rate in (0.44, 0.47, 0.53, 0.56))
+    nearer = tuple(Policy(cost * step, 0.12) for step in (0.25, 1.0, 3.0))
+    return Logged(Policy(cost, 0.0, 0.5), 0.0, (*coins, *nearer))
 
 
 @dataclass(frozen=True)
@@ -80,21 +139,14 @@ class World:
     encoder: Encoder
     switcher: Switcher
 
-    @property
-    def costs(self) -> list[float]:
-        """The ladder."""
-        return [LOGGED[self.env] * step for step in LADDER]
-
-    def log(
-        self, folder: Path, number: int, sessions: int, exploration: float = EXPLORATION
-    ) -> OfflineDataset:
-        """A log of the Switcher with random choices; each number has episodes of its own."""
+    def log(self, folder: Path, number: int, sessions: int, of: Logged) -> OfflineDataset:
+        """A log in `folder`; each number has episodes of its own."""
         rng = np.random.default_rng([SEED, number])
         start = number * sessions
 
         def decide(observation: Array, allowed: Array) -> Decision:
-            call = self.switcher.call_probability(observation, allowed)
-            return draw(call, allowed, rng, exploration)
+            call = of.policy.calls(self.switcher, observation, allowed)
+            return draw(call, allowed, rng, of.exploration)
 
         return cached_dataset(
             folder,
@@ -104,17 +156,17 @@ class World:
                 list(islice(switching_seeds(SEED), start, start + sessions)),
                 decide,
                 num_envs=self.config.num_envs,
-                cost=LOGGED[self.env],
+                cost=of.policy.cost,
             ),
         )
 
-    def played(self, cost: float, episodes: int) -> list[list[float]]:
-        """Return and calls of held-out episodes at a cost."""
+    def played(self, policy: Policy, episodes: int) -> list[list[float]]:
+        """Return and calls of held-out episodes."""
         steps = play(
             self.pair,
-            self.switcher,
+            PolicySwitcher(policy, self.switcher),
             held_out_seeds(episodes),
-            cost=cost,
+            cost=policy.cost,
             budget=Budget(),
             num_envs=self.config.num_envs,
             seed=0,
@@ -122,10 +174,10 @@ class World:
         self.pair.commit()
         return [[episode.total, float(episode.calls)] for episode in summary(steps)]
 
-    def estimated(self, log: OfflineDataset, cost: float) -> Estimate:
-        """The policy at a cost, from a log."""
-        seen = replace(log, observation=uncapped_at(log.observation, cost))
-        call = self.switcher.call_probability(seen.observation, seen.allowed)
+    def estimated(self, log: OfflineDataset, policy: Policy) -> Estimate:
+        """A policy, from a log."""
+        seen = replace(log, observation=uncapped_at(log.observation, policy.cost))
+        call = policy.calls(self.switcher, seen.observation, seen.allowed)
         return estimate(seen, call, how=Estimation(resamples=RESAMPLES))
 
 
@@ -164,48 +216,51 @@ def lines(file: Path) -> list[dict[str, Any]]:
 
 def measure(world: World, given: argparse.Namespace) -> None:
     """Play the ladder, and estimate it from each log."""
-    truths, estimates = world.out / "played.jsonl", world.out / "estimates.jsonl"
-    done = {row["cost"] for row in lines(truths)}
-    for cost in world.costs:
-        if cost not in done:
-            row = {"cost": cost, "episodes": world.played(cost, given.played)}
+    of, folder = logged(given.logged, LOGGED[world.env]), world.out / given.logged
+    folder.mkdir(parents=True, exist_ok=True)
+    truths, estimates = folder / "played.jsonl", folder / "estimates.jsonl"
+    done = {row["policy"] for row in lines(truths)}
+    for policy in of.ladder:
+        if str(policy) not in done:
+            row = {"policy": str(policy), "episodes": world.played(policy, given.played)}
             append(truths, json.dumps(row) + "\n")
     known = {row["log"] for row in lines(estimates)}
     for number in range(given.logs):
         if number in known:
             continue
-        log = world.log(world.out / "logs" / str(number), number, given.sessions)
-        made = {cost: world.estimated(log, cost) for cost in world.costs}
+        log = world.log(folder / str(number), number, given.sessions, of)
         row = {
             "log": number,
             "sessions": given.sessions,
             "steps": len(log.choice),
-            "ladder": [
-                {
-                    "cost": cost,
+            "ladder": {
+                str(policy): {
                     "refused": one.refused and one.refused.reason,
                     "size": one.effective_sample_size,
                     "values": [[v.outcome, v.estimate, v.interval] for v in one.values],
                 }
-                for cost, one in made.items()
-            ],
+                for policy in of.ladder
+                for one in (world.estimated(log, policy),)
+            },
         }
         append(estimates, json.dumps(row) + "\n")
 
 
-def show(out: Path) -> None:
+def show(out: Path, kind: str) -> None:
     """Print coverage, and draw what was estimated against what was played."""
-    played = {row["cost"]: np.array(row["episodes"]) for row in lines(out / "played.jsonl")}
-    logs = lines(out / "estimates.jsonl")
+    played = {
+        row["policy"]: np.array(row["episodes"]) for row in lines(out / kind / "played.jsonl")
+    }
+    logs = lines(out / kind / "estimates.jsonl")
     figure, axes = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
-    print("| c | played | calls | refused | size | coverage: return | calls | error | calls |")
+    print("| policy | played | calls | refused | size | coverage: return | calls | error | calls |")
     print("|---|---|---|---|---|---|---|---|---|")
-    for column, (cost, episodes) in enumerate(sorted(played.items())):
+    for name, episodes in played.items():
         true, noise = episodes.mean(0), episodes.std(0) / len(episodes) ** 0.5
-        rungs = [next(r for r in row["ladder"] if r["cost"] == cost) for row in logs]
+        rungs = [row["ladder"][name] for row in logs]
         made = [rung for rung in rungs if not rung["refused"]]
-        cells = [f"{t:.3f} (± {1.96 * n:.3f})" for t, n in zip(true, noise, strict=True)]
-        line = f"| {cost:g} | {cells[0]} | {cells[1]} | {len(rungs) - len(made)} of {len(rungs)} |"
+        cells = [f"{t:.3f} ± {1.96 * n:.3f}" for t, n in zip(true, noise, strict=True)]
+        line = f"| {name} | {cells[0]} | {cells[1]} | {len(rungs) - len(made)} of {len(rungs)} |"
         if made:
             values = np.array([[v[1] for v in rung["values"]] for rung in made])
             ends = np.array([[v[2] for v in rung["values"]] for rung in made])  # [logs, outcome, 2]
@@ -216,21 +271,19 @@ def show(out: Path) -> None:
             covered = f"{share[0]:.2f} | {share[1]:.2f}"
             print(f"{line} {size:.0f} | {covered} | {error[0]:.3f} | {error[1]:.2f} |")
             for k, axis in enumerate(axes):
-                _draw(axis, true[k], values[:, k], low[:, k], high[:, k], column)
+                _draw(axis, true[k], values[:, k], low[:, k], high[:, k])
         else:
             print(f"{line} - | - | - | - | - |")
     for axis, name in zip(axes, OUTCOMES, strict=True):
-        ends = [*axis.get_xlim(), *axis.get_ylim()]
-        axis.axline((min(ends),) * 2, slope=1, color="0.6", linewidth=1, zorder=0)
+        axis.axline((axis.get_xlim()[0],) * 2, slope=1, color="0.6", linewidth=1, zorder=0)
         axis.set(xlabel=f"{name} a session, played", ylabel="estimated from a log")
-    figure.suptitle(f"Each point and interval is one log of {logs[0]['sessions']} sessions")
-    figure.savefig(out / "predicted.png", dpi=150)
+    figure.suptitle(f"Each line is the interval of one log of {logs[0]['sessions']} sessions")
+    figure.savefig(out / f"predicted-{kind}.png", dpi=150)
 
 
-def _draw(axis: Axes, true: float, values: Array, low: Array, high: Array, column: int) -> None:
+def _draw(axis: Axes, true: float, values: Array, low: Array, high: Array) -> None:
     """A column of intervals, those that miss in another colour."""
-    width = 0.006 if axis.get_subplotspec().colspan.start == 0 else 0.06
-    place = true + width * np.linspace(-1, 1, len(values))
+    place = true * (1 + 0.004 * np.linspace(-1, 1, len(values)))
     misses = (true < low) | (true > high)
     for some, colour in ((~misses, "C0"), (misses, "C3")):
         axis.vlines(place[some], low[some], high[some], color=colour, linewidth=0.5, alpha=0.6)
@@ -243,13 +296,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("out", type=Path)
     parser.add_argument("--env", choices=SETTINGS, default="babyai")
+    parser.add_argument("--logged", choices=("coin", "switcher"), default="coin")
     parser.add_argument("--logs", type=int, default=100)
     parser.add_argument("--sessions", type=int, default=200)
     parser.add_argument("--played", type=int, default=2_000)
     given = parser.parse_args(argv)
     with world_of(given.env, given.out) as world:
         measure(world, given)
-    show(given.out)
+    show(given.out, given.logged)
 
 
 if __name__ == "__main__":
