@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from finite_logs import at_logged, simulated
+from londi.evaluation.importance import Sessions
 from londi.evaluation.ope import estimate, logged_outcomes, saving
-from londi.evaluation.refusals import LEAST_SESSIONS, Outcome, refuse_log
+from londi.evaluation.refusals import LEAST_SESSIONS, Outcome, going, refuse_log
 from londi.learning.dataset import OfflineDataset
 from londi.oracle.mdp import random_mdp
 from londi.types import Array
@@ -105,6 +106,31 @@ def long_sessions() -> Question:
     return Question(log, np.full(len(log.choice), 0.8))
 
 
+def drawn(lengths: Array, call: float) -> OfflineDataset:
+    """Sessions of these lengths, with a call probability of `call` at each step."""
+    rng, steps = np.random.default_rng(0), int(lengths.sum())
+    episode = np.repeat(np.arange(len(lengths)), lengths)
+    choice = (rng.random(steps) < call).astype(int)
+    seen = np.zeros((steps, 1), np.float32)
+    return OfflineDataset(
+        episode=episode,
+        observation=seen,
+        choice=choice,
+        propensity=np.where(choice == 1, call, 1 - call),
+        reward=rng.random(steps).astype(np.float32),
+        next_observation=seen,
+        terminated=np.append(np.diff(episode) != 0, True),
+        allowed=np.ones((steps, 2), bool),
+        agreed=np.zeros(steps, bool),
+    )
+
+
+def a_few_sessions_without_end() -> Question:
+    """Weights of short sessions are fine, and those of long ones 0: a call was drawn in each."""
+    log = drawn(np.where(np.arange(400) % 10 == 0, 120, 3), call=0.1)
+    return Question(log, np.zeros(len(log.choice)))
+
+
 def another_width() -> Question:
     made = asked()
     return replace(made, policy=made.policy[:-1])
@@ -130,6 +156,7 @@ REFUSED: list[tuple[Callable[[], Question], str]] = [
     (some_rewards, "missing_rewards"),
     (one_success, "rare_rewards"),
     (long_sessions, "long_sessions"),
+    (a_few_sessions_without_end, "long_sessions"),
     (another_width, "policy_mismatch"),
     (no_probabilities, "policy_mismatch"),
 ]
@@ -148,6 +175,21 @@ def test_a_log_that_cannot_answer_is_refused(make: Callable[[], Question], reaso
         found.value("return")
     saved = saving(question.log, question.policy)
     assert reason in ("no_rewards", "missing_rewards", "rare_rewards") or saved.refused is not None
+
+
+def test_what_long_sessions_count_as_by_hand() -> None:
+    log = drawn(np.array([1, 2, 2]), call=0.25)
+    count, effective = going(log, np.full(5, 0.5), Sessions.of(log.begins))
+    # A step's second moment is 0.5^2 / 0.25 + 0.5^2 / 0.75 = 4 / 3, that of two steps 16 / 9.
+    assert count.tolist() == [3, 2]
+    assert effective == pytest.approx([3 / (4 / 3), 2 / (16 / 9)])
+
+
+def test_long_sessions_that_are_few_or_weigh_enough_are_no_reason() -> None:
+    log = drawn(np.where(np.arange(400) % 25 == 0, 120, 3), call=0.1)
+    assert estimate(log, np.zeros(len(log.choice))).refused is None
+    log = drawn(np.where(np.arange(400) % 10 == 0, 120, 3), call=0.1)
+    assert estimate(log, np.full(len(log.choice), 0.08)).refused is None
 
 
 def test_a_log_that_can_answer_is_not() -> None:
@@ -177,6 +219,12 @@ def test_a_step_without_a_choice_needs_no_propensity() -> None:
     assert estimate(log, np.where(forced, 0.0, made.policy)).refused is None
     wanted = estimate(log, made.policy).refused
     assert wanted is not None and wanted.reason == "no_overlap"
+
+
+@pytest.mark.parametrize("tenth", range(1, 10))
+def test_a_tenth_is_as_good_a_propensity_as_any(tenth: int) -> None:
+    log = drawn(np.full(300, 3), call=tenth / 10)
+    assert estimate(log, np.full(len(log.choice), tenth / 10)).refused is None
 
 
 def test_right_propensities_pass_whatever_they_are() -> None:

@@ -267,7 +267,10 @@ def _refuse_calibration(log: OfflineDataset, call_probability: Array) -> Refusal
     """
     drawn, call = log.had_choice, call_propensity(log)
     before = np.where(log.begins, 2, np.roll(log.choice, 1))
-    tenths = ((p * _PARTS).astype(int).clip(0, _PARTS - 1) for p in (call, call_probability))
+    # Rounded: 1 - 0.9 is less than 0.1, and a group may not tell the choice.
+    tenths = (
+        (p * _PARTS).round(9).astype(int).clip(0, _PARTS - 1) for p in (call, call_probability)
+    )
     for group in (*tenths, before):
         counts = [
             np.bincount(group[drawn], x[drawn], minlength=_PARTS)
