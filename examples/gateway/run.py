@@ -172,7 +172,7 @@ def main() -> None:
     option("steps", 12_000, "steps of traces to learn from")
     option("explored", 300, "episodes with exploration, for the estimate")
     option("episodes", 400, "episodes once the Switcher is on")
-    option("cost", 0.01, "c, in units of the return")
+    option("cost", 0.015, "c, in units of the return")
     option("exploration", 0.2, "share of random choices in the round for the estimate")
     option("control", 0.25, "share of the sessions that stay on DEEPTHINK")
     option("beside", 1, "0 leaves DEEPTHINK alone and the coin out")
