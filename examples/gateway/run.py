@@ -173,7 +173,7 @@ def main() -> None:
     option("explored", 300, "episodes with exploration, for the estimate")
     option("episodes", 400, "episodes once the Switcher is on")
     option("cost", 0.015, "c, in units of the return")
-    option("exploration", 0.2, "share of random choices in the round for the estimate")
+    option("exploration", 0.1, "share of random choices in the round for the estimate")
     option("control", 0.25, "share of the sessions that stay on DEEPTHINK")
     option("beside", 1, "0 leaves DEEPTHINK alone and the coin out")
     option("switchyard", "", "Python that has nemo-switchyard, for its stage router")

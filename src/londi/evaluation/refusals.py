@@ -23,7 +23,7 @@ LEAST_SESSIONS = 30
 LEAST_EFFECTIVE = 20.0
 """At 10 to 20 the intervals still held where it was measured (docs/log.md, 2026-11-30). The margin
 is for large weights that were not drawn: without them the size is overestimated."""
-LEAST_GOING = 0.5
+LEAST_GOING = 1.0
 """What the sessions that still go on have to count as, by the spread of weights to expect. On
 BabyAI-Text intervals of logs in which 5% or more went on below this held 0.70 of what was then
 played (docs/log.md, 2026-11-30)."""
