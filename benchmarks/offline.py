@@ -151,14 +151,9 @@ def conservative(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> 
     return universal(replace(config, conservatism=0.01), log, encoder)
 
 
-def shadows(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> At:
-    """The R-learner, where shadow answers tell of some steps whether both models agree."""
-    return r_learner(config, log, encoder)
-
-
 METHODS: dict[str, Callable[[TrainConfig, OfflineDataset, Encoder], At]] = {
     "r-learner": r_learner,
-    "shadows": shadows,
+    "shadows": r_learner,  # on logs that tell of some steps whether both models agree
     "universal": universal,
     "conservative": conservative,
     "supervised": supervised,
@@ -190,24 +185,33 @@ def needed(wanted: Iterable[tuple[str, int]]) -> set[bool]:
 
 
 def tosses(
-    given: argparse.Namespace, pair: ModelPair, encoder: Encoder, config: TrainConfig, both: bool
+    out: Path,
+    steps: int,
+    pair: ModelPair,
+    encoder: Encoder,
+    config: TrainConfig,
+    both: bool = False,
 ) -> OfflineDataset:
     """The log of a seed; if `both` models were asked, it is known where they agree."""
-    log = cached_dataset(
-        given.out / f"log-{config.seed}{'-both' * both}",
+    return cached_dataset(
+        out / f"log-{config.seed}{'-both' * both}",
         lambda: collect(
             pair,
             encoder,
             switching_seeds(config.seed),
             lambda rng: 0.5,
-            steps=max(given.sizes) * 1.02,
+            steps=steps * 1.02,
             num_envs=config.num_envs,
             seed=config.seed,
             both=both,
         ),
     )
-    asked = np.random.default_rng(config.seed).random(len(log.agreed)) < given.shadows
-    return replace(log, agreed=log.agreed & asked)
+
+
+def asked(log: OfflineDataset, share: float, seed: int) -> OfflineDataset:
+    """The log where both models were asked at a share of its steps."""
+    known = np.random.default_rng(seed).random(len(log.agreed)) < share
+    return replace(log, agreed=log.agreed & known)
 
 
 def measure(out: Path, given: argparse.Namespace, seed: int) -> None:
@@ -230,7 +234,11 @@ def measure(out: Path, given: argparse.Namespace, seed: int) -> None:
         return
     with closing(load_pair(config, seed)) as pair:
         encoder = make_encoder(config.encoder, pair.quick, pair.deepthink)
-        logs = {both: tosses(given, pair, encoder, config, both) for both in needed(wanted)}
+        made = max(given.sizes)
+        logs = {
+            both: asked(tosses(out, made, pair, encoder, config, both), given.shadows, seed)
+            for both in needed(wanted)
+        }
         for (method, size), costs in wanted.items():
             log = first(logs[method == "shadows"], size)
             at = METHODS[method](config, log, encoder)

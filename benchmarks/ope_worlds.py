@@ -27,7 +27,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from londi.baselines.logs import cached_dataset, collect, record
+from londi.baselines.logs import cached_dataset, record
 from londi.config import TrainConfig
 from londi.config.settings import read_config
 from londi.encoders.base import Encoder
@@ -45,7 +45,7 @@ from londi.switching.switcher import Switcher
 from londi.types import Array
 
 sys.path.insert(0, str(Path(__file__).parent))
-from offline import RANGES, SETTINGS, first, r_learner
+from offline import RANGES, SETTINGS, first, r_learner, tosses
 
 LOGGED = {"babyai": 0.01, "scienceworld": 0.005}
 """c of the Switcher that is logged."""
@@ -193,19 +193,8 @@ def world_of(env: str, out: Path) -> Iterator[World]:
     )
     with closing(load_pair(config, 0)) as pair:
         encoder = make_encoder(config.encoder, pair.quick, pair.deepthink)
-        tosses = cached_dataset(
-            out / "log-0",
-            lambda: collect(
-                pair,
-                encoder,
-                switching_seeds(0),
-                lambda rng: 0.5,
-                steps=STEPS[env] * 1.02,
-                num_envs=config.num_envs,
-                seed=0,
-            ),
-        )
-        at = r_learner(config, first(tosses, STEPS[env]), encoder)
+        log = tosses(out, STEPS[env], pair, encoder, config)
+        at = r_learner(config, first(log, STEPS[env]), encoder)
         yield World(env, out, config, pair, encoder, at(config.cost))
 
 
