@@ -33,6 +33,7 @@ from londi.config.settings import read_config
 from londi.encoders.base import Encoder
 from londi.encoders.registry import make_encoder
 from londi.envs.memoized import memoized
+from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds, switching_seeds
 from londi.evaluation.evaluate import play, summary
 from londi.evaluation.ope import Estimate, Estimation, estimate
@@ -192,7 +193,7 @@ def world_of(env: str, out: Path) -> Iterator[World]:
         cost=LOGGED[env],
         cost_range=RANGES[env],
     )
-    with closing(load_pair(config, 0)) as pair:
+    with warm(), closing(load_pair(config, 0)) as pair:
         pair.make = memoized(pair.make)  # the policies of a ladder play the same episodes
         encoder = make_encoder(config.encoder, pair.quick, pair.deepthink)
         log = tosses(out, STEPS[env], pair, encoder, config)
