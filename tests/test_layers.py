@@ -25,6 +25,7 @@ LEVELS = (
     "switching",
     "learning",
     "oracle",
+    "planning",
     "baselines",
     "evaluation",
     "imitation",
