@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from itertools import islice
 from math import ceil, inf
@@ -17,12 +17,14 @@ import numpy as np
 import torch
 
 from londi.config import TrainConfig
+from londi.encoders.base import Encoder
 from londi.encoders.registry import make_encoder
+from londi.envs.contract import name_of
 from londi.envs.seeds import switching_seeds
 from londi.errors import InvalidConfig, LondiError
 from londi.learning.statistics import Progress
-from londi.learning.trainer import to_the_end
-from londi.models.pair import load_pair
+from londi.learning.trainer import named, to_the_end
+from londi.models.pair import ModelPair, load_pair
 from londi.models.provenance import check_provenance, write_provenance
 from londi.planning.graphs import EpisodeGraph, explored_graphs
 from londi.planning.learner import GraphLearner, Judged
@@ -147,6 +149,8 @@ def train_on_graphs(
     config: TrainConfig,
     folder: Path,
     *,
+    pair: ModelPair | None = None,
+    encoder: Encoder | None = None,
     resume: bool = False,
     overwrite: bool = False,
     on_states: Callable[[int, str], None] = lambda done, text: None,
@@ -158,6 +162,8 @@ def train_on_graphs(
     Args:
         config: the settings.
         folder: the folder of the run.
+        pair: models and environment in place of those that `config` names; see `train`.
+        encoder: of the Switcher, in place of the one that `config` names.
         resume: go on with an interrupted run of this configuration.
         overwrite: replace an earlier run.
         on_states: called while states are explored: the number of episodes that are done, a text.
@@ -174,12 +180,16 @@ def train_on_graphs(
     if not resume:
         is_free(folder, TrainConfig, overwrite)
     with ExitStack() as stack:
-        pair = load_pair(config, config.seed)
+        brought, pair = pair, pair or load_pair(config, config.seed)
         stack.callback(pair.close)
         for model in (pair.quick, pair.deepthink):
             if model.fingerprint is None:
                 raise InvalidConfig(f"graphs: expected deterministic models, got {model.name!r}")
-        encoder = make_encoder(config.encoder, pair.quick, pair.deepthink)
+        given = encoder
+        encoder = encoder or make_encoder(config.encoder, pair.quick, pair.deepthink)
+        if brought or given:
+            with closing(pair.make()) as env:
+                config = named(config, pair, name_of(env), encoder)
         if resume:
             check_provenance(folder, pair)
         else:
