@@ -12,6 +12,7 @@ from londi.cli.main import main
 from londi.config import TrainConfig
 from londi.encoders.quick import QuickEncoder
 from londi.errors import InvalidConfig
+from londi.evaluation.export import export
 from londi.learning.statistics import read_progress
 from londi.learning.trainer import train
 from londi.models.pair import ModelPair
@@ -21,8 +22,9 @@ from londi.planning.graphs import explored_graphs
 from londi.planning.training import GRAPHS, train_on_graphs
 from londi.storage.runs import read_run
 from londi.switching.budget import Budget
+from londi.switching.caution import CautiousActor
 from londi.switching.env import SwitchingVectorEnv
-from londi.switching.switcher import Switcher
+from londi.switching.switcher import LearnedSwitcher, Switcher
 from playthings import ACTIONS, LENGTH, UNIVERSAL, Corridor, deepthink, quick, same
 
 
@@ -176,3 +178,25 @@ def test_from_the_command_line_to_figures(tmp_path: Path) -> None:
         with pytest.raises(SystemExit, match="0"):
             main([*asked, "--quiet"])
     assert (run / "results.json").is_file()
+
+
+def test_its_caution_goes_into_the_run_and_into_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("londi.switching.caution.LEAST", 2)
+    run, file = tmp_path / "run", tmp_path / "switcher.onnx"
+    assert train_on_graphs(replace(CONFIG, passes=10), run, pair=pair())
+    learned = Switcher.load(run, quick(), deepthink())
+    assert isinstance(learned, LearnedSwitcher)
+    assert isinstance(learned.actor, CautiousActor)
+    known, _ = first_states(0.05)
+    seen = np.concatenate([known, known])
+    seen[: len(known), :3] += 50.0  # unlike anything in a corridor
+    every = np.ones((len(seen), 2), bool)
+    call = learned.call_probability(seen, every)
+    usual = torch.sigmoid(learned.actor.caution.usual(torch.tensor([0.05])))
+    assert call[: len(known)] == pytest.approx(float(usual))
+    assert np.abs(call[len(known) :] - float(usual)).min() > 0.01
+    export(run, file, pair=pair())
+    exported = Switcher.load(file, quick(), deepthink())
+    np.testing.assert_allclose(exported.call_probability(seen, every), call, atol=1e-5)

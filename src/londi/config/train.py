@@ -135,7 +135,7 @@ class TrainConfig(PairConfig):
             most_budget=(1, 1_000_000),
             seed=(0, 299),
             graphs=(0, MOST_EPISODES),
-            graph_states=(2, INF),
+            graph_states=(2, 1_000_000_000),
             width=(1, 65_536),
             steps=(1, MOST_STEPS),
             num_envs=(1, MOST_ENVS),

@@ -114,13 +114,11 @@ def explored_graphs(
             return None
         group, file = episodes[begin : begin + TOGETHER], folder / str(begin // TOGETHER)
         if not has_state(file):
-            explored = _explored(
-                pair,
-                encoder,
-                group,
-                states,
-                lambda done, text, begin=begin: on_states(begin + done, text),
-            )
+
+            def told(done: int, text: str, begin: int = begin) -> None:
+                on_states(begin + done, text)
+
+            explored = _explored(pair, encoder, group, states, told)
             save_state(file, {"graphs": [graph.state() for graph in explored]})
         stored = load_state(file, {"graphs": list})["graphs"]
         found += [EpisodeGraph(**arrays) for arrays in stored]

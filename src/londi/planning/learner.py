@@ -23,6 +23,7 @@ from londi.learning.sac import load_parts, running_mean, state_of
 from londi.learning.universal import preference_loss
 from londi.planning.exact import GraphBatch
 from londi.planning.graphs import EpisodeGraph
+from londi.switching.caution import Caution
 from londi.switching.cost_budget import UNCAPPED, CostBudgetRange
 from londi.switching.networks import UniversalActor, UniversalValue
 from londi.switching.observation import (
@@ -41,6 +42,8 @@ DECAY = 0.1
 """Of the weights, per step and learning rate."""
 LEAST_VISITED = 1e-3
 """Probability of a visit below which a state is not learned from."""
+LEAST_FAMILIAR = 0.01
+"""The same, for a state to be familiar."""
 LARGEST_NORM = 5.0
 """Of the gradient."""
 PROBE = 4
@@ -54,12 +57,17 @@ class Judged:
     Attributes:
         worth: the return less c times calls.
         returns: the return.
-        call_rate: calls over steps.
+        call_rates: calls over steps, at each of the costs.
     """
 
     worth: float
     returns: float
-    call_rate: float
+    call_rates: tuple[float, ...]
+
+    @property
+    def call_rate(self) -> float:
+        """Calls over steps."""
+        return float(np.mean(self.call_rates))
 
 
 class GraphLearner:
@@ -71,7 +79,7 @@ class GraphLearner:
     """
 
     def __init__(self, config: TrainConfig, encoder: Encoder) -> None:
-        self._config = config
+        self._config, self._encoder = config, encoder
         self._terms = CostBudgetRange(*config.cost_range, config.most_budget)
         self._actor = UniversalActor(encoder, config.width, self._terms)
         self._value_head = UniversalValue(encoder, config.width, self._terms)
@@ -138,17 +146,30 @@ class GraphLearner:
     def judge(self, graphs: Sequence[EpisodeGraph]) -> Judged:
         """Figures on these episodes, of the mean actor without a budget."""
         batch, worth, returns, rates = GraphBatch(graphs), [], [], []
-        low, high = np.log(self._terms.low), np.log(self._terms.high)
-        for c in np.exp(np.linspace(low, high, PROBE)):
+        for c in self._terms.spread(PROBE):
             values = batch.values(self._calls(batch, np.full(len(graphs), c), None))
             worth.append(float((values.total - c * values.spent).mean()))
             returns.append(float(values.total.mean()))
             rates.append(float(values.spent.sum() / values.steps.sum()))
-        return Judged(*(float(np.mean(figures)) for figures in (worth, returns, rates)))
+        return Judged(float(np.mean(worth)), float(np.mean(returns)), tuple(rates))
 
-    def switcher(self) -> StateDict:
-        """A checkpoint of the Switcher, for `Switcher.load`."""
-        return {
+    def switcher(
+        self, learned: Sequence[EpisodeGraph], held_back: Sequence[EpisodeGraph], judged: Judged
+    ) -> StateDict:
+        """A checkpoint of the Switcher, for `Switcher.load`.
+
+        Args:
+            learned: episodes that it has learned from, whose states are familiar.
+            held_back: others, which say how far from those a familiar state may lie.
+            judged: figures on the latter.
+        """
+        width = self._encoder.embedding
+        caution = None
+        if width:
+            seen, other = (self._visited(part)[:, :width] for part in (learned, held_back))
+            caution = Caution.fit(seen, other, self._terms.spread(PROBE), judged.call_rates)
+        cautious = {"caution": caution.state_dict()} if caution else {}
+        return cautious | {
             "algorithm": "universal",
             "encoder": self._config.encoder,
             "width": self._config.width,
@@ -156,6 +177,13 @@ class GraphLearner:
             "actor": deepcopy(self._mean_actor.module.state_dict()),
             "value_head": deepcopy(self._mean_value_head.module.state_dict()),
         }
+
+    def _visited(self, graphs: Sequence[EpisodeGraph]) -> Array:
+        """float32 `[N, F]`, features of the states that it comes to at a middling cost."""
+        batch = GraphBatch(graphs)
+        call = self._calls(batch, np.full(len(graphs), self._terms.typical), None)
+        found: Array = batch.features[batch.visits(call)[:, 0].sum(0) > LEAST_FAMILIAR]
+        return found
 
     def state_dict(self) -> StateDict:
         """All that a resumed run needs."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from itertools import islice
-from math import ceil, inf
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +60,8 @@ class GraphTraining:
         self._learned, self._held_back = graphs[:-back], graphs[-back:]
         self._rng = np.random.default_rng(config.seed)
         self._losses = 0.0, 0.0
-        self._judged = Judged(-inf, 0.0, 0.0)  # the last one
-        self._best, self._kept = -inf, learner.switcher()
+        self._judged = learner.judge(self._held_back)
+        self._best, self._kept = self._judged.worth, self._checkpoint()
         self._before, self._start = 0.0, time.perf_counter()
         self.step = 0
 
@@ -77,7 +77,7 @@ class GraphTraining:
         if self.step % JUDGED == 0 or self.step == self._config.steps:
             self._judged = self._learner.judge(self._held_back)
             if self._judged.worth > self._best:
-                self._best, self._kept = self._judged.worth, self._learner.switcher()
+                self._best, self._kept = self._judged.worth, self._checkpoint()
 
     def progress(self) -> Progress:
         """How far it is; return and call rate are means over costs, on episodes held back."""
@@ -137,8 +137,13 @@ class GraphTraining:
         self._learner.load_state_dict(state["learner"])
         self._rng.bit_generator.state = state["rng"]
         self._losses = state["losses"][0], state["losses"][1]
-        self._judged = Judged(**state["judged"])
+        judged = state["judged"]
+        self._judged = Judged(judged["worth"], judged["returns"], tuple(judged["call_rates"]))
         self._best, self._kept = state["best"], state["kept"]
+
+    def _checkpoint(self) -> StateDict:
+        learned = self._learned[: len(self._held_back)]
+        return self._learner.switcher(learned, self._held_back, self._judged)
 
     @property
     def _seconds(self) -> float:
