@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from londi.cli.main import main
 from londi.config import TrainConfig
