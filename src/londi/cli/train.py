@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
@@ -53,6 +54,7 @@ GROUPS = {
         "alpha",
         "target_entropy",
     ),
+    "learning from graphs": ("graphs", "graph_states"),
     "learning from traces": ("traces", "held_out", "passes", "conservatism"),
     "files": ("cache", "report_every", "checkpoint_every"),
 }
@@ -70,7 +72,7 @@ def _arguments(parser: ArgumentParser) -> None:
 
 def _run(given: Namespace) -> int:
     config, folder = run_of(given, TrainConfig)
-    run = train_traces if config.traces else train_run
+    run = train_traces if config.traces else train_graphs if config.graphs else train_run
     return run(
         config,
         folder,
@@ -204,6 +206,53 @@ def train_traces(
     return 0
 
 
+def train_graphs(
+    config: TrainConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+    tensorboard: bool = False,
+) -> int:
+    """Explore episodes and train on their graphs, show the progress; the exit code.
+
+    Raises:
+        LondiError: if the run cannot be made.
+    """
+    from londi.learning.statistics import Progress
+    from londi.planning.training import train_on_graphs
+    from londi.reports.progress import Bar, told_of_graphs
+
+    if tensorboard:
+        raise InvalidConfig("tensorboard: expected a training that plays; this one reads graphs")
+    with Interrupt() as asked, ExitStack() as bars:
+        exploring = bars.enter_context(Bar("exploring", config.graphs, quiet=quiet))
+        learning: list[Bar] = []
+
+        def report(progress: Progress) -> None:
+            if not learning:  # the first bar has come to its end
+                bars.close()
+                begun = _begun(folder, resume)
+                bar = Bar("training", begun=begun, words=told_of_graphs, quiet=quiet)
+                learning.append(bars.enter_context(bar))
+            learning[0](progress)
+
+        done = train_on_graphs(
+            config,
+            folder,
+            resume=resume,
+            overwrite=overwrite,
+            on_states=exploring.show,
+            on_progress=report,
+            should_stop=asked,
+        )
+    if not done:
+        return interrupted("train", folder)
+    print(f"trained Switcher in {folder}")
+    return 0
+
+
 def _begun(folder: Path, resume: bool) -> int:
     """Steps that an earlier process has reported of the run in `folder`."""
     from londi.learning.statistics import read_progress
@@ -223,6 +272,7 @@ VERB = Verb(
         "londi train --out runs/capped --budget 4",
         "londi train --out runs/universal --universal --seed 1",
         "londi train --out runs/paper --config configs/paper/babyai.yaml",
+        "londi train --graphs 2000 --out runs/graphs",
         "londi train --traces traces.db --out runs/traced",
         "londi train --resume runs/mine",
     ),

@@ -12,6 +12,7 @@ from londi.config.base import (
     AUTO,
     INF,
     MOST_ENVS,
+    MOST_EPISODES,
     MOST_STEPS,
     PairConfig,
     check,
@@ -58,9 +59,17 @@ class TrainConfig(PairConfig):
     traces: str = ""
     """File of traces of real traffic to learn from, in place of playing; the Switcher is then a
     universal one. Environment, models, `steps` and `steps_per_update` are not used."""
+    graphs: int = 0
+    """Number of training episodes to explore ahead, with both models, in all states that any
+    choices lead to; the Switcher, a universal one, is then learned on their graphs, where returns
+    are exact, in place of playing. 0 for none. Models must be deterministic; `steps` and
+    `steps_per_update` are not used."""
+    graph_states: int = 300
+    """Largest number of states that are explored in an episode of `graphs`."""
     passes: float = 32.0
-    """Number of times that each step of the traces is learned from; with hundreds the Switcher
-    overfits to its sessions. `r-learner` stops before that, by sessions that it holds back."""
+    """Number of times that each step of the traces, or each graph, is learned from; with hundreds
+    the Switcher overfits to them. `r-learner` and `graphs` hold some back, and keep the Switcher
+    that is best on those."""
     conservatism: float = 0.0
     """Weight of the penalty that keeps `universal` from trusting choices that the traces rarely
     hold, as in conservative Q-learning; 0.01 to 1 where one model has most of the calls."""
@@ -125,6 +134,8 @@ class TrainConfig(PairConfig):
             overspend_penalty=(0, INF),
             most_budget=(1, 1_000_000),
             seed=(0, 299),
+            graphs=(0, MOST_EPISODES),
+            graph_states=(2, 1_000_000_000),
             width=(1, 65_536),
             steps=(1, MOST_STEPS),
             num_envs=(1, MOST_ENVS),
@@ -153,8 +164,18 @@ class TrainConfig(PairConfig):
             )
         check_budget(self.budget)
         self._check_algorithm()
+        self._check_graphs()
         self._check_traces()
         self._check_universal()
+
+    def _check_graphs(self) -> None:
+        if not self.graphs:
+            return
+        check(self, graphs=(2, MOST_EPISODES), passes=(1e-3, INF))
+        for name in ("traces", "algorithm"):
+            if value := getattr(self, name):
+                raise InvalidConfig(f"{name}: expected none beside --graphs, got {value}")
+        object.__setattr__(self, "universal", True)
 
     def _check_traces(self) -> None:
         if not self.traces:

@@ -26,6 +26,8 @@ class Encoder(ABC):
 
     Attributes:
         size: features of a prompt.
+        embedding: how many of them, the first ones, are a model's embedding, by whose distance a
+            state is seen to be unlike those of a training; 0 for none.
         reads_quick: whether the features come from QUICK's replies, so that QUICK has to be
             asked at every step.
         slow: whether it takes so long that no other request of a gateway may wait for it; it is
@@ -34,6 +36,7 @@ class Encoder(ABC):
     """
 
     size: int
+    embedding = 0
     reads_quick = False
     slow = True
     spec: str

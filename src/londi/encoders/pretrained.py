@@ -31,7 +31,7 @@ class ModelEncoder(Encoder):
         self._model = load_model(name)
         if not self._model.embedding_size:
             raise InvalidConfig(f"encoder: model {name!r} gives no embedding")
-        self.size = self._model.embedding_size
+        self.size = self.embedding = self._model.embedding_size
         self.spec = f"model:{name}"
 
     def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:
@@ -61,7 +61,7 @@ class SentenceEncoder(Encoder):
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split()) or "no reason given"
             raise ModelError(f"cannot load a sentence model from {name!r}: {reason}") from error
-        self.size = int(self._model.get_embedding_dimension() or 0)
+        self.size = self.embedding = int(self._model.get_embedding_dimension() or 0)
         self.spec = f"sentence:{name}"
 
     def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:

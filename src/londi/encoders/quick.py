@@ -36,7 +36,7 @@ class QuickEncoder(Encoder):
     spec = "quick"
 
     def __init__(self, width: int) -> None:
-        self._width = width
+        self._width = self.embedding = width
         self.size = width + 1 + self.CHOICES + (HISTORY - 1) * (self.CHOICES + 1)
 
     def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:

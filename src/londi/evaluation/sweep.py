@@ -35,6 +35,7 @@ from londi.learning.diagnostics import diagnose
 from londi.learning.statistics import read_progress
 from londi.learning.trainer import train
 from londi.models.pair import load_pair
+from londi.planning.training import train_on_graphs
 from londi.storage.atomic import write_whole
 from londi.storage.records import read_record
 from londi.storage.runs import CONFIG, create_run, is_free, locked
@@ -174,7 +175,8 @@ class _Trained:
 
     def do(self, should_stop: Callable[[], bool]) -> str:
         begun = (self.folder / CONFIG).is_file()
-        if not train(self.config, self.folder, resume=begun, should_stop=should_stop):
+        learn = train_on_graphs if self.config.graphs else train
+        if not learn(self.config, self.folder, resume=begun, should_stop=should_stop):
             raise LeftOff
         played = play_held_out(self.config, self.folder, self.evaluation, should_stop)
         write_played(self.folder / PLAYED, played)

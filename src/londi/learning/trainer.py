@@ -22,7 +22,7 @@ from londi.config import TrainConfig
 from londi.encoders.base import Encoder
 from londi.encoders.registry import make_encoder
 from londi.envs.seeds import switching_seeds
-from londi.errors import LondiError
+from londi.errors import InvalidConfig, LondiError
 from londi.learning.algorithms import make_algorithm
 from londi.learning.diagnostics import Diagnosis, diagnose
 from londi.learning.sac import Losses
@@ -100,15 +100,7 @@ class Training:
 
     def named(self, config: TrainConfig) -> TrainConfig:
         """`config` with the names of the models, the environment and the encoder that play."""
-        env = self._env.name
-        return replace(
-            config,
-            quick=self._pair.quick.name,
-            deepthink=self._pair.deepthink.name,
-            # A module in front of the name is how a later command finds it.
-            env=config.env if config.env.rpartition(":")[2] == env else env,
-            encoder=self._env.observer.encoder.spec,
-        )
+        return named(config, self._pair, self._env.name, self._env.observer.encoder)
 
     def warnings(self) -> list[str]:
         """Settings that do not fit the environment's returns, one line each."""
@@ -264,6 +256,11 @@ def train(
         LondiError: if a model or the environment cannot be had, or the folder is taken or in use;
             nothing is written then.
     """
+    if config.graphs:
+        raise InvalidConfig(
+            "graphs: expected 0 for a training that plays; use"
+            " londi.planning.training.train_on_graphs"
+        )
     if not resume:
         is_free(folder, TrainConfig, overwrite)  # before the models are waited for
     with ExitStack() as stack:  # closed, and answers committed, on every way out
@@ -288,6 +285,18 @@ def train(
             on_diagnosis=on_diagnosis,
             should_stop=should_stop,
         )
+
+
+def named(config: TrainConfig, pair: ModelPair, env: str, encoder: Encoder) -> TrainConfig:
+    """`config` with the names of these models, of the environment and of the encoder."""
+    return replace(
+        config,
+        quick=pair.quick.name,
+        deepthink=pair.deepthink.name,
+        # A module in front of the name is how a later command finds it.
+        env=config.env if config.env.rpartition(":")[2] == env else env,
+        encoder=encoder.spec,
+    )
 
 
 class Run(Protocol):

@@ -17,6 +17,10 @@ from londi.errors import InvalidConfig
 from londi.models.pair import ModelPair
 from londi.oracle.graph import Graph
 from londi.oracle.worlds import Asked, Worlds
+from londi.types import Reply
+
+Opened = Callable[[Graph, int, Prompt, Reply], None]
+"""Told of a new state: its graph, its place, its prompt, and QUICK's reply."""
 
 _SECONDS = 5.0  # between two reports
 
@@ -28,6 +32,7 @@ def explore(
     states: int,
     minutes: float,
     on_states: Callable[[int, str], None] = lambda done, text: None,
+    on_open: Opened = lambda graph, place, prompt, reply: None,
 ) -> list[Graph]:
     """Explore the states that can be reached in these episodes.
 
@@ -41,6 +46,7 @@ def explore(
         states: largest number of states of each episode.
         minutes: time limit for exploring states, in minutes.
         on_states: called now and then with the number of episodes that are done, and a text.
+        on_open: called with each state when the models have answered in it.
 
     Returns:
         One graph an episode.
@@ -54,7 +60,7 @@ def explore(
             raise InvalidConfig(f"expected deterministic models, got {model.name!r}")
     try:
         with Worlds(pair.make) as worlds:
-            return _explore(pair, worlds, episodes, states, minutes, on_states)
+            return _explore(pair, worlds, episodes, states, minutes, on_states, on_open)
     finally:
         pair.commit()
 
@@ -66,6 +72,7 @@ def _explore(
     states: int,
     minutes: float,
     on_states: Callable[[int, str], None],
+    on_open: Opened,
 ) -> list[Graph]:
     until, told = time.monotonic() + 60 * minutes, time.monotonic()
 
@@ -73,8 +80,9 @@ def _explore(
         prompts = [prompt for *_, prompt in new]
         if prompts:
             replies = zip(pair.quick.act(prompts), pair.deepthink.act(prompts), strict=True)
-            for (graph, place, _), (quick, deepthink) in zip(new, replies, strict=True):
+            for (graph, place, prompt), (quick, deepthink) in zip(new, replies, strict=True):
                 graph.open(place, (quick.action, deepthink.action))
+                on_open(graph, place, prompt, quick)
 
     begun = worlds.begin(episodes)
     open_all([(graph, 0, prompt) for graph, prompt in begun])

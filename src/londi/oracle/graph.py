@@ -21,6 +21,8 @@ from londi.envs.prompt import Prompt
 ENDED, UNKNOWN, CUT = -1, -2, -3
 """Where a choice leads if not to a state: to the end of the episode; unknown, since it has not been
 explored yet; or unknown for good, since it is lost or there is no room for more states."""
+BEGAN = -1
+"""Where the first state of an episode was reached from."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -91,6 +93,7 @@ class Graph:
         worth: [horizon + 1], the reward for a gain of 1 after so many steps; None if it is 1 at
             every step, and a state's path gives its time.
         kept: for each state, the data that restores it; None once that is not needed.
+        came: for each state, the place from which it was first reached; `BEGAN` for the first.
         earned: for each state, the sum of gains on the path to it.
         actions: for each state, the actions of (QUICK, DEEPTHINK); None until they were asked.
         after: for each state, where those lead.
@@ -105,6 +108,7 @@ class Graph:
     reach: tuple[float, float]
     worth: Floats | None = None
     kept: list[Any] = field(default_factory=list)
+    came: list[int] = field(default_factory=list)
     earned: list[float] = field(default_factory=list)
     actions: list[tuple[str, str] | None] = field(default_factory=list)
     after: list[list[int]] = field(default_factory=list)
@@ -126,10 +130,14 @@ class Graph:
         *_, place, g = heapq.heappop(self.waiting)
         return place, g
 
-    def add(self, state: State, earned: float, way: Deviations) -> int:
-        """Add a new state and return its place; `open` must follow."""
+    def add(self, state: State, earned: float, way: Deviations, came: int = BEGAN) -> int:
+        """Add a new state, reached from the place `came`, and return its place.
+
+        `open` must follow.
+        """
         place = self.known[state.key] = len(self.after)
         self.kept.append(state.kept)
+        self.came.append(came)
         self.earned.append(earned)
         self.actions.append(None)
         self.after.append([UNKNOWN, UNKNOWN])
@@ -169,7 +177,7 @@ class Graph:
             elif state.key in self.known:
                 to = self.known[state.key]
             elif len(self.after) < most:
-                new = to = self.add(state, self.earned[place] + gain, way)
+                new = to = self.add(state, self.earned[place] + gain, way, place)
         for h in (0, 1) if self._agreed(place) else (g,):
             self.after[place][h], self.gain[place][h] = to, gain
         if UNKNOWN not in self.after[place]:

@@ -212,6 +212,17 @@ def told(progress: Progress) -> str:
     return _GAP.join(parts)
 
 
+def told_of_graphs(progress: Progress) -> str:
+    """A report of a training on explored graphs in words."""
+    return _GAP.join(
+        (
+            f"return {progress.return_mean:.3f}",
+            f"call rate {progress.call_rate:.2f}",
+            f"on {progress.episodes} episodes held back",
+        )
+    )
+
+
 def told_of_log(progress: Progress) -> str:
     """A report of a training on logged steps in words; nothing is played in it."""
     return _GAP.join(

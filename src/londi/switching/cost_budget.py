@@ -73,6 +73,11 @@ class CostBudgetRange:
                 f" none, got {terms.remaining:g}"
             )
 
+    def spread(self, count: int) -> list[float]:
+        """`count` costs from the least to the greatest, each greater by the same factor."""
+        out: list[float] = np.exp(np.linspace(log(self.low), log(self.high), count)).tolist()
+        return out
+
     def costs(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Random costs `[n]`, as many in each factor of two."""
         return np.exp(rng.uniform(log(self.low), log(self.high), n))

@@ -22,6 +22,7 @@ from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
 from londi.switching.decision import Decision, draw
 from londi.switching.exported import ONLY_UNIVERSAL, ExportedGraph
+from londi.switching.observation import ObservationLayout
 from londi.types import Array, CostBudget, StateDict
 
 if TYPE_CHECKING:  # an exported Switcher needs no torch, so it is imported where it is used
@@ -256,13 +257,25 @@ def _of_run(
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise error if isinstance(error, LondiError) else damaged from error
     try:
-        return make(state, encoder, greedy)
+        return _cautious(make(state, encoder, greedy), state, encoder)
     except (KeyError, TypeError, AttributeError, OverflowError, ValueError) as error:
         raise error if isinstance(error, LondiError) else damaged from error
     except RuntimeError as error:
         raise LondiError(
             f"the Switcher in {str(folder)!r} was trained in front of other models"
         ) from error
+
+
+def _cautious(switcher: Switcher, state: StateDict, encoder: Encoder) -> Switcher:
+    """The Switcher with the caution that its training has left, if it has."""
+    if "caution" not in state or not isinstance(switcher, LearnedSwitcher):
+        return switcher
+    from londi.switching.caution import Caution, CautiousActor
+
+    caution = Caution.of(state["caution"])
+    layout = ObservationLayout(encoder.size)
+    switcher.actor = CautiousActor(switcher.actor, caution, layout).requires_grad_(False)
+    return switcher
 
 
 def _encoder(
