@@ -40,8 +40,8 @@ def test_estimates_are_unbiased() -> None:
     # Sessions have propensities of their own, so that a wrong one could not hide in a mean.
     rng, found = np.random.default_rng(0), []
     for _ in range(100):
-        coins = rng.uniform(0.3, 0.7, (120, 1)) * np.ones(6)
-        log = simulated(MDP, 120, coins, rng)
+        coins = rng.uniform(0.3, 0.7, (400, 1)) * np.ones(6)
+        log = simulated(MDP, 400, coins, rng)
         made = estimate(log, at_logged(log, POLICY), how=Estimation(resamples=1))
         values = [made.value(o, m) for m in ("pdis", "dr") for o in ("return", "calls")]
         found.append([value.estimate for value in values])
