@@ -19,8 +19,8 @@ from gymnasium.utils.env_checker import check_env
 import londi.envs.scienceworld.simulator
 from londi.cli.main import main
 from londi.encoders.base import NoEncoder
-from londi.envs.registry import SCIENCEWORLD_TASKS, make_env
 from londi.envs.closest import closest
+from londi.envs.registry import SCIENCEWORLD_TASKS, make_env
 from londi.envs.scienceworld.env import SIMPLIFICATIONS, ScienceWorld
 from londi.envs.scienceworld.simulator import Simulator, SimulatorError, SimulatorLost, java, warm
 from londi.envs.seeds import demonstration_seeds, held_out_seeds, validation_seeds

@@ -44,9 +44,9 @@ CHALLENGES: dict[str, Challenge] = {
     "cooking-medium": _cooking(2, 6),
     "cooking-hard": _cooking(3, 9),
     # TextWorld's own modes: five rooms; ten, with closed doors and containers; twenty, with keys.
-    "treasure-easy": _treasure(10),
-    "treasure-medium": _treasure(16),
-    "treasure-hard": _treasure(22),
+    "treasure-easy": _treasure(6),
+    "treasure-medium": _treasure(15),
+    "treasure-hard": _treasure(24),
     # Ten rooms on the way, with none, one or two dead ends at each.
     "coin-easy": _coin(10),
     "coin-medium": _coin(110),

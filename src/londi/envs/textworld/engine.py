@@ -12,10 +12,8 @@ import pickle
 import re
 import warnings
 import zlib
-from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from tempfile import NamedTemporaryFile
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,9 +42,8 @@ _TRACE = re.compile(r"\[[^][]*\]\n?")
 _PROMPT = re.compile(r"\n>.*\Z", re.DOTALL)
 _END = re.compile(r"(\*\*\* .* \*\*\*).*\Z", re.DOTALL)
 _OBJECTS, _DEFAULTS, _OBJECT = 0x0A, 63, 14
-"""Layout of the z-machine's objects (Z-Machine Standards 12): the word that says where they are, the
-number of words before them, and bytes of an object, of which the last two say where its properties
-are."""
+"""Layout of a story's objects (Z-Machine Standards 12): the address of their address, the number of
+words before the first one, and the bytes of each, the last two the address of its properties."""
 _KEPT = 16  # games that are not read anew
 
 
@@ -76,6 +73,7 @@ class Engine:
     Attributes:
         commands: the possible commands, sorted.
         description, inventory: the view of the room, and the things that are carried.
+        score: points so far.
         won, lost: whether the game has ended, and how.
 
     Args:
@@ -86,6 +84,7 @@ class Engine:
     def __init__(self, cache: str, expert: bool = False) -> None:
         self._cache, self._expert = cache, expert
         self._name: GameId | None = None
+        self.description = self.inventory = ""
 
     def start(self, name: GameId) -> None:
         """Begin a game.
@@ -97,7 +96,7 @@ class Engine:
         self._made = _loaded(name, self._cache)
         game = self._made.game
         with NamedTemporaryFile(suffix=".z8") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore", UnsupportedGameWarning)  # not one of its commercial games
+            warnings.simplefilter("ignore", UnsupportedGameWarning)  # it knows published ones
             file.write(self._made.story)
             file.flush()
             # A new one for each game: it keeps every story that it has ever loaded.
@@ -116,10 +115,9 @@ class Engine:
         return str(self._made.game.objective)
 
     @property
-    def share(self) -> float:
-        """The score, as a share of the greatest."""
-        game = self._made.game
-        return float(sum(game.quests[k].reward for k in self._completed) / game.max_score)
+    def max_score(self) -> int:
+        """The greatest score of the game."""
+        return int(self._made.game.max_score)
 
     @property
     def advice(self) -> str | None:
@@ -176,8 +174,9 @@ class Engine:
 
     def _look(self, text: str) -> str:
         """Read the room and the inventory out of an answer, and return the rest."""
-        for name, part in _PARTS.findall(text):
-            setattr(self, name, _cleaned(part))
+        seen = {name: _cleaned(part) for name, part in _PARTS.findall(text)}
+        self.description = seen.get("description", self.description)
+        self.inventory = seen.get("inventory", self.inventory)
         return _PARTS.sub("", text)
 
     def _follow(self, event: str, command: str) -> None:
@@ -192,7 +191,7 @@ class Engine:
         self._believe(self._state)
 
     def _believe(self, state: State) -> None:
-        """Take over facts, and conclude the commands, the quests that are completed, and the end."""
+        """Take over facts; the commands, the completed quests and the end follow from them."""
         self._state = state
         game = self._made.game
         valid = list(
@@ -209,11 +208,9 @@ class Engine:
                 self.lost = True
             elif quest.is_winning(state):
                 self._completed |= {k}
-        self.won = not self.lost and all(
-            k in self._completed
-            for k, quest in enumerate(game.quests)
-            if quest.win_events and not quest.optional
-        )
+        self.score = sum(game.quests[k].reward for k in self._completed)
+        needed = {k for k, q in enumerate(game.quests) if q.win_events and not q.optional}
+        self.won = not self.lost and needed <= self._completed
 
 
 def _word(memory: Bytes, at: int) -> int:

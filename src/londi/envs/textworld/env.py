@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # without it TextWorld would be imported here
 
 READ = "examine cookbook"
 """The command that tells the recipe of a cooking game."""
+_RECIPE = "Ingredients:"
+"""Beginning of the recipe itself, behind a preface."""
 _TELLING = ("examine ", "look", "inventory")
 _CHARSET = string.printable
 
@@ -39,9 +41,9 @@ class TextWorld(gym.Env[str, str]):
 
     An action is one of the game's commands; any other text is replaced by the closest of
     `info["actions"]`, which `info["substituted_action"]` names. `info` holds `goal` (the game's own
-    words; a recipe has to be read in the cookbook), `actions`, `success`, `score`, `challenge`,
-    `game` (its seed), `look` and `inventory`, which cost no step, and `recipe`, the text of the
-    cookbook once it was read.
+    words; a recipe has to be read in the cookbook), `actions`, `success`, `score` (in points),
+    `challenge`, `game` (its seed), `look` and `inventory`, which cost no step, and `recipe`, that
+    of the cookbook once it was read.
 
     Games are made from seeds, and kept. One that is missing is made at `reset`, which takes some
     seconds; `londi.envs.textworld.ahead.generate_games` makes many beforehand.
@@ -127,17 +129,18 @@ class TextWorld(gym.Env[str, str]):
         engine = self._engine
         known = action in engine.commands
         command = action if known else closest(action, self._actions())
-        before = engine.share
+        before = engine.score
         self._text = engine.do(command)
         self._steps += 1
         if command == READ:
-            self._recipe = self._text
+            self._recipe = "".join(self._text.partition(_RECIPE)[1:])
         info = self._info()
         if not known:
             info["substituted_action"] = command
         terminated = engine.won or engine.lost
         truncated = not terminated and self._steps >= self._limit
-        return self._text, engine.share - before, terminated, truncated, info
+        reward = (engine.score - before) / engine.max_score
+        return self._text, reward, terminated, truncated, info
 
     def snapshot(self) -> bytes:
         """The state, to be restored in this process."""
@@ -168,7 +171,7 @@ class TextWorld(gym.Env[str, str]):
             "goal": engine.objective,
             "actions": self._actions(),
             "success": engine.won,
-            "score": engine.share,
+            "score": engine.score,
             "challenge": self._game.challenge,
             "game": self._game.seed,
             "look": engine.description,
