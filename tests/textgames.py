@@ -7,16 +7,18 @@ import zlib
 from collections.abc import Sequence
 
 from londi.envs.prompt import Prompt
+from londi.envs.seeds import HELD_OUT, SWITCHING, VALIDATION
 from londi.envs.textworld.games import GameId
 from londi.envs.textworld.prompt import TextWorldPrompt
 from londi.models.base import BaseModel
 from londi.types import Reply, Usage
 
-FIRST = 900_000_000
-"""The first of the games that figures are reported on."""
+FIRST = HELD_OUT
+"""Seed of the first of the games that figures are reported on."""
 COUNTS = {"cooking-easy": 4, "treasure-easy": 3, "coin-easy": 3, "cooking-medium": 1}
 """How many of these games of a challenge there are in the tests' cache."""
 GAMES = [GameId(name, FIRST + k) for name, count in COUNTS.items() for k in range(count)]
+GAMES += [GameId("cooking-easy", first) for first in (SWITCHING, VALIDATION)]
 
 
 class Player(BaseModel):
@@ -45,7 +47,9 @@ class Cook(Player):
 
     def choose(self, prompt: TextWorldPrompt) -> str:
         wanted, steps = self._read(prompt.recipe)
-        tries = ["eat meal"] if "a meal" in prompt.inventory else ["examine cookbook"] * (not wanted)
+        tries = (
+            ["eat meal"] if "a meal" in prompt.inventory else ["examine cookbook"] * (not wanted)
+        )
         tries += [f"take {food}" for food in wanted if food not in prompt.inventory]
         tries += [step for step, done in steps if done not in prompt.inventory]
         tries += ["take knife"] if "knife" not in prompt.inventory else ["prepare meal"]

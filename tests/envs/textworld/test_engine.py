@@ -73,3 +73,68 @@ def test_it_plays_as_textworld_does(
             assert engine.score == state.score
         ends.add((engine.won, engine.lost))
     assert len(ends) > 1 or name == COIN
+
+
+def walk(engine: Engine, rng: Random, steps: int) -> list[tuple[object, ...]]:
+    """What random commands give, up to an end."""
+    told: list[tuple[object, ...]] = []
+    for _ in range(steps):
+        command = rng.choice(engine.commands)
+        text = engine.do(command)
+        seen = engine.description, engine.inventory, engine.commands
+        told.append((command, text, *seen, engine.score, engine.won, engine.lost))
+        if engine.won or engine.lost:
+            break
+    return told
+
+
+def test_a_state_is_restored_whatever_was_played_since(engine: Engine) -> None:
+    rng = Random(1)
+    kept = []
+    for name in (EASY, COIN):
+        engine.start(name)
+        for _ in range(3):
+            kept.append((engine.state_key(), engine.snapshot(), walk(engine, Random(2), 4)))
+    rng.shuffle(kept)
+    for key, snapshot, after in kept:
+        engine.restore(snapshot)
+        assert engine.state_key() == key
+        assert walk(engine, Random(2), 4) == after
+
+
+@pytest.mark.parametrize("name", [EASY, MEDIUM], ids=lambda name: name.challenge)
+def test_states_with_one_key_behave_alike(engine: Engine, name: GameId) -> None:
+    """Also where things were taken and put back, which changes the order they are listed in."""
+    rng = Random(3)
+    engine.start(name)
+    start = engine.snapshot()
+    found: defaultdict[bytes, list[bytes]] = defaultdict(list)
+    for _ in range(12):
+        engine.restore(start)
+        for _ in range(8):
+            few = [c for c in engine.commands if c.startswith(("take", "put", "drop", "go"))]
+            engine.do(rng.choice(few[:4] or list(engine.commands)))
+            if engine.won or engine.lost:
+                break
+            found[engine.state_key()].append(engine.snapshot())
+    met = [snapshots for snapshots in found.values() if len(snapshots) > 1]
+    assert len(met) > 3
+    for first, *others in met:
+        engine.restore(first)
+        expected = walk(engine, Random(4), 5)
+        for other in others[:2]:
+            engine.restore(other)
+            assert walk(engine, Random(4), 5) == expected
+
+
+def test_the_order_in_which_things_are_listed_makes_another_state(engine: Engine) -> None:
+    engine.start(EASY)
+    both = [c for c in engine.commands if c.startswith("take")][:2]
+    keys, inventories = set(), set()
+    for order in (both, both[::-1]):
+        engine.start(EASY)
+        for command in order:
+            engine.do(command)
+        keys.add(engine.state_key())
+        inventories.add(engine.inventory)
+    assert len(keys) == len(inventories) == 2

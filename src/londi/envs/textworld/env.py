@@ -85,15 +85,18 @@ class TextWorld(gym.Env[str, str]):
         cache: str = CACHE,
         render_mode: str | None = None,
     ) -> None:
-        self._challenges = (challenges,) if isinstance(challenges, str) else tuple(challenges)
-        for name in self._challenges:
+        names = (challenges,) if isinstance(challenges, str) else challenges
+        if not (isinstance(names, Sequence) and names):
+            raise InvalidConfig(
+                f"challenges: expected the name of at least one, got {challenges!r}"
+            )
+        for name in names:
             if name not in CHALLENGES:
                 raise UnknownName("TextWorld challenge", str(name), CHALLENGES)
+        self._challenges = tuple(names)
         for option, value in {"games": games, "limit": limit}.items():
             if type(value) is not int or value < 1:
                 raise InvalidConfig(f"{option}: expected a whole number >= 1, got {value!r}")
-        if not self._challenges:
-            raise InvalidConfig("challenges: expected the name of at least one, got none")
         self._games, self._limit = games, limit
         self._list_all = list_all
         self._expert = expert
