@@ -44,24 +44,37 @@ _END = re.compile(r"(\*\*\* .* \*\*\*).*\Z", re.DOTALL)
 _OBJECTS, _DEFAULTS, _OBJECT = 0x0A, 63, 14
 """Layout of a story's objects (Z-Machine Standards 12): the address of their address, the number of
 words before the first one, and the bytes of each, the last two the address of its properties."""
-_KEPT = 16  # games that are not read anew
+_KEPT = 128  # games that are not read anew, some 600 KB each
 
 
 class _Loaded:
-    """A game as it was made.
+    """A game at its beginning.
 
     Attributes:
-        story: the compiled program.
         game, names: the world, and what turns its actions into commands.
-        start: the facts at the beginning.
+        facts: the facts.
+        state: the state of the z-machine.
+        seen: the view of the room, and the inventory.
     """
 
     def __init__(self, name: GameId, cache: str) -> None:
         content = load_game(name, cache)
-        self.story = content.story
+        self._story = content.story
         self.game = Game.deserialize(content.world)
         self.names = Inform7Game(self.game)
-        self.start = frozenset(self.game.world.state.facts)
+        self.facts = frozenset(self.game.world.state.facts)
+        machine = self.machine()
+        told = "".join(machine.step(order)[0] for order in _ORDERS)
+        self.state = machine.get_state()
+        self.seen = _seen(told)
+
+    def machine(self) -> FrotzEnv:
+        """A z-machine that has loaded the story."""
+        with NamedTemporaryFile(suffix=".z8") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnsupportedGameWarning)  # it knows published ones
+            file.write(self._story)
+            file.flush()
+            return FrotzEnv(file.name, _SEED)
 
 
 _loaded = lru_cache(maxsize=_KEPT)(_Loaded)
@@ -84,7 +97,6 @@ class Engine:
     def __init__(self, cache: str, expert: bool = False) -> None:
         self._cache, self._expert = cache, expert
         self._name: GameId | None = None
-        self.description = self.inventory = ""
 
     def start(self, name: GameId) -> None:
         """Begin a game.
@@ -92,22 +104,13 @@ class Engine:
         Raises:
             EnvironmentFailed: if it is missing and cannot be made.
         """
-        self._name = name
-        self._made = _loaded(name, self._cache)
-        game = self._made.game
-        with NamedTemporaryFile(suffix=".z8") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore", UnsupportedGameWarning)  # it knows published ones
-            file.write(self._made.story)
-            file.flush()
-            # A new one for each game: it keeps every story that it has ever loaded.
-            self._machine = FrotzEnv(file.name, _SEED)
-        for order in _ORDERS:
-            text, *_ = self._machine.step(order)
-            self._look(text)
-        self._begun = self._machine.get_state()
+        self._load(name)
+        made = self._made
+        self._machine.set_state(made.state)
+        self.description, self.inventory = made.seen["description"], made.seen["inventory"]
         self._completed: frozenset[int] = frozenset()
-        self._progress = GameProgression(game) if self._expert else None
-        self._believe(State(game.kb.logic, self._made.start))
+        self._progress = GameProgression(made.game) if self._expert else None
+        self._believe(State(made.game.kb.logic, made.facts))
 
     @property
     def objective(self) -> str:
@@ -128,7 +131,10 @@ class Engine:
     def do(self, command: str) -> str:
         """Do one of `commands`, and return the answer of the game."""
         text, *_ = self._machine.step(command)
-        text = self._look(text)
+        seen = _seen(text)  # nothing, where the game has ended
+        self.description = seen.get("description", self.description)
+        self.inventory = seen.get("inventory", self.inventory)
+        text = _PARTS.sub("", text)
         for event in _EVENT.findall(text):
             self._follow(event, command)
         return _cleaned(text)
@@ -136,7 +142,7 @@ class Engine:
     def snapshot(self) -> bytes:
         """The state, to be restored in this process."""
         memory, stack, *registers = self._machine.get_state()
-        changed = _packed(memory ^ self._begun[0]), _packed(stack ^ self._begun[1])
+        changed = _packed(memory ^ self._made.state[0]), _packed(stack ^ self._made.state[1])
         kept = self._name, changed, registers, self._changes, self._completed
         return pickle.dumps((*kept, self.description, self.inventory), pickle.HIGHEST_PROTOCOL)
 
@@ -144,16 +150,16 @@ class Engine:
         """Go back to a state that `snapshot` returned, of whichever game; advice ends there."""
         name, changed, registers, changes, completed, *seen = pickle.loads(snapshot)
         if name != self._name:
-            self.start(name)
+            self._load(name)
         self._progress = None
         memory, stack = (
             begun ^ np.frombuffer(zlib.decompress(part), np.uint8)
-            for begun, part in zip(self._begun, changed, strict=False)
+            for begun, part in zip(self._made.state, changed, strict=False)
         )
         self._machine.set_state((memory, stack, *registers))
         self.description, self.inventory = seen
         self._completed = completed
-        self._believe(State(self._made.game.kb.logic, self._made.start ^ changes))
+        self._believe(State(self._made.game.kb.logic, self._made.facts ^ changes))
 
     def state_key(self) -> bytes:
         """Equal for states of a game that behave alike.
@@ -170,19 +176,19 @@ class Engine:
     @property
     def _changes(self) -> frozenset[Proposition]:
         """The facts that are not as at the beginning."""
-        return self._made.start ^ frozenset(self._state.facts)
+        return self._made.facts ^ frozenset(self._state.facts)
 
-    def _look(self, text: str) -> str:
-        """Read the room and the inventory out of an answer, and return the rest."""
-        seen = {name: _cleaned(part) for name, part in _PARTS.findall(text)}
-        self.description = seen.get("description", self.description)
-        self.inventory = seen.get("inventory", self.inventory)
-        return _PARTS.sub("", text)
+    def _load(self, name: GameId) -> None:
+        self._name = name
+        self._made = _loaded(name, self._cache)
+        # A new one for each game: it keeps every story that it has ever loaded.
+        self._machine = self._made.machine()
 
     def _follow(self, event: str, command: str) -> None:
         """Change the facts as an event of the z-machine does."""
+        likely = [self._actions[command]] if command in self._actions else []
         detect = self._made.names.detect_action
-        action = detect(event, [self._actions[command]]) or detect(event, self._actions.values())
+        action = detect(event, likely) or detect(event, self._actions.values())
         if action is None:
             return
         self._state.apply(action)
@@ -211,6 +217,11 @@ class Engine:
         self.score = sum(game.quests[k].reward for k in self._completed)
         needed = {k for k, q in enumerate(game.quests) if q.win_events and not q.optional}
         self.won = not self.lost and needed <= self._completed
+
+
+def _seen(text: str) -> dict[str, str]:
+    """The view of the room and the inventory in an answer, as far as it holds them."""
+    return {name: _cleaned(part) for name, part in _PARTS.findall(text)}
 
 
 def _word(memory: Bytes, at: int) -> int:
