@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,13 @@ import torch
 
 import londi.models.hf.onnx.backend
 from londi.config import FinetuneConfig
+from londi.envs.textworld.games import make_games
 from londi.imitation.demonstrations import Demonstration, collect_expert
 from londi.imitation.tokenizer import learn_tokenizer, new_model
 from londi.models.hf.onnx.backend import Backend
 from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.models.hf.transformer import TransformerModel
+from textgames import GAMES
 
 # A loaded machine draws and runs slowly, which is no failure.
 hypothesis.settings.register_profile(
@@ -87,6 +90,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def tiny_config() -> FinetuneConfig:
     """Settings of a training that takes about a second."""
     return TINY
+
+
+@pytest.fixture(scope="session")
+def textworld_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with the games of `textgames`, which the processes of one test run share."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "textworld"
+    make_games(GAMES, str(folder))
+    return str(folder)
 
 
 @pytest.fixture(scope="session")

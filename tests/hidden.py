@@ -1,4 +1,6 @@
-"""A process that finds no package of the extra `train`, as after a plain `pip install londi`."""
+"""A process that finds no package of the extra `train`, as after a plain `pip install londi`, or of
+others.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,14 @@ sys.meta_path.insert(0, Hidden())
 """
 
 
-def without_train(code: str, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run Python code in a process that finds no package of the extra."""
-    hidden = HIDDEN.format(packages=TRAIN)
+def without(packages: set[str], code: str, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a process that finds none of these packages."""
+    hidden = HIDDEN.format(packages=packages)
     return subprocess.run(
         [sys.executable, "-c", f"{hidden}\n{code}", *args], text=True, capture_output=True
     )
+
+
+def without_train(code: str, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a process that finds no package of the extra."""
+    return without(TRAIN, code, *args)

@@ -73,6 +73,7 @@ EXTRAS = {
     **dict.fromkeys(("httpx2", "anyio"), "client"),
     "redis": "redis",
     "duckdb": "traces",
+    **dict.fromkeys(("textworld", "jericho"), "textworld"),
     **dict.fromkeys(("minari", "h5py", "PIL"), "minari"),
     **dict.fromkeys(("starlette", "uvicorn", "aiohttp", "prometheus_client"), "serve"),
     **dict.fromkeys(("langchain", "langchain_core", "langgraph"), "langchain"),

@@ -169,6 +169,51 @@ def test_what_cannot_be_put_back_as_it_says_is_refused(
         londi.check_env(Rewinding(**broken))
 
 
+class Restoring(Door):
+    """Can be put back; `broken` members are other than they should be."""
+
+    def __init__(self, **broken: Any) -> None:
+        super().__init__()
+        self.metadata = {"restorable": True}
+        self._broken = broken
+        self._asked = 0
+
+    def state_key(self) -> bytes:
+        self._asked += 1
+        told = {"count": self._asked, "nothing": 0}.get(self._broken.get("key", ""), self._t)
+        return bytes([told])
+
+    def snapshot(self) -> bytes:
+        return bytes([self._t])
+
+    def restore(self, state: bytes) -> None:
+        self._t = state[0] + self._broken.get("late", 0)
+
+
+def test_an_environment_that_can_be_restored_is_let_through() -> None:
+    londi.check_env(Restoring())
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ({"late": 1}, "same step after restore, got 'a door after 2' in place of 'a door after 1'"),
+        ({"key": "count"}, "expected the same state_key after the same seed"),
+        ({"key": "nothing"}, "expected another state_key after a step"),
+    ],
+)
+def test_what_cannot_be_restored_as_it_says_is_refused(
+    broken: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidConfig, match=f"^Restoring: .*{message}"):
+        londi.check_env(Restoring(**broken))
+
+
+def test_a_part_that_is_missing_is_named() -> None:
+    with pytest.raises(InvalidConfig, match=r"metadata\['restorable'\] asks for 'state_key'"):
+        londi.check_env(declaring(restorable=True))
+
+
 def test_an_environment_is_left_open() -> None:
     class Closing(Door):
         closed = False

@@ -20,7 +20,7 @@ from londi.oracle.clairvoyant import Explored, clairvoyant
 from londi.oracle.explore import explore
 from londi.oracle.graph import Graph
 from londi.oracle.worlds import Asked, Worlds
-from oracle.ways import DEPTH, EVERY, Counted, Insists, Tree, climbed, returned
+from oracle.ways import DEPTH, EVERY, Counted, Insists, Stairs, Tree, climbed, returned
 from playthings import Corridor, deepthink, quick
 
 MIX = "londi/BabyAIText-MixedTrainLocal-v0"
@@ -93,6 +93,33 @@ def test_states_taken_up_and_ways_gone_again_come_to_the_same(pair: ModelPair) -
         assert (np.array(a.at_least) <= np.array(b.at_most) + 1e-9).all()
         assert (np.array(b.at_least) <= np.array(a.at_most) + 1e-9).all()
         assert a.at_least[0] == pytest.approx(b.at_least[0])
+
+
+def test_restored_states_that_meet_come_to_what_all_choices_find(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    up_and_down = ModelPair(Insists("a"), Insists("b"), Stairs)
+    config = LimitConfig(episodes=5, most_calls=4, states=1000)
+    found = clairvoyant(config, pair=up_and_down)
+    monkeypatch.setattr(Stairs, "metadata", Stairs.metadata | {"restorable": False})
+    apart = clairvoyant(config, pair=up_and_down)
+    for b, each in zip(found.episodes, apart.episodes, strict=True):
+        tried = [(returned(up_and_down, b.episode, choices)[0], sum(choices)) for choices in EVERY]
+        best = [max(total for total, calls in tried if calls <= k) for k in range(5)]
+        assert b.complete and b.at_least == b.at_most == pytest.approx(best)
+        assert b.states < each.states
+
+
+@pytest.mark.parametrize("forgets", ["steps", "height"])
+def test_what_a_key_leaves_out_is_missed_in_the_limit(
+    forgets: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the test above can fail."""
+    up_and_down = ModelPair(Insists("a"), Insists("b"), Stairs)
+    config = LimitConfig(episodes=5, most_calls=4, states=1000)
+    right = clairvoyant(config, pair=up_and_down)
+    monkeypatch.setattr(Stairs, "forgets", forgets)
+    assert clairvoyant(config, pair=up_and_down) != right
 
 
 def test_a_wrapper_counts_in_the_limit(pair: ModelPair) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from ast import literal_eval
 from collections.abc import Sequence
 from random import Random
 from typing import Any
@@ -41,6 +42,42 @@ class Tree(Texts):
 
     def _info(self) -> dict[str, Any]:
         return {"goal": "climb", "actions": ()}
+
+
+class Stairs(Texts):
+    """Up or down a stair, with a reward by the height that is reached, and by the seed.
+
+    Its states can be restored; `forgets` names what their keys leave out.
+    """
+
+    metadata = {"returns": (-6.0, 6.0), "restorable": True}  # noqa: RUF012
+    forgets = ""
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        self._at = {"seed": seed or 0, "steps": 0, "height": 0}
+        return self._told()
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        self._at["steps"] += 1
+        self._at["height"] += 1 if action == "a" else -1
+        height = self._at["height"]
+        observation, info = self._told()
+        reward = Random(f"{self._at['seed']} {height}").uniform(-1, 1)
+        return observation, reward, height == 3, self._at["steps"] == DEPTH, info
+
+    def state_key(self) -> bytes:
+        return repr({k: v for k, v in self._at.items() if k != self.forgets}).encode()
+
+    def snapshot(self) -> bytes:
+        return repr(self._at).encode()
+
+    def restore(self, snapshot: bytes) -> None:
+        self._at = literal_eval(snapshot.decode())
+
+    def _told(self) -> tuple[str, dict[str, Any]]:
+        return "a stair", {"goal": "climb", "actions": ()}
 
 
 class Insists(BaseModel):

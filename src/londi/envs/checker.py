@@ -10,7 +10,15 @@ from collections.abc import Sequence
 import gymnasium as gym
 import numpy as np
 
-from londi.envs.contract import Traits, check_spaces, name_of, rewindable, shortened
+from londi.envs.contract import (
+    Restorable,
+    Rewindable,
+    check_spaces,
+    name_of,
+    restorable,
+    rewindable,
+    shortened,
+)
 from londi.envs.episode import TextEpisode
 from londi.errors import InvalidConfig
 
@@ -45,8 +53,10 @@ def check_env(env: gym.Env[str, str], seed: int = 0) -> None:
                     f" same seed and actions, got {shortened(one)} and then {shortened(other)}"
                 )
     _check_unknown_text(env, episode, seed)
-    if Traits.of(env).rewindable:
-        _check_rewindable(env, episode, seed)
+    if (inner := restorable(env)) is not None:
+        _check_restorable(env, inner, episode, seed)
+    if (rewound := rewindable(env)) is not None:
+        _check_rewindable(env, rewound, episode, seed)
 
 
 _PARTS = ("observation", "goal", "actions", "reward", "terminated", "truncated")
@@ -102,14 +112,26 @@ def _check_unknown_text(env: gym.Env[str, str], episode: TextEpisode, seed: int)
         ) from error
 
 
-def _check_rewindable(env: gym.Env[str, str], episode: TextEpisode, seed: int) -> None:
-    inner = rewindable(env)
-    if inner is None:  # a wrapper hides it: its states are not restored
-        return
+def _check_restorable(
+    env: gym.Env[str, str], inner: Restorable, episode: TextEpisode, seed: int
+) -> None:
+    _check_parts(env, inner, "restorable", ("state_key", "snapshot", "restore"))
+    episode.start(seed)
+    key = inner.state_key()
+    _check_restored(env, inner, episode)
+    episode.start(seed)
+    if inner.state_key() != key:
+        raise InvalidConfig(f"{name_of(env)}: expected the same state_key after the same seed")
+    episode.step(_action(episode))
+    if inner.state_key() == key:
+        raise InvalidConfig(f"{name_of(env)}: expected another state_key after a step")
+
+
+def _check_rewindable(
+    env: gym.Env[str, str], inner: Rewindable, episode: TextEpisode, seed: int
+) -> None:
     name = name_of(env)
-    for part in ("horizon", "reward_at", "snapshot", "restore"):
-        if part not in dir(inner):
-            raise InvalidConfig(f"{name}: metadata['rewindable'] asks for {part!r}, got none")
+    _check_parts(env, inner, "rewindable", ("horizon", "reward_at", "snapshot", "restore"))
     episode.start(seed)
     if type(inner.horizon) is not int or inner.horizon < 1:
         raise InvalidConfig(
@@ -119,13 +141,29 @@ def _check_rewindable(env: gym.Env[str, str], episode: TextEpisode, seed: int) -
         raise InvalidConfig(
             f"{name}: reward_at(1): expected a number other than 0, got {inner.reward_at(1)!r}"
         )
-    before = inner.snapshot()
-    actions = episode.state.actions or (_UNKNOWN,)
-    first = episode.step(actions[0]), episode.observations[-1]
+    _check_restored(env, inner, episode)
+
+
+def _check_parts(env: gym.Env[str, str], inner: object, trait: str, parts: Sequence[str]) -> None:
+    for part in parts:
+        if part not in dir(inner):
+            raise InvalidConfig(f"{name_of(env)}: metadata[{trait!r}] asks for {part!r}, got none")
+
+
+def _check_restored(
+    env: gym.Env[str, str], inner: Restorable | Rewindable, episode: TextEpisode
+) -> None:
+    """Do the step from the state at hand twice, the second time after restoring it."""
+    before, action = inner.snapshot(), _action(episode)
+    first = episode.step(action), episode.observations[-1]
     inner.restore(before)
-    observation, reward, *_ = env.step(actions[0])
+    observation, reward, *_ = env.step(action)
     if (observation, reward) != (first[1], first[0].reward):
         raise InvalidConfig(
-            f"{name}: expected the same step after restore, got {shortened(observation)}"
+            f"{name_of(env)}: expected the same step after restore, got {shortened(observation)}"
             f" in place of {shortened(first[1])}"
         )
+
+
+def _action(episode: TextEpisode) -> str:
+    return next(iter(episode.state.actions), _UNKNOWN)

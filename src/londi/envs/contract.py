@@ -38,10 +38,29 @@ from londi.envs.info import InfoView
 from londi.errors import InvalidConfig, UnknownName
 
 
-class Rewindable(Protocol):
-    """An environment that can save its state and restore it; declared by `Traits.rewindable`.
+class Restorable(Protocol):
+    """An environment that can save its states and restore them; declared by `Traits.restorable`."""
 
-    Its rewards are those of a success alone, and depend only on the step at which it comes.
+    def state_key(self) -> bytes:
+        """Equal only for states that behave alike: after the same actions the observations,
+        rewards and ends are the same. So it tells apart step counts and returns so far.
+        """
+        ...
+
+    def snapshot(self) -> bytes:
+        """The state; its bytes may differ where the key is the same."""
+        ...
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go back to a state that `snapshot` returned."""
+        ...
+
+
+class Rewindable(Protocol):
+    """An environment whose saved states have no step count; declared by `Traits.rewindable`.
+
+    Its rewards are those of a success alone, and depend only on the step at which it comes. Where
+    that holds, more states are alike than in a `Restorable`.
 
     Attributes:
         horizon: steps after which an episode is truncated; known after `reset`.
@@ -72,7 +91,8 @@ class Traits:
         waits: whether a step waits for another process, so that each copy is worth a thread.
         returns: the least and the greatest return of an episode; None where they are not known.
         lists_actions: whether `info["actions"]` names the possible actions.
-        rewindable: whether the environment follows `Rewindable`.
+        restorable: whether the environment follows `Restorable`.
+        rewindable: whether it follows `Rewindable`.
         horizon: steps after which an episode is cut off; None where that is not known.
     """
 
@@ -80,6 +100,7 @@ class Traits:
     waits: bool = False
     returns: tuple[float, float] | None = None
     lists_actions: bool = True
+    restorable: bool = False
     rewindable: bool = False
     horizon: int | None = None
 
@@ -93,7 +114,7 @@ class Traits:
         """
         metadata = env.unwrapped.metadata
         declared = {name: metadata[name] for name in cls.__slots__ if name in metadata}
-        for name in ("waits", "lists_actions", "rewindable"):
+        for name in ("waits", "lists_actions", "restorable", "rewindable"):
             if type(declared.get(name, False)) is not bool:
                 raise InvalidConfig(
                     f"{name_of(env)}: metadata[{name!r}]: expected True or False,"
@@ -247,15 +268,19 @@ def check_spaces(env: gym.Env[str, str]) -> None:
         )
 
 
-def rewindable(env: gym.Env[str, str]) -> Rewindable | None:
+def restorable(env: gym.Env[str, str]) -> Restorable | None:
     """The environment as one whose states can be restored, if it declares that.
 
     None inside of a wrapper that may change what is told: its effect would be passed over.
     """
-    while isinstance(env, (OrderEnforcing, PassiveEnvChecker)):
-        env = env.env
-    own = env is env.unwrapped and Traits.of(env).rewindable
-    return cast(Rewindable, env) if own else None
+    inner = _bare(env)
+    return cast(Restorable, inner) if inner and Traits.of(inner).restorable else None
+
+
+def rewindable(env: gym.Env[str, str]) -> Rewindable | None:
+    """The environment as one whose states can be rewound, if it declares that; else as above."""
+    inner = _bare(env)
+    return cast(Rewindable, inner) if inner and Traits.of(inner).rewindable else None
 
 
 def name_of(env: gym.Env[str, str]) -> str:
@@ -267,6 +292,13 @@ def shortened(value: object) -> str:
     """The `repr` of a value on one line, not too long for a message."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _bare(env: gym.Env[str, str]) -> gym.Env[str, str] | None:
+    """The environment without wrappers that only check; None if there are others."""
+    while isinstance(env, (OrderEnforcing, PassiveEnvChecker)):
+        env = env.env
+    return env if env is env.unwrapped else None
 
 
 def _observation(observation: object) -> str:

@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from londi.envs.prompt import History
 from londi.envs.scienceworld.prompt import ScienceHistory
+from londi.envs.textworld.prompt import TextWorldHistory
 
-HISTORIES: dict[str, type[History]] = {"plain": History, "scienceworld": ScienceHistory}
+HISTORIES: dict[str, type[History]] = {
+    "plain": History,
+    "scienceworld": ScienceHistory,
+    "textworld": TextWorldHistory,
+}
 """Histories by name."""

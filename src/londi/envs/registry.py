@@ -1,8 +1,9 @@
 """Text environments by name: registration with Gymnasium, and `make_env`.
 
 A Gymnasium environment that follows `londi.envs.contract` can be named; londi's own are
-`londi/BabyAIText-<level>-v0`, `londi/ScienceWorld-v0`, `londi/ScienceWorld-short-v0` and
-`londi/ScienceWorld-<task>-v0`. This file knows names; not how an environment works.
+`londi/BabyAIText-<level>-v0`, `londi/ScienceWorld-v0`, `londi/ScienceWorld-short-v0`,
+`londi/ScienceWorld-<task>-v0`, `londi/TextWorld-v0`, `londi/TextWorld-<kind>-v0` and
+`londi/TextWorld-<kind>-<size>-v0`. This file knows names; not how an environment works.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from londi.envs.info import Options
 from londi.envs.prompt import HISTORY
 from londi.envs.scienceworld.env import SHORT_TASKS, ScienceWorld  # noqa: F401  made by name
 from londi.envs.scienceworld.env import TASKS as SCIENCEWORLD_TASKS
+from londi.envs.textworld.challenges import CHALLENGES, KINDS
+from londi.envs.textworld.env import TextWorld  # noqa: F401  made by name
 from londi.errors import InvalidConfig, LondiError, UnknownName, extras_named
 
 __all__ = [
@@ -111,6 +114,12 @@ def register() -> None:
     }
     science |= {f"ScienceWorld-{task}-v0": {"tasks": [task]} for task in SCIENCEWORLD_TASKS}
     makers |= {name: ("ScienceWorld", kwargs) for name, kwargs in science.items()}
+    text: dict[str, Options] = {"TextWorld-v0": {}}
+    for kind in KINDS:
+        sizes = [name for name in CHALLENGES if name.startswith(f"{kind}-")]
+        text |= {f"TextWorld-{kind}-v0": {"challenges": sizes}}
+        text |= {f"TextWorld-{name}-v0": {"challenges": [name]} for name in sizes}
+    makers |= {name: ("TextWorld", kwargs) for name, kwargs in text.items()}
     for name, (maker, kwargs) in makers.items():
         if f"{NAMESPACE}/{name}" not in gym.registry:
             gym.register(

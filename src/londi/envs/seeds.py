@@ -40,6 +40,14 @@ def held_out_seeds(episodes: int) -> range:
     return range(HELD_OUT, HELD_OUT + episodes)
 
 
+def among_first(seed: int, episodes: int) -> int:
+    """The seed in its place where each range has no more than so many different episodes."""
+    first = max(begun for begun in _RANGES if begun <= seed)
+    return first + (seed - first) % episodes
+
+
+_RANGES = (DEMONSTRATIONS, SWITCHING, VALIDATION, HELD_OUT)
+
 Split = Literal["train", "dev", "test"]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -17,12 +18,15 @@ import gymnasium as gym
 import numpy as np
 
 from londi.envs.contract import (
+    Outcome,
+    Restorable,
     Rewindable,
     StateInfo,
     Traits,
     name_of,
     read_reset,
     read_step,
+    restorable,
     rewindable,
 )
 from londi.envs.episode import TextEpisode
@@ -56,10 +60,10 @@ class _World(Protocol):
         """Close the environment."""
 
 
-class _Rewound:
+class _Saved(ABC):
     """A world that restores saved states."""
 
-    def __init__(self, env: gym.Env[str, str], inner: Rewindable) -> None:
+    def __init__(self, env: gym.Env[str, str], inner: Restorable | Rewindable) -> None:
         self._env, self._inner = env, inner
         self._history: type[History] = HISTORIES[Traits.of(env).history]
 
@@ -70,26 +74,35 @@ class _Rewound:
             StateInfo.read(info, self._history.reads)
         return self._state(self._history(observation, info))
 
-    def step(self, seed: int, kept: bytes, action: str) -> Successor:
+    def step(self, seed: int, kept: bytes, action: str) -> Successor | None:
         world, history = pickle.loads(kept)
         self._inner.restore(world)
-        # The step count is 0 again, so that this step is the first.
         told = self._env.unwrapped.step(action)
         with self._located(seed):
             observation, outcome, info = read_step(told)
-            gain = outcome.reward / self._inner.reward_at(1)
-            if outcome.terminated:
+            if outcome.aborted:
+                return None
+            gain, ended = self._judged(outcome)
+            if ended:
                 return Successor(gain, None)
             StateInfo.read(info, self._history.reads)
         history.add(action, observation, info)
         return Successor(gain, self._state(history))
 
-    @property
-    def worth(self) -> Floats:
-        return np.array([self._inner.reward_at(t) for t in range(self._inner.horizon + 1)])
-
     def close(self) -> None:
         self._env.close()
+
+    @abstractmethod
+    def _judged(self, outcome: Outcome) -> tuple[float, bool]:
+        """The gain of a step, and whether the episode ended with it."""
+
+    @abstractmethod
+    def _key(self, snapshot: bytes) -> bytes:
+        """Equal for states of the environment that behave alike.
+
+        Args:
+            snapshot: of the state that it is in.
+        """
 
     @contextmanager
     def _located(self, seed: int) -> Iterator[None]:
@@ -101,8 +114,43 @@ class _Rewound:
 
     def _state(self, history: History) -> State:
         world, prompt = self._inner.snapshot(), history.prompt()
-        key = hashlib.sha256(world + repr((prompt.actions, prompt.text())).encode()).digest()
+        told = repr((prompt.actions, prompt.text())).encode()
+        key = hashlib.sha256(self._key(world) + told).digest()
         return State(key, pickle.dumps((world, history), pickle.HIGHEST_PROTOCOL), prompt)
+
+
+class _Restored(_Saved):
+    """States with their step count: a state's path gives its time, and a reward is as it comes."""
+
+    worth = None
+
+    def __init__(self, env: gym.Env[str, str], inner: Restorable) -> None:
+        super().__init__(env, inner)
+        self._state_key = inner.state_key
+
+    def _judged(self, outcome: Outcome) -> tuple[float, bool]:
+        return outcome.reward, outcome.ended
+
+    def _key(self, snapshot: bytes) -> bytes:
+        return self._state_key()
+
+
+class _Rewound(_Saved):
+    """States without a step count: each step is the first, and the horizon is the graph's."""
+
+    def __init__(self, env: gym.Env[str, str], inner: Rewindable) -> None:
+        super().__init__(env, inner)
+        self._clock = inner
+
+    @property
+    def worth(self) -> Floats:
+        return np.array([self._clock.reward_at(t) for t in range(self._clock.horizon + 1)])
+
+    def _judged(self, outcome: Outcome) -> tuple[float, bool]:
+        return outcome.reward / self._clock.reward_at(1), outcome.terminated
+
+    def _key(self, snapshot: bytes) -> bytes:
+        return snapshot
 
 
 class _Retraced:
@@ -211,5 +259,8 @@ class Worlds:
 
 
 def _world(env: gym.Env[str, str]) -> _World:
-    inner = rewindable(env)
-    return _Rewound(env, inner) if inner else _Retraced(env)
+    if (rewound := rewindable(env)) is not None:
+        return _Rewound(env, rewound)
+    if (restored := restorable(env)) is not None:
+        return _Restored(env, restored)
+    return _Retraced(env)

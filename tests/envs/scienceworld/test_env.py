@@ -20,7 +20,7 @@ import londi.envs.scienceworld.simulator
 from londi.cli.main import main
 from londi.encoders.base import NoEncoder
 from londi.envs.registry import SCIENCEWORLD_TASKS, make_env
-from londi.envs.scienceworld.env import SIMPLIFICATIONS, ScienceWorld, closest
+from londi.envs.scienceworld.env import SIMPLIFICATIONS, ScienceWorld
 from londi.envs.scienceworld.simulator import Simulator, SimulatorError, SimulatorLost, java, warm
 from londi.envs.seeds import demonstration_seeds, held_out_seeds, validation_seeds
 from londi.errors import InvalidConfig, UnknownName
@@ -155,14 +155,6 @@ def test_any_text_is_taken(env: ScienceWorld, nonsense: str) -> None:
     assert not truncated
     assert info["substituted_action"]
     assert "aborted" not in info
-
-
-def test_closest_counts_words_before_letters() -> None:
-    valid = ("open door to kitchen", "go to kitchen", "pick up thermometer", "wait")
-    assert closest("go kitchen", valid) == "go to kitchen"
-    assert closest("pick up the termometer", valid) == "pick up thermometer"
-    assert closest("wiat", valid) == "wait"
-    assert closest("", valid) in valid
 
 
 def test_valid_actions_are_listed_on_demand(env: ScienceWorld) -> None:

@@ -7,14 +7,13 @@ file knows one environment; `simulator.py` knows how the simulator is run.
 from __future__ import annotations
 
 import string
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 
 import gymnasium as gym
 from gymnasium import spaces
 
+from londi.envs.closest import closest
 from londi.envs.info import Told
 from londi.envs.scienceworld.simulator import TIMEOUT, Simulator, SimulatorError, SimulatorLost
 from londi.envs.seeds import Split, split_of
@@ -268,18 +267,6 @@ class ScienceWorld(gym.Env[str, str]):
         if self._expert:
             now.info["expert"] = now.gold[-1] if now.gold else None
         return now.info
-
-
-def closest(action: str, valid: Sequence[str]) -> str:
-    """The action of `valid`, not empty, that shares most words with `action`, then most letters."""
-    words = Counter(action.split())
-
-    def likeness(candidate: str) -> tuple[float, float]:
-        other = Counter(candidate.split())
-        shared = 2 * (words & other).total() / max(1, words.total() + other.total())
-        return shared, SequenceMatcher(None, action, candidate).ratio()
-
-    return max(valid, key=likeness)
 
 
 _KNOWN: dict[tuple[str, Split], tuple[int, ...]] = {}
