@@ -5,8 +5,13 @@ An environment names its history in `metadata["history"]`. This file knows no en
 
 from __future__ import annotations
 
+from londi.envs.generate.prompt import WritingHistory
 from londi.envs.prompt import History
 from londi.envs.scienceworld.prompt import ScienceHistory
 
-HISTORIES: dict[str, type[History]] = {"plain": History, "scienceworld": ScienceHistory}
+HISTORIES: dict[str, type[History]] = {
+    "plain": History,
+    "scienceworld": ScienceHistory,
+    "writing": WritingHistory,
+}
 """Histories by name."""

@@ -1,8 +1,9 @@
 """Text environments by name: registration with Gymnasium, and `make_env`.
 
 A Gymnasium environment that follows `londi.envs.contract` can be named; londi's own are
-`londi/BabyAIText-<level>-v0`, `londi/ScienceWorld-v0`, `londi/ScienceWorld-short-v0` and
-`londi/ScienceWorld-<task>-v0`. This file knows names; not how an environment works.
+`londi/BabyAIText-<level>-v0`, `londi/ScienceWorld-v0`, `londi/ScienceWorld-short-v0`,
+`londi/ScienceWorld-<task>-v0` and `londi/Generate-v0`. This file knows names; not how an
+environment works.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
 
 from londi.envs.contract import check_spaces
+from londi.envs.generate.env import Generate  # noqa: F401  made by name
 from londi.envs.info import Options
 from londi.envs.prompt import HISTORY
 from londi.envs.scienceworld.env import SHORT_TASKS, ScienceWorld  # noqa: F401  made by name
@@ -111,6 +113,7 @@ def register() -> None:
     }
     science |= {f"ScienceWorld-{task}-v0": {"tasks": [task]} for task in SCIENCEWORLD_TASKS}
     makers |= {name: ("ScienceWorld", kwargs) for name, kwargs in science.items()}
+    makers["Generate-v0"] = ("Generate", {})
     for name, (maker, kwargs) in makers.items():
         if f"{NAMESPACE}/{name}" not in gym.registry:
             gym.register(
