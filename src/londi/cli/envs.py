@@ -18,15 +18,15 @@ class Family:
         title: its name.
         prefix: how the names of its environments begin.
         description: what is played there.
-        models: how the names of its built-in models begin.
+        models: how the names of its built-in models begin; empty where there are none.
         trained: the environment that they were trained on.
     """
 
     title: str
     prefix: str
     description: str
-    models: str
-    trained: str
+    models: str = ""
+    trained: str = ""
 
 
 FAMILIES = (
@@ -45,6 +45,12 @@ FAMILIES = (
         " (pip install 'londi[scienceworld]').",
         "builtin:scienceworld",
         "londi/ScienceWorld-short-v0",
+    ),
+    Family(
+        "Texts",
+        "londi/Generate-v0",
+        "Texts that are written chunk by chunk and scored at their end, from a file of tasks or a"
+        " dataset of reasoning-gym (--env_options '{tasks: ..., scorer: ..., chunk: line}').",
     ),
 )
 
@@ -74,9 +80,10 @@ def _run(given: Namespace) -> int:
         inside = [name for name in found if name.startswith(family.prefix)]
         if not inside:
             continue
-        models = [name for name in builtin_models() if name.startswith(family.models)]
         print(fill(f"{family.title}: {family.description}", 80))
-        print(fill(f"Built-in models: {', '.join(models)}; * marks where it was trained.", 80))
+        if family.models:
+            models = [name for name in builtin_models() if name.startswith(family.models)]
+            print(fill(f"Built-in models: {', '.join(models)}; * marks where it was trained.", 80))
         for name in inside:
             print(name + (" *" if name == family.trained else ""))
         print()
