@@ -155,7 +155,10 @@ def test_an_episode_without_a_seed_is_one_of_training(make: Make) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"chunk": "word"}, "chunk: expected line, sentence or a number of tokens >= 1, got 'word'"),
+        (
+            {"chunk": "word"},
+            "chunk: expected line, sentence or a number of tokens >= 1, got 'word'",
+        ),
         ({"chunk": 0}, "got 0"),
         ({"chunk": True}, "got True"),
         ({"chunk": 2.5}, "got 2.5"),

@@ -63,9 +63,7 @@ def test_a_key_says_where_a_line_belongs() -> None:
         ('{"prompt": "x", "solution": {}}', (), "line 2: solution: expected a text, got {}"),
     ],
 )
-def test_a_bad_line_is_named(
-    tmp_path: Path, line: str, needs: tuple[str, ...], said: str
-) -> None:
+def test_a_bad_line_is_named(tmp_path: Path, line: str, needs: tuple[str, ...], said: str) -> None:
     file = tmp_path / "tasks.jsonl"
     file.write_text("\n".join([*lines(1, tests="t"), line, *lines(3)]))
     with pytest.raises(LondiError) as caught:
@@ -128,7 +126,11 @@ def test_reasoning_gym_makes_a_task_of_every_seed() -> None:
     ("spec", "options", "said"),
     [
         ("reasoning-gym:chain_sun", {}, r"unknown dataset of reasoning-gym 'chain_sun'; did you m"),
-        ("reasoning-gym:chain_sum", {"min_term": 3}, r"unknown option of .*; did you mean 'min_ter"),
+        (
+            "reasoning-gym:chain_sum",
+            {"min_term": 3},
+            r"unknown option of .*; did you mean 'min_ter",
+        ),
         ("reasoning-gym:chain_sum", {"size": 3}, r"unknown option of reasoning-gym:chain_sum 'siz"),
         ("reasoning-gym:chain_sum", {"min_terms": 0}, r"task_options of .*: min_terms must be pos"),
         ("reasoning-gym:chain_sum", {"min_terms": "a"}, r"task_options of reasoning-gym:chain_sum"),
