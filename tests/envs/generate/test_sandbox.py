@@ -219,7 +219,7 @@ def test_limits_are_numbers(options: dict[str, object], said: str) -> None:
 
 def test_a_text_scores_the_share_of_tests_that_it_passes() -> None:
     scorer = make_scorer("tests", {})
-    source = load_tasks(str(FILES["code"]), {}, scorer.needs)
+    source = load_tasks(str(FILES["code"]), {})
     own = {source.task(k).prompt: source.task(k) for k in range(9)}
     (double,) = [task for prompt, task in own.items() if "double" in prompt] or [None]
     if double is None:  # it is held out

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reasoning_gym.factory import DATASETS
 
 from londi.envs.generate.scorers import (
+    EVALUATED,
     ExactScorer,
     FunctionScorer,
     NumericScorer,
@@ -23,6 +28,11 @@ from londi.envs.generate.scorers import (
 )
 from londi.envs.generate.tasks import Task, load_tasks
 from londi.errors import EnvironmentFailed, InvalidConfig, LondiError, UnknownName
+
+
+def source(dataset: type) -> str:
+    """The code of a dataset."""
+    return Path(inspect.getfile(dataset)).read_text(encoding="utf-8")
 
 
 def task(**given: Any) -> Task:
@@ -90,7 +100,7 @@ def test_numeric_has_a_tolerance() -> None:
     assert NumericScorer(0.1).score(task(answer="20"), "22.3") == 0.0
     assert NumericScorer(0.1).score(task(answer="0"), "0.1") == 1.0
     with pytest.raises(InvalidConfig, match="line 3: answer: expected a number, got 'many'"):
-        NumericScorer().score(task(answer="many"), "3")
+        NumericScorer().check(task(answer="many"))
 
 
 def test_rouge_is_the_f_measure_of_the_longest_common_words() -> None:
@@ -103,11 +113,28 @@ def test_rouge_is_the_f_measure_of_the_longest_common_words() -> None:
 
 
 def test_reasoning_gym_scores_the_answer_by_its_own_rules() -> None:
-    made = load_tasks("reasoning-gym:chain_sum", {}, ("metadata",)).task(3)
+    made = load_tasks("reasoning-gym:chain_sum", {}).task(3)
     scorer = ReasoningScorer()
     assert scorer.score(made, f"first\nthen\n{made.answer}") == 1.0
     assert scorer.score(made, f"<answer>{made.answer}</answer>\nwell") == 1.0
     assert scorer.score(made, "no idea") == 0.0
+
+
+def test_reasoning_gym_scores_its_own_tasks_alone() -> None:
+    with pytest.raises(InvalidConfig, match=r"line 3: the scorer reasoning-gym scores tasks of re"):
+        ReasoningScorer().check(task(answer="4"))
+
+
+def test_no_text_is_run_as_python_outside_of_a_sandbox() -> None:
+    evaluating = {
+        name
+        for name, (dataset, _) in DATASETS.items()
+        if re.search(r"\b(?:eval|parse_expr|sympify|exec)\(\s*answer", source(dataset))
+    }
+    assert evaluating == EVALUATED
+    made = load_tasks("reasoning-gym:countdown", {}).task(0)
+    with pytest.raises(InvalidConfig, match=r"countdown, seed 0: .* evaluates an answer as Python"):
+        ReasoningScorer().check(made)
 
 
 @pytest.mark.parametrize(

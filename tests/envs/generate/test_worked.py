@@ -80,7 +80,7 @@ def test_a_list_is_sorted_number_by_number() -> None:
 def test_the_datasets_score_worked_solutions_as_right(
     name: str, options: dict[str, int], longest: tuple[int, int]
 ) -> None:
-    tasks, scorer = load_tasks(f"reasoning-gym:{name}", options, ()), ReasoningScorer()
+    tasks, scorer = load_tasks(f"reasoning-gym:{name}", options), ReasoningScorer()
     for seed in range(100):
         task, text, count = tasks.task(seed), "", 0
         while count == 0 or text.endswith("\n"):

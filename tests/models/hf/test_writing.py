@@ -25,7 +25,7 @@ MakeLM = Callable[..., Seq2SeqModel]
 
 FREE = Chunk((), 24)
 LINE = Chunk(("\n",), 24)
-LETTERS = Chunk(("o ", "a", "r", "s"), 24)
+LETTERS = Chunk(("gh", "MH", " wall", "ard"), 24)
 """Stops that a model with random weights comes to."""
 
 

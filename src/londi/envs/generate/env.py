@@ -93,7 +93,9 @@ class Generate(gym.Env[str, str]):
         self._chunk = _bounds(chunk, most_tokens)
         self._scorer_name = scorer
         self._scorer = make_scorer(scorer, scorer_options or {})
-        self._tasks = load_tasks(tasks, task_options or {}, self._scorer.needs)
+        self._tasks = load_tasks(tasks, task_options or {})
+        for task in self._tasks.known():
+            self._scorer.check(task)
         self._most_chunks, self._most_seconds, self._expert = most_chunks, most_seconds, expert
         declared = {"waits": self._scorer.waits, "horizon": most_chunks}
         self.metadata = type(self).metadata | declared
@@ -111,6 +113,7 @@ class Generate(gym.Env[str, str]):
         if seed is None:
             seed = int(self.np_random.integers(SWITCHING))
         self._task: Task = self._tasks.task(seed)
+        self._scorer.check(self._task)
         self._text, self._chunks = "", 0
         return self._text, self._info()
 

@@ -17,7 +17,7 @@ import inspect
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from math import isclose, isfinite
@@ -26,7 +26,7 @@ from typing import Any, Protocol
 
 from londi.envs.contract import shortened
 from londi.envs.generate.sandbox import Limits, Sandbox
-from londi.envs.generate.tasks import Task
+from londi.envs.generate.tasks import Task, lacking
 from londi.envs.info import Options
 from londi.errors import (
     EnvironmentFailed,
@@ -37,6 +37,14 @@ from londi.errors import (
     one_line,
 )
 from londi.storage.names import is_spec, resolve
+
+EVALUATED = frozenset(
+    """
+    binary_matrix countdown intermediate_integration n_queens polynomial_multiplication puzzle24
+    simple_integration spiral_matrix string_insertion
+    """.split()  # noqa: SIM905
+)
+"""Datasets of reasoning-gym whose `score_answer` runs a text as Python, in this process."""
 
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 _NUMBER = re.compile(
@@ -49,13 +57,16 @@ class Scorer(Protocol):
     """What scores a text."""
 
     @property
-    def needs(self) -> Sequence[str]:
-        """Keys that a task must have."""
-        ...
-
-    @property
     def waits(self) -> bool:
         """Whether scoring waits for another process."""
+        ...
+
+    def check(self, task: Task) -> None:
+        """Check that texts of this task can be scored.
+
+        Raises:
+            InvalidConfig: if not; names the task.
+        """
         ...
 
     def score(self, task: Task, text: str) -> object:
@@ -169,8 +180,11 @@ def code_of(text: str) -> str:
 class ExactScorer:
     """1 where the answer of a text is that of the task."""
 
-    needs = ("answer",)
     waits = False
+
+    def check(self, task: Task) -> None:
+        if not task.answer:
+            raise lacking("answer", task.name, task.given)
 
     def score(self, task: Task, text: str) -> float:
         return float(answer_of(text) == (task.answer or "").strip())
@@ -183,7 +197,6 @@ class NumericScorer:
         tolerance: largest difference, absolute or relative to the larger of the two.
     """
 
-    needs = ("answer",)
     waits = False
 
     def __init__(self, tolerance: float = 1e-6) -> None:
@@ -191,24 +204,32 @@ class NumericScorer:
             raise InvalidConfig(f"tolerance: expected a number >= 0, got {tolerance!r}")
         self._tolerance = tolerance
 
-    def score(self, task: Task, text: str) -> float:
-        right, found = last_number(task.answer or ""), last_number(text)
-        if right is None:
+    def check(self, task: Task) -> None:
+        if not task.answer:
+            raise lacking("answer", task.name, task.given)
+        if last_number(task.answer) is None:
             raise InvalidConfig(f"{task.name}: answer: expected a number, got {task.answer!r}")
-        near = self._tolerance
-        return float(found is not None and isclose(found, right, rel_tol=near, abs_tol=near))
+
+    def score(self, task: Task, text: str) -> float:
+        right, found, near = last_number(task.answer or ""), last_number(text), self._tolerance
+        if right is None or found is None:
+            return 0.0
+        return float(isclose(found, right, rel_tol=near, abs_tol=near))
 
 
 class RougeScorer:
     """ROUGE-L's F-measure, by the package `rouge-score`: words of a-z and digits, unstemmed."""
 
-    needs = ("reference",)
     waits = False
 
     def __init__(self) -> None:
         with extras_named():
             from rouge_score.rouge_scorer import RougeScorer as Rouge
         self._rouge = Rouge(["rougeL"])
+
+    def check(self, task: Task) -> None:
+        if not task.reference:
+            raise lacking("reference", task.name, task.given)
 
     def score(self, task: Task, text: str) -> float:
         return float(self._rouge.score(task.reference or "", text)["rougeL"].fmeasure)
@@ -227,11 +248,14 @@ class TestsScorer:
         InvalidConfig: if this machine has no sandbox: model-written code is not run then.
     """
 
-    needs = ("tests",)
     waits = True
 
     def __init__(self, seconds: float = 10.0, memory: int = 512) -> None:
         self._sandbox = Sandbox(Limits(seconds, memory))
+
+    def check(self, task: Task) -> None:
+        if not task.tests:
+            raise lacking("tests", task.name, task.given)
 
     def score(self, task: Task, text: str) -> float:
         program = task.before + code_of(text)
@@ -241,8 +265,20 @@ class TestsScorer:
 class ReasoningScorer:
     """`score_answer` of the dataset of reasoning-gym that a task is from."""
 
-    needs = ("metadata",)
     waits = False
+
+    def check(self, task: Task) -> None:
+        metadata = task.given.get("metadata")
+        if not (isinstance(metadata, Mapping) and metadata.get("source_dataset")):
+            raise InvalidConfig(
+                f"{task.name}: the scorer reasoning-gym scores tasks of reasoning-gym, and this is"
+                " none"
+            )
+        if metadata["source_dataset"] in EVALUATED:
+            raise InvalidConfig(
+                f"{task.name}: the scorer of this dataset evaluates an answer as Python, outside of"
+                " a sandbox; expected exact, or a function of your own"
+            )
 
     def score(self, task: Task, text: str) -> object:
         return _score_answer(task.given["metadata"]["source_dataset"])(answer_of(text), task.given)
@@ -264,7 +300,6 @@ class FunctionScorer:
         options: further arguments of the function.
     """
 
-    needs: tuple[str, ...] = ()
     waits = False
 
     def __init__(self, spec: str, options: Options) -> None:
@@ -272,6 +307,9 @@ class FunctionScorer:
         if not callable(found):
             raise InvalidConfig(f"scorer: expected a function of a text and a task, got {spec!r}")
         self._function, self._options = found, options
+
+    def check(self, task: Task) -> None:
+        """Any task will do: the function says what it lacks."""
 
     def score(self, task: Task, text: str) -> object:
         return self._function(text, task.given, **self._options)

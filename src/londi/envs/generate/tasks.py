@@ -62,23 +62,19 @@ class Task:
     advice: Advice = lambda text: None
 
     @classmethod
-    def read(cls, given: object, name: str, needs: Sequence[str] = ()) -> Task:
+    def read(cls, given: object, name: str) -> Task:
         """The task of a line or of a function's result.
 
         Args:
             given: an object with the key `prompt` and any of `answer`, `reference`, `tests`,
                 `before` and `solution`; others are kept in `given`.
             name: where it comes from.
-            needs: further keys that it must have.
 
         Raises:
-            InvalidConfig: if a key is missing or has a value of the wrong type.
+            InvalidConfig: if there is no prompt, or a key has a value of the wrong type.
         """
         if not isinstance(given, Mapping):
             raise InvalidConfig(f"{name}: expected an object with 'prompt', got {shortened(given)}")
-        for key in ("prompt", *needs):
-            if given.get(key) in (None, "", []):
-                raise InvalidConfig(f"{name}: expected the key {key!r}, got {sorted(given)}")
         tests = given.get("tests", ())
         if isinstance(tests, str):
             tests = [tests]
@@ -90,9 +86,12 @@ class Task:
         if isinstance(answer, (int, float)) and not isinstance(answer, bool):
             answer = str(answer)
         solution = _text(given, "solution", name)
+        prompt = _text(given, "prompt", name)
+        if not prompt:
+            raise lacking("prompt", name, given)
         return cls(
             name,
-            _text(given, "prompt", name) or "",
+            prompt,
             given,
             _text({"answer": answer}, "answer", name),
             _text(given, "reference", name),
@@ -100,6 +99,11 @@ class Task:
             _text(given, "before", name) or "",
             lambda text: solution[len(text) :] if solution and solution.startswith(text) else None,
         )
+
+
+def lacking(key: str, name: str, given: Given) -> InvalidConfig:
+    """The error of a task without a key that it must have."""
+    return InvalidConfig(f"{name}: expected the key {key!r}, got {sorted(map(str, given))}")
 
 
 def _text(given: Given, key: str, name: str) -> str | None:
@@ -120,15 +124,18 @@ class Tasks(Protocol):
         """
         ...
 
+    def known(self) -> Sequence[Task]:
+        """Tasks that can be looked at beforehand, for what is wrong with them."""
+        ...
 
-def load_tasks(spec: str, options: Options, needs: Sequence[str]) -> Tasks:
+
+def load_tasks(spec: str, options: Options) -> Tasks:
     """The tasks that `spec` names.
 
     Args:
         spec: a JSONL file, ``reasoning-gym:NAME``, or ``module:function``, which is called with a
             seed and `options`.
         options: options of a dataset or a function.
-        needs: keys that each task must have for its scorer.
 
     Raises:
         InvalidConfig: if a file cannot be read, or a line of it is no task; names the line.
@@ -140,24 +147,24 @@ def load_tasks(spec: str, options: Options, needs: Sequence[str]) -> Tasks:
     if not isinstance(options, Mapping):
         raise InvalidConfig(f"task_options: expected options by name, got {shortened(options)}")
     if spec.startswith(REASONING):
-        return ReasoningTasks(spec, options, needs)
+        return ReasoningTasks(spec, options)
     if is_spec(spec) and not exists(spec):
-        return FunctionTasks(spec, options, needs)
+        return FunctionTasks(spec, options)
     if options:
         raise InvalidConfig(f"task_options: a file takes none, got {shortened(dict(options))}")
     try:
         written = Path(spec).expanduser().stat()
-        return _file_tasks(spec, tuple(needs), written.st_mtime_ns, written.st_size)
+        return _file_tasks(spec, written.st_mtime_ns, written.st_size)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
         raise InvalidConfig(f"{_WANTED}, got {spec!r}: {reason}") from error
 
 
 @lru_cache(8)
-def _file_tasks(spec: str, needs: tuple[str, ...], *_version: int) -> FileTasks:
+def _file_tasks(spec: str, *_version: int) -> FileTasks:
     """The tasks of a file, read once for all copies of an environment."""
     text = Path(spec).expanduser().read_text(encoding="utf-8")
-    return FileTasks(spec, text.split("\n"), needs)
+    return FileTasks(spec, text.split("\n"))
 
 
 class FileTasks:
@@ -169,13 +176,12 @@ class FileTasks:
     Args:
         spec: the file's name.
         lines: its lines; those that are blank are passed over.
-        needs: see `load_tasks`.
     """
 
-    def __init__(self, spec: str, lines: Sequence[str], needs: Sequence[str]) -> None:
+    def __init__(self, spec: str, lines: Sequence[str]) -> None:
         self._spec = spec
-        tasks = [
-            Task.read(_json(line, name), name, needs)
+        self._tasks = tasks = [
+            Task.read(_json(line, name), name)
             for number, line in enumerate(lines, 1)
             if line.strip() and (name := f"{spec!r}, line {number}")
         ]
@@ -189,6 +195,9 @@ class FileTasks:
         if not own:
             raise InvalidConfig(f"tasks: {self._spec!r} has no line of the split {split!r}")
         return own[seed % len(own)]
+
+    def known(self) -> Sequence[Task]:
+        return self._tasks
 
 
 def _json(line: str, name: str) -> object:
@@ -229,13 +238,12 @@ class ReasoningTasks:
     Args:
         spec: ``reasoning-gym:NAME``.
         options: the dataset's own, such as `max_terms`.
-        needs: see `load_tasks`.
     """
 
-    def __init__(self, spec: str, options: Options, needs: Sequence[str]) -> None:
+    def __init__(self, spec: str, options: Options) -> None:
         with extras_named():
             from reasoning_gym.factory import DATASETS, create_dataset
-        self._spec, self._options, self._needs = spec, options, needs
+        self._spec, self._options = spec, options
         self._name = spec.removeprefix(REASONING)
         if self._name not in DATASETS:
             raise UnknownName("dataset of reasoning-gym", self._name, DATASETS)
@@ -253,10 +261,13 @@ class ReasoningTasks:
         except IndexError:  # some datasets make as many tasks as they were asked for
             entry = self._made(seed)[0]
         given = {"prompt": entry["question"], **entry}
-        task = Task.read(given, f"{self._spec}, seed {seed}", self._needs)
+        task = Task.read(given, f"{self._spec}, seed {seed}")
         if self._step is None:
             return task
         return replace(task, advice=partial(next_line, self._step, entry["metadata"]))
+
+    def known(self) -> Sequence[Task]:
+        return [self.task(0)]
 
     def _made(self, seed: int) -> Any:
         try:
@@ -273,15 +284,17 @@ class FunctionTasks:
     Args:
         spec: ``module:function``.
         options: further arguments of the function.
-        needs: see `load_tasks`.
     """
 
-    def __init__(self, spec: str, options: Options, needs: Sequence[str]) -> None:
+    def __init__(self, spec: str, options: Options) -> None:
         found = resolve(spec, "tasks")
         if not callable(found):
             raise InvalidConfig(f"tasks: expected a function of a seed, got {spec!r}")
-        self._spec, self._function, self._options, self._needs = spec, found, options, needs
+        self._spec, self._function, self._options = spec, found, options
 
     def task(self, seed: int) -> Task:
         given = self._function(seed, **self._options)
-        return Task.read(given, f"{self._spec}, seed {seed}", self._needs)
+        return Task.read(given, f"{self._spec}, seed {seed}")
+
+    def known(self) -> Sequence[Task]:
+        return []
