@@ -2,7 +2,8 @@
 
 The name of a model says what it does: `small` and `large` answer, `broken` refuses with 500, `busy`
 with 429, `cut` breaks off in the middle, `slow` waits until it is let go, `silent` tells no usage,
-`html` answers with a page, `actor` acts in an environment. Where a request has tools, a model whose
+`html` answers with a page, `actor` acts in an environment, `writer-<server>` goes on with a text as
+vLLM, SGLang, llama.cpp or a plain server does. Where a request has tools, a model whose
 name begins with `caller` first calls one.
 """
 
@@ -88,6 +89,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send({"broken": 500, "busy": 429}[model], json.dumps(told).encode())
         if model == "actor":
             return self._send(200, json.dumps(_act(body)).encode())
+        if isinstance(model, str) and model.startswith("writer-"):
+            return self._send(200, json.dumps(_write(model, body)).encode())
         if model == "html":
             return self._send(200, b"<html>hello</html>", "text/html")
         if model == "slow":
@@ -218,6 +221,39 @@ def _act(body: dict[str, Any]) -> dict[str, Any]:
     choice = whole["choices"][0]
     choice["message"]["content"] = f"  {word}\nbecause of it"
     choice["logprobs"] = {"content": [{"token": word, "logprob": -0.5}, {"logprob": -0.25}]}
+    return whole
+
+
+WRITTEN = "One: 1.\n\nIs it two? It is. \nEnd."
+"""The text that writers write."""
+
+
+def _write(model: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The next words of a text, up to a stop; a token is a letter."""
+    *_, last = body["messages"]
+    begun = last["content"] if last["role"] == "assistant" else ""
+    assert WRITTEN.startswith(begun)
+    rest, stops = WRITTEN[len(begun) :], body.get("stop", [])
+    at, stop = min(
+        ((rest.find(stop), stop) for stop in stops if stop in rest), default=(None, None)
+    )
+    said = rest[:at][: body["max_tokens"]]
+    long = len(said) == body["max_tokens"]
+    ended = not long and stop is None
+    tokens = [{"token": letter, "logprob": -0.01} for letter in said]
+    whole, _ = _chat(model)
+    whole["usage"] |= {"completion_tokens": len(said) + (not long)}
+    (choice,) = whole["choices"]
+    choice["finish_reason"] = "length" if long else "stop"
+    if model == "writer-vllm":
+        choice["stop_reason"] = stop if not long else None
+    elif model == "writer-sglang":
+        choice["matched_stop"] = None if long else stop or 2
+    elif model == "writer-llamacpp":
+        tokens += [{"token": "", "logprob": -0.01}] * ended
+        said = begun + said
+    choice["message"]["content"] = said
+    choice["logprobs"] = {"content": tokens}
     return whole
 
 

@@ -72,6 +72,8 @@ EXTRAS = {
     ),
     **dict.fromkeys(("httpx2", "anyio"), "client"),
     "redis": "redis",
+    "reasoning_gym": "reasoning",
+    "rouge_score": "rouge",
     "duckdb": "traces",
     **dict.fromkeys(("textworld", "jericho"), "textworld"),
     **dict.fromkeys(("minari", "h5py", "PIL"), "minari"),

@@ -11,7 +11,9 @@ import pytest
 
 import llama
 import londi
-from londi.envs.prompt import Prompt
+from londi.envs.generate.env import LINE
+from londi.envs.generate.prompt import WritingPrompt
+from londi.envs.prompt import Chunk, Prompt
 from londi.models.check import check_model
 from londi.models.endpoint import EndpointModel
 
@@ -46,6 +48,17 @@ def test_its_usage_probabilities_and_cache_are_read(model: EndpointModel) -> Non
     assert first.usage.tokens > 300 and 0 < first.usage.output_tokens <= 8
     assert first.logprob < 0 < first.confidence < 1
     assert again.usage.cached_tokens > 300, "the beginning is the same"
+
+
+def test_it_goes_on_with_a_text(model: EndpointModel) -> None:
+    task = "Name three colors, one a line, and nothing else."
+    chunk = Chunk(LINE, 12)
+    (third,) = model.act([WritingPrompt(task, (), ("Red\nGreen\n",), chunk=chunk)])
+    assert third.action.strip() and not third.action.startswith("Red")
+    assert third.usage.output_tokens <= 12 and third.logprob < 0
+    # Behind three colors the model is at its end, which the server shows.
+    (end,) = model.act([WritingPrompt(task, (), ("Red\nGreen\nBlue",), chunk=chunk)])
+    assert end.action == "" and not chunk.goes_on(end.action)
 
 
 def test_an_agent_streams_through_a_switcher(url: str, tmp_path: Path) -> None:

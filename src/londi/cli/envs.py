@@ -52,6 +52,12 @@ FAMILIES = (
         "Generated text games: cooking after a recipe, treasure hunts and coin collecting, each at"
         " three sizes (pip install 'londi[textworld]').",
     ),
+    Family(
+        "Texts",
+        "londi/Generate-v0",
+        "Texts that are written chunk by chunk and scored at their end, from a file of tasks or a"
+        " dataset of reasoning-gym (--env_options '{tasks: ..., scorer: ..., chunk: line}').",
+    ),
 )
 
 

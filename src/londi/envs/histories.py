@@ -5,6 +5,7 @@ An environment names its history in `metadata["history"]`. This file knows no en
 
 from __future__ import annotations
 
+from londi.envs.generate.prompt import WritingHistory
 from londi.envs.prompt import History
 from londi.envs.scienceworld.prompt import ScienceHistory
 from londi.envs.textworld.prompt import TextWorldHistory
@@ -13,5 +14,6 @@ HISTORIES: dict[str, type[History]] = {
     "plain": History,
     "scienceworld": ScienceHistory,
     "textworld": TextWorldHistory,
+    "writing": WritingHistory,
 }
 """Histories by name."""

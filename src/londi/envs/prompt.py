@@ -3,19 +3,62 @@
 A :class:`Prompt` is the state s of the paper: goal, possible actions, and the last few
 observations and actions. It is written in the published BabyAI-Text grammar (GLAM,
 arXiv 2302.02662), or, where an environment says so, in that of the published imitation agents of
-ScienceWorld (SwiftSage, arXiv 2305.17390). This file knows no environment and no model.
+ScienceWorld (SwiftSage, arXiv 2305.17390). A :class:`Chunk` bounds an answer that is a part of a
+longer text. This file knows no environment and no model.
 """
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Self
 
 from londi.envs.info import InfoView
 
 HISTORY = 3
 """Observations kept in a prompt, as published; the actions between them are one fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Bounds of an answer that is one chunk of a text.
+
+    Attributes:
+        stops: texts that close a chunk, each of which is its end; empty where only the number of
+            tokens bounds it.
+        tokens: most tokens of a chunk, the model's end token included.
+    """
+
+    stops: tuple[str, ...]
+    tokens: int
+
+    def cut(self, text: str) -> str:
+        """The beginning of `text` that is one chunk.
+
+        It ends with the first stop, and the line breaks right behind that. It has at most `tokens`
+        words, since a word takes a token at least.
+        """
+        words = list(islice(re.finditer(r"\S+", text), self.tokens + 1))
+        if len(words) > self.tokens:
+            text = text[: words[-2].end()]
+        first = min((end for stop in self.stops if (end := _behind(text, stop))), default=len(text))
+        rest = text[first:]
+        return text[:first] + "\n" * (len(rest) - len(rest.lstrip("\n")))
+
+    def goes_on(self, chunk: str) -> bool:
+        """Whether the text goes on behind `chunk`.
+
+        It does where a stop closes the chunk, or, without stops, where the chunk is not empty.
+        """
+        return any(stop in chunk for stop in self.stops) if self.stops else bool(chunk)
+
+
+def _behind(text: str, part: str) -> int:
+    """The place behind the first `part` of a text; 0 where there is none."""
+    found = text.find(part)
+    return found + len(part) if found >= 0 else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +72,7 @@ class Prompt:
         past: the actions between them, one fewer than `observations`.
         expert: the action of the environment's scripted expert, where it was asked for; it is not
             part of the text that a model reads.
+        chunk: the bounds of the answer, where it is a chunk of a text; None where it is an action.
     """
 
     goal: str
@@ -36,6 +80,7 @@ class Prompt:
     observations: tuple[str, ...]
     past: tuple[str, ...] = ()
     expert: str | None = None
+    chunk: Chunk | None = None
 
     def recent(self, history: int) -> Self:
         """The same state with at most `history` observations."""
@@ -52,6 +97,10 @@ class Prompt:
             action = self.past[i] if i < len(self.past) else ""
             lines.append(f" \n Observation {i}: {observation}, \n Action {i}: {action}")
         return "".join(lines)
+
+    def chat(self) -> tuple[str, str]:
+        """The prompt for a chat model: the user's message, and the beginning of the answer."""
+        return self.text(), ""
 
 
 class History:

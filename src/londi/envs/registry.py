@@ -2,8 +2,9 @@
 
 A Gymnasium environment that follows `londi.envs.contract` can be named; londi's own are
 `londi/BabyAIText-<level>-v0`, `londi/ScienceWorld-v0`, `londi/ScienceWorld-short-v0`,
-`londi/ScienceWorld-<task>-v0`, `londi/TextWorld-v0`, `londi/TextWorld-<kind>-v0` and
-`londi/TextWorld-<kind>-<size>-v0`. This file knows names; not how an environment works.
+`londi/ScienceWorld-<task>-v0`, `londi/TextWorld-v0`, `londi/TextWorld-<kind>-v0`,
+`londi/TextWorld-<kind>-<size>-v0` and `londi/Generate-v0`. This file knows names; not how an
+environment works.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
 
 from londi.envs.contract import check_spaces
+from londi.envs.generate.env import Generate  # noqa: F401  made by name
 from londi.envs.info import Options
 from londi.envs.prompt import HISTORY
 from londi.envs.scienceworld.env import SHORT_TASKS, ScienceWorld  # noqa: F401  made by name
@@ -120,6 +122,7 @@ def register() -> None:
         text |= {f"TextWorld-{kind}-v0": {"challenges": sizes}}
         text |= {f"TextWorld-{name}-v0": {"challenges": [name]} for name in sizes}
     makers |= {name: ("TextWorld", kwargs) for name, kwargs in text.items()}
+    makers["Generate-v0"] = ("Generate", {})
     for name, (maker, kwargs) in makers.items():
         if f"{NAMESPACE}/{name}" not in gym.registry:
             gym.register(

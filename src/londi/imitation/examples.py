@@ -33,7 +33,9 @@ class Examples:
             pairs = [pair for episode in some for pair in episode.examples(lm.history)]
             prompts, labels = zip(*pairs, strict=True)
             self._prompts += [np.array(ids, np.int32) for ids in lm.reader.read(prompts)]
-            self._labels += [np.array(ids, np.int32) for ids in lm.action_ids(labels)]
+            chunk = prompts[0].chunk  # one environment has the same bounds everywhere
+            ids_of = lm.writings.chunk(chunk).ids if chunk else lm.action_ids
+            self._labels += [np.array(ids, np.int32) for ids in ids_of(labels)]
 
     def batches(
         self, size: int, rng: np.random.Generator, pad: int

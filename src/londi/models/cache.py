@@ -190,8 +190,10 @@ class CachedModel(ModelWrapper):
         # Prompts that differ only in observations the model does not read have one answer.
         prompt = prompt if self.history is None else prompt.recent(self.history)
         # The actions stand apart from the text, which joins them by commas: one may hold a comma.
-        asked = json.dumps([_FORMAT, self._salt, prompt.actions, prompt.text()])
-        return hashlib.sha256(asked.encode()).digest()
+        asked = [_FORMAT, self._salt, prompt.actions, prompt.text()]
+        if prompt.chunk is not None:
+            asked += [prompt.chunk.stops, prompt.chunk.tokens, prompt.chat()]
+        return hashlib.sha256(json.dumps(asked).encode()).digest()
 
 
 _FORMAT = 3

@@ -27,6 +27,7 @@ from londi.envs.prompt import Prompt
 from londi.errors import ModelError, one_line
 from londi.models.address import ENDPOINT, Endpoint
 from londi.models.base import BaseModel
+from londi.models.continued import chunk_answer, chunk_request
 from londi.models.retry import RETRIED, wait
 from londi.models.usage import member, openai_usage
 from londi.types import Reply
@@ -45,7 +46,8 @@ class EndpointModel(BaseModel):
 
     Its answers are taken for a function of the prompt and cached as those of any model; a run with
     `cache: none` asks every time. Where a state lists its possible actions, the closest one to the
-    answer is taken. Replies have no embedding: a Switcher in front of it reads text.
+    answer is taken. Of a text that is written chunk by chunk it is asked for the next chunk, behind
+    what stands. Replies have no embedding: a Switcher in front of it reads text.
 
     Args:
         spec: ``openai:<model>@<base_url>``.
@@ -112,6 +114,8 @@ class EndpointModel(BaseModel):
             "max_tokens": self._most,
             "logprobs": True,
         }
+        if prompt.chunk:
+            body |= chunk_request(prompt, prompt.chunk)
         async with self._slots:
             began = time.perf_counter()
             found = await self._ask(body)
@@ -121,11 +125,18 @@ class EndpointModel(BaseModel):
             text = choice["message"]["content"] or ""
         except (KeyError, IndexError, TypeError) as error:
             raise ModelError(f"{self._where}: expected a chat completion, got none") from error
+        if prompt.chunk:
+            try:
+                action = chunk_answer(choice, text, prompt, prompt.chunk)
+            except ModelError as error:
+                raise ModelError(f"{self._where}: {error}") from error
+        else:
+            action = _action(text, prompt.actions)
         logprob = _logprob(choice)
         used = member(found, "usage")
         usage = openai_usage(used, "prompt_tokens", "completion_tokens", "prompt_tokens_details")
         return Reply(
-            _action(text, prompt.actions),
+            action,
             logprob or 0.0,
             1.0 if logprob is None else min(1.0, exp(logprob)),
             replace(usage, seconds=seconds),

@@ -5,6 +5,7 @@ This file knows how the two models are loaded and wrapped. It does not know when
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -104,9 +105,10 @@ def load_pair(config: PairConfig, seed: int) -> ModelPair:
     config.check_models()
     models = (config.quick, config.deepthink)
     if "random" in models and not env.unwrapped.metadata.get("lists_actions", True):
+        can = "list_actions" in inspect.signature(type(env.unwrapped)).parameters
+        gives = "gives one with --env_options.list_actions true" if can else "gives none"
         raise InvalidConfig(
-            f"model 'random' needs a list of possible actions: {config.env} gives one with"
-            " --env_options.list_actions true"
+            f"model 'random' needs a list of possible actions: {config.env} {gives}"
         )
     if config.threads:
         torch.set_num_threads(config.threads)

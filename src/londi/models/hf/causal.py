@@ -1,7 +1,8 @@
 """Decoder-only models (Llama, Qwen, GPT-2): an action continues the prompt.
 
-A model with a chat template gets the prompt as a user's message, and its answer is the action.
-This file knows no environment and no Switcher.
+A model with a chat template gets the prompt as a user's message, and its answer is the action. Of a
+text that is written chunk by chunk, what stands is the beginning of the answer. This file knows no
+environment and no Switcher.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from londi.models.hf.engine import Answer
 from londi.models.hf.introspection import matrix_weights
 from londi.models.hf.reader import Reader, token_ids
 from londi.models.hf.transformer import IGNORED, TransformerModel
+from londi.models.hf.writing import Writing
 
 _BEFORE = ":"
 """Text before an action in the prompts."""
@@ -84,7 +86,8 @@ class CausalModel(TransformerModel):
 
     def _reader(self, history: int, max_tokens: int) -> Reader:
         whole = self._longest(max_tokens + self.max_new_tokens)
-        return Reader(self._tokenize, history, whole - self.max_new_tokens, self._closing())
+        most = whole - self.max_new_tokens
+        return Reader(self._tokenize, history, most, self._closing(), self._text)
 
     def _closing(self) -> int:
         if not self.tokenizer.chat_template:
@@ -112,18 +115,28 @@ class CausalModel(TransformerModel):
     @cached_property
     def end_ids(self) -> list[int]:
         """The tokens that end a generated action, line breaks included."""
-        own = self.model.generation_config.eos_token_id  # none, one or several
-        ends = {self._end_id, self.tokenizer.eos_token_id}
-        ends |= {own} if isinstance(own, int) else set(own or ())
         texts = self.tokenizer.batch_decode([[token] for token in range(len(self.tokenizer))])
-        return sorted(ends | {token for token, text in enumerate(texts) if "\n" in text})
+        breaks = {token for token, text in enumerate(texts) if "\n" in text}
+        return sorted(breaks | set(self.stop_ids))
+
+    @cached_property
+    def stop_ids(self) -> list[int]:
+        own = self.model.generation_config.eos_token_id  # none, one or several
+        ends = {self.tokenizer.eos_token_id} | ({own} if isinstance(own, int) else set(own or ()))
+        return [self._end_id, *sorted(ends - {self._end_id})]
+
+    def _text(self, prompt: Prompt) -> str:
+        """The text that is continued."""
+        if self.tokenizer.chat_template:
+            asked, begun = prompt.chat()
+            return self._chat(asked) + begun
+        return prompt.text() if prompt.chunk else prompt.text().rstrip()
 
     def _tokenize(self, texts: list[str]) -> list[list[int]]:
-        if self.tokenizer.chat_template:
-            return [self._ids(self._chat(text)) for text in texts]
-        end = self.tokenizer.eos_token_id
-        rows = token_ids(self.tokenizer, [text.rstrip() for text in texts], special=True)
-        return [row[:-1] if row[-1:] == [end] else row for row in rows]
+        chat, end = bool(self.tokenizer.chat_template), self.tokenizer.eos_token_id
+        rows = token_ids(self.tokenizer, texts, special=not chat)
+        # Some tokenizers add an end token of their own.
+        return rows if chat else [row[:-1] if row[-1:] == [end] else row for row in rows]
 
     def _chat(self, text: str) -> str:
         """The text as a user's message, followed by the beginning of the answer's turn."""
@@ -171,16 +184,19 @@ class CausalModel(TransformerModel):
                 f" {prompt} in the context of {context}; lower max_tokens"
             )
 
+    def room(self, prompt: int, answer: int) -> int:
+        return min(answer, self._longest(prompt + answer) - prompt)
+
     @torch.inference_mode()
     def answer(self, prompts: Sequence[Prompt], tokens: list[list[int]]) -> list[Answer]:
         chosen: dict[int, Answer] = {}
-        for actions, rows in self.groups(prompts).items():
+        for (actions, chunk), rows in self.groups(prompts).items():
             ids, mask = self._padded([tokens[row] for row in rows], front=True)
             if actions:
                 scores, states = self.scores(ids, mask, actions)
                 found = self._best(scores, actions)
             else:
-                found, states = self._generate(ids, mask)
+                found, states = self._generate(ids, mask, self.writings.of(chunk))
             chosen.update(
                 zip(rows, zip(found, states.float().cpu().numpy(), strict=True), strict=True)
             )
@@ -222,18 +238,19 @@ class CausalModel(TransformerModel):
         logits = out.logits[:, -width - 1 : -1].reshape(rows, count, width, -1)
         return self._sums(logits, candidates), out.hidden_states[-1][::count, ids.shape[1] - 1]
 
-    def _generate(self, ids: Tensor, mask: Tensor) -> tuple[list[Choice], Tensor]:
+    def _generate(self, ids: Tensor, mask: Tensor, writing: Writing) -> tuple[list[Choice], Tensor]:
         out = self.model.generate(
             input_ids=ids,
             attention_mask=mask,
-            max_new_tokens=self.max_new_tokens,
+            max_new_tokens=self.room(ids.shape[1], writing.most),
             do_sample=False,
             num_beams=1,
             pad_token_id=self.pad_id,
-            eos_token_id=self.end_ids,
+            eos_token_id=sorted(writing.ends),
+            stopping_criteria=writing.stopping(ids.shape[1]),
             return_dict_in_generate=True,
             output_logits=True,
             output_hidden_states=True,
         )
         made = out.sequences[:, ids.shape[1] :]
-        return self._generated(made, out.logits), out.hidden_states[0][-1][:, -1]
+        return writing.generated(made, out.logits), out.hidden_states[0][-1][:, -1]

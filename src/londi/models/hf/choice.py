@@ -51,15 +51,15 @@ def best(scores: Array, actions: Sequence[str], lengths: Sequence[int]) -> list[
 
 
 def written(texts: Sequence[str], logprobs: Array, lengths: Sequence[int]) -> list[Choice]:
-    """The generated actions.
+    """The generated answers.
 
     Args:
-        texts: B actions.
+        texts: B answers.
         logprobs: log-probability of each token `[B, T]`.
-        lengths: number of tokens of each action, its end token included.
+        lengths: number of tokens of each answer, its end token included.
     """
     totals = [float(row[:count].sum()) for row, count in zip(logprobs, lengths, strict=True)]
     return [
-        Choice(text.strip(), total, float(np.exp(total)), count, count)
+        Choice(text, total, float(np.exp(total)), count, count)
         for text, total, count in zip(texts, totals, lengths, strict=True)
     ]

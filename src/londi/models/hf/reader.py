@@ -30,7 +30,8 @@ class Reader:
         history: most observations of a prompt.
         max_tokens: most tokens of a prompt.
         closing: number of tokens at the end of a prompt that are never cut off: the end token, or
-            the question.
+            the question. Of a text that is being written, at least half of the prompt.
+        render: gives the text of a prompt.
 
     Attributes:
         cut: number of prompts that lost tokens of their current observation.
@@ -42,8 +43,9 @@ class Reader:
         history: int,
         max_tokens: int = MAX_TOKENS,
         closing: int = 1,
+        render: Callable[[Prompt], str] = lambda prompt: prompt.text(),
     ) -> None:
-        self._tokenize = tokenize
+        self._tokenize, self._render = tokenize, render
         self.history = history
         self.max_tokens = max_tokens
         self._closing = min(closing, max_tokens)
@@ -54,7 +56,7 @@ class Reader:
         if not prompts:
             return []
         shown = [prompt.recent(self.history) for prompt in prompts]
-        ids = self._tokenize([prompt.text() for prompt in shown])
+        ids = self._tokenize([self._render(prompt) for prompt in shown])
         return [
             row if len(row) <= self.max_tokens else self._shorter(prompt, row)
             for prompt, row in zip(shown, ids, strict=True)
@@ -62,7 +64,7 @@ class Reader:
 
     def _shorter(self, prompt: Prompt, ids: list[int]) -> list[int]:
         for kept in range(len(prompt.observations) - 1, 0, -1):
-            (ids,) = self._tokenize([prompt.recent(kept).text()])
+            (ids,) = self._tokenize([self._render(prompt.recent(kept))])
             if len(ids) <= self.max_tokens:
                 return ids
         self.cut += 1
@@ -71,7 +73,8 @@ class Reader:
                 f"a prompt of {len(ids)} tokens is cut to {self.max_tokens}; more are counted only",
                 stacklevel=2,
             )
-        return [*ids[: self.max_tokens - self._closing], *ids[len(ids) - self._closing :]]
+        closing = max(self._closing, self.max_tokens // 2) if prompt.chunk else self._closing
+        return [*ids[: self.max_tokens - closing], *ids[len(ids) - closing :]]
 
 
 def token_ids(tokenizer: Any, texts: list[str], special: bool) -> list[list[int]]:

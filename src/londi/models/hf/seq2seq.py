@@ -20,6 +20,7 @@ from londi.models.hf.engine import Answer
 from londi.models.hf.introspection import matrix_weights
 from londi.models.hf.reader import Reader, token_ids
 from londi.models.hf.transformer import TransformerModel
+from londi.models.hf.writing import Writing
 
 
 class _Weights(NamedTuple):
@@ -102,6 +103,10 @@ class Seq2SeqModel(TransformerModel):
         own = self.model.generation_config.eos_token_id  # none, one or several
         return [own] if isinstance(own, int) else list(own or ())
 
+    @property
+    def stop_ids(self) -> list[int]:
+        return self.end_ids
+
     def texts(self, rows: Sequence[Sequence[int]]) -> list[str]:
         texts: list[str] = self.tokenizer.batch_decode(rows, skip_special_tokens=True)
         return texts
@@ -112,11 +117,11 @@ class Seq2SeqModel(TransformerModel):
         weights = mask.unsqueeze(-1).to(states.dtype)
         pooled = ((states * weights).sum(1) / weights.sum(1)).float().cpu().numpy()
         chosen: dict[int, Choice] = {}
-        for actions, rows in self.groups(prompts).items():
+        for (actions, chunk), rows in self.groups(prompts).items():
             if actions:
                 found = self._best(self.scores(states[rows], mask[rows], actions), actions)
             else:
-                found = self._generate(states[rows], mask[rows])
+                found = self._generate(states[rows], mask[rows], self.writings.of(chunk))
             chosen.update(zip(rows, found, strict=True))
         return [(chosen[row], vector) for row, vector in enumerate(pooled)]
 
@@ -154,14 +159,15 @@ class Seq2SeqModel(TransformerModel):
             logits = torch.cat([logits, more], 2)
         return self._sums(logits, ids)
 
-    def _generate(self, states: torch.Tensor, mask: torch.Tensor) -> list[Choice]:
+    def _generate(self, states: torch.Tensor, mask: torch.Tensor, writing: Writing) -> list[Choice]:
         out = self.model.generate(
             encoder_outputs=BaseModelOutput(last_hidden_state=states),
             attention_mask=mask,
-            max_new_tokens=self.max_new_tokens,
+            max_new_tokens=writing.most,
             do_sample=False,
             num_beams=1,
+            stopping_criteria=writing.stopping(1),
             return_dict_in_generate=True,
             output_logits=True,
         )
-        return self._generated(out.sequences[:, 1:], out.logits)
+        return writing.generated(out.sequences[:, 1:], out.logits)

@@ -22,9 +22,9 @@ from typing import Any, ClassVar, Literal, Self
 import torch
 from transformers import GenerationConfig
 
-from londi.envs.prompt import HISTORY, Prompt
+from londi.envs.prompt import HISTORY, Chunk, Prompt
 from londi.errors import InvalidConfig, MissingExtra, ModelError, UnknownName
-from londi.models.hf.choice import Choice, best, written
+from londi.models.hf.choice import Choice, best
 from londi.models.hf.energy import meter
 from londi.models.hf.engine import Answer, Engine
 from londi.models.hf.int8 import Int8Linear, to_int8
@@ -32,6 +32,7 @@ from londi.models.hf.introspection import tokenizer_settings
 from londi.models.hf.loading import SETTINGS, load_parts, quiet, read_settings
 from londi.models.hf.neighbours import depends_on_batch
 from londi.models.hf.reader import MAX_TOKENS, Reader, padded
+from londi.models.hf.writing import Writings
 from londi.types import Reply, StateDict, Usage
 
 KEPT = 256
@@ -43,6 +44,8 @@ IGNORED = -100
 DTYPES = ("float32", "bfloat16", "float16", "int8")
 
 Scoring = Literal["logprob", "glam"]
+Asked = tuple[tuple[str, ...], Chunk | None]
+"""Possible actions, and bounds of an answer."""
 
 _OF_NO_MATTER = ("_name_or_path", "transformers_version", "architectures")
 """Entries of a model's configuration that do not change an answer."""
@@ -106,6 +109,7 @@ class TransformerModel(ABC):
         self.max_new_tokens = max_new_tokens
         self._uncounted = False
         self._candidates: dict[tuple[str, ...], torch.Tensor] = {}
+        self.writings = Writings(self)
         # Greedy means greedy: of what a checkpoint brings for its own way of generating, such as a
         # penalty on the words of the prompt, only the special tokens are kept.
         own = model.generation_config.to_dict()
@@ -306,6 +310,11 @@ class TransformerModel(ABC):
     def end_ids(self) -> list[int]:
         """The tokens that end a generated action."""
 
+    @property
+    @abstractmethod
+    def stop_ids(self) -> list[int]:
+        """The tokens that end a text, the one that is learned first."""
+
     @abstractmethod
     def texts(self, rows: Sequence[Sequence[int]]) -> list[str]:
         """The actions that were generated, from the token ids of each."""
@@ -315,6 +324,11 @@ class TransformerModel(ABC):
         a decoder has a context of its own, each fits.
         """
         del prompt, action
+
+    def room(self, prompt: int, answer: int) -> int:
+        """Tokens that can be generated behind a prompt of so many, at most `answer`."""
+        del prompt
+        return answer
 
     def _longest(self, max_tokens: int) -> int:
         """The model's context length, at most `max_tokens`."""
@@ -335,12 +349,12 @@ class TransformerModel(ABC):
             chunk = order[start : start + self._batch_size]
             yield chunk, [ids[i] for i in chunk]
 
-    def groups(self, prompts: Sequence[Prompt]) -> dict[tuple[str, ...], list[int]]:
-        """Rows grouped by their possible actions; one group where a text is generated."""
-        groups: dict[tuple[str, ...], list[int]] = {}
+    def groups(self, prompts: Sequence[Prompt]) -> dict[Asked, list[int]]:
+        """Rows grouped by their possible actions (none where a text is generated) and bounds."""
+        groups: dict[Asked, list[int]] = {}
         for row, prompt in enumerate(prompts):
             actions = prompt.actions if self._choose == "score" else ()
-            groups.setdefault(actions, []).append(row)
+            groups.setdefault((actions, prompt.chunk), []).append(row)
         return groups
 
     def candidates(self, actions: Sequence[str]) -> list[list[int]]:
@@ -379,21 +393,3 @@ class TransformerModel(ABC):
         """The candidate with the highest score in each row of `scores` `[B, C]`."""
         lengths: list[int] = (self._candidate_ids(actions) != IGNORED).sum(1).tolist()
         return best(scores.cpu().numpy(), actions, lengths)
-
-    def _generated(self, made: torch.Tensor, logits: Sequence[torch.Tensor]) -> list[Choice]:
-        """The choices for generated actions.
-
-        Args:
-            made: token ids of the actions `[B, T]`, up to an end token.
-            logits: `[B, V]` before each of the T tokens.
-        """
-        ends = frozenset(self.end_ids)
-        # Token by token: padding may be an end token, and a token of an action padding.
-        lengths = [
-            next((t for t, token in enumerate(row, 1) if token in ends), len(row))
-            for row in made.tolist()
-        ]
-        logprobs = torch.stack(list(logits), 1).float().log_softmax(-1)  # [B, T, V]
-        picked = logprobs.gather(-1, made.unsqueeze(-1)).squeeze(-1)
-        rows = [row[:count] for row, count in zip(made.tolist(), lengths, strict=True)]
-        return written(self.texts(rows), picked.cpu().numpy(), lengths)

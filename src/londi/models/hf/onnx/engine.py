@@ -13,13 +13,14 @@ import onnxruntime
 import torch
 
 from londi.envs.prompt import Prompt
-from londi.models.hf.choice import Choice, best, written
+from londi.models.hf.choice import Choice, best
 from londi.models.hf.engine import Answer
 from londi.models.hf.onnx.export import export_next, export_read, export_score, stored
 from londi.models.hf.onnx.graphs import Forward
 from londi.models.hf.onnx.tree import TokenTree
 from londi.models.hf.reader import padded
-from londi.models.hf.transformer import KEPT, TransformerModel
+from londi.models.hf.transformer import KEPT, Asked, TransformerModel
+from londi.models.hf.writing import Writing
 from londi.types import Array
 
 Arrays = dict[str, Array]
@@ -78,23 +79,27 @@ class OnnxEngine:
     def answer(self, prompts: Sequence[Prompt], tokens: list[list[int]]) -> list[Answer]:
         """A choice for each prompt, and its embedding; see `TransformerModel.answer`."""
         answers: dict[int, Answer] = {}
-        for actions, rows in self._model.groups(prompts).items():
+        for asked, rows in self._model.groups(prompts).items():
             for part in _alike([len(tokens[row]) for row in rows]):
-                found = self._together([tokens[row] for row in rows[part]], actions)
+                found = self._together([tokens[row] for row in rows[part]], asked)
                 answers.update(zip(rows[part], found, strict=True))
         return [answers[row] for row in range(len(prompts))]
 
-    def _together(self, tokens: list[list[int]], actions: tuple[str, ...]) -> Iterator[Answer]:
-        """The answers to prompts of about one length, with the same actions."""
+    def _together(self, tokens: list[list[int]], asked: Asked) -> Iterator[Answer]:
+        """The answers to prompts of about one length, with the same actions and bounds."""
+        actions, chunk = asked
+        longest = max(map(len, tokens))
         root = self._forward.root
         roots = np.array([row[-1] if root is None else root for row in tokens], np.int64)
         shown = [row[:-1] for row in tokens] if root is None else tokens
         ids, mask = padded(shown, self._model.pad_id, front=False, multiple=ALIGNED)
         read = {"ids": ids, "mask": mask}
         if actions:
-            choices, embedding = self._best(read, roots, actions, max(map(len, tokens)))
+            choices, embedding = self._best(read, roots, actions, longest)
         else:
-            choices, embedding = self._generate(read, roots)
+            choices, embedding = self._generate(
+                read, roots, self._model.writings.of(chunk), longest
+            )
         return zip(choices, embedding, strict=True)
 
     def _best(
@@ -108,13 +113,14 @@ class OnnxEngine:
         scores = tree.sums(found["values"], len(actions)) + padding
         return best(scores, actions, lengths), found["embedding"]
 
-    def _generate(self, read: Arrays, roots: Array) -> tuple[list[Choice], Array]:
-        ends, most = self._model.end_ids, self._model.max_new_tokens
+    def _generate(
+        self, read: Arrays, roots: Array, writing: Writing, longest: int
+    ) -> tuple[list[Choice], Array]:
+        most = self._model.room(longest, writing.most)
         read |= self._read.run(read)
         embedding = read.get("embedding")  # or else it comes with the first token
         made = np.zeros((len(roots), most), np.int64)
         logprobs = np.zeros((len(roots), most), np.float32)
-        lengths = np.zeros(len(roots), np.int64)
         going = np.arange(len(roots))  # rows without an end token so far
         nodes = roots[:, None]
         for length in range(1, most + 1):
@@ -123,17 +129,15 @@ class OnnxEngine:
                 embedding = found["embedding"]
             made[going, length - 1] = found["best"]
             logprobs[going, length - 1] = found["logprob"]
-            lengths[going] = length
-            left = ~np.isin(found["best"], ends)
+            left = np.array([not writing.over(row) for row in made[going, :length].tolist()])
             if not left.any():
                 break
             nodes = np.concatenate([nodes, found["best"][:, None]], 1)
             if not left.all():
                 going, nodes = going[left], nodes[left]
                 read = {name: array[left] for name, array in read.items()}
-        rows = [row[:count] for row, count in zip(made.tolist(), lengths, strict=True)]
         assert embedding is not None
-        return written(self._model.texts(rows), logprobs, lengths.tolist()), embedding
+        return writing.choices(made[:, :length], logprobs[:, :length]), embedding
 
     def _tree(self, actions: tuple[str, ...]) -> tuple[TokenTree, Array, list[int]]:
         """The tree of these candidates, what padding adds to each score, and their lengths."""

@@ -1,0 +1,300 @@
+"""Tasks of texts: lines of a JSONL file, a dataset of reasoning-gym, or a function of one's own.
+
+Each seed of an episode names one task, and the three splits of `londi.envs.seeds` share none. This
+file knows what a task holds; not how a text is scored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache, partial
+from os.path import exists
+from pathlib import Path
+from typing import Any, Protocol, cast, get_args
+
+import numpy as np
+
+from londi.envs.contract import shortened
+from londi.envs.generate.worked import WORKED, next_line
+from londi.envs.info import Options
+from londi.envs.seeds import Split, split_of
+from londi.errors import InvalidConfig, UnknownName, extras_named, one_line
+from londi.storage.names import is_spec, resolve
+
+Given = Mapping[str, Any]
+"""What a task was made from: a line of a file, or the entry of a generator."""
+Advice = Callable[[str], str | None]
+"""The rest of a worked solution, from the text so far; None where there is none."""
+
+REASONING = "reasoning-gym:"
+"""Prefix of the tasks of one dataset of reasoning-gym."""
+
+_HELD_OUT_SHARE = 0.1
+"""Share of the lines of a file that each of the splits dev and test gets."""
+
+_WANTED = "tasks: expected a file of JSON lines, reasoning-gym:NAME or module:function"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A text to be written, and what its score is made of.
+
+    Attributes:
+        name: where it comes from, for messages.
+        prompt: what is asked.
+        given: all that the task was made from.
+        answer: the right answer.
+        reference: a text to be compared with.
+        tests: programs, each of which raises an error where the text fails it.
+        before: code that stands before the text, where that is a part of a program.
+        advice: the rest of a worked solution, from the text so far.
+    """
+
+    name: str
+    prompt: str
+    given: Given = field(default_factory=dict)
+    answer: str | None = None
+    reference: str | None = None
+    tests: tuple[str, ...] = ()
+    before: str = ""
+    advice: Advice = lambda text: None
+
+    @classmethod
+    def read(cls, given: object, name: str) -> Task:
+        """The task of a line or of a function's result.
+
+        Args:
+            given: an object with the key `prompt` and any of `answer`, `reference`, `tests`,
+                `before` and `solution`; others are kept in `given`.
+            name: where it comes from.
+
+        Raises:
+            InvalidConfig: if there is no prompt, or a key has a value of the wrong type.
+        """
+        if not isinstance(given, Mapping):
+            raise InvalidConfig(f"{name}: expected an object with 'prompt', got {shortened(given)}")
+        tests = given.get("tests", ())
+        if isinstance(tests, str):
+            tests = [tests]
+        if not (isinstance(tests, (list, tuple)) and all(isinstance(one, str) for one in tests)):
+            raise InvalidConfig(
+                f"{name}: tests: expected a text or a list of texts, got {shortened(tests)}"
+            )
+        answer = given.get("answer")
+        if isinstance(answer, (int, float)) and not isinstance(answer, bool):
+            answer = str(answer)
+        solution = _text(given, "solution", name)
+        prompt = _text(given, "prompt", name)
+        if not prompt:
+            raise lacking("prompt", name, given)
+        return cls(
+            name,
+            prompt,
+            given,
+            _text({"answer": answer}, "answer", name),
+            _text(given, "reference", name),
+            tuple(tests),
+            _text(given, "before", name) or "",
+            lambda text: solution[len(text) :] if solution and solution.startswith(text) else None,
+        )
+
+
+def lacking(key: str, name: str, given: Given) -> InvalidConfig:
+    """The error of a task without a key that it must have."""
+    return InvalidConfig(f"{name}: expected the key {key!r}, got {sorted(map(str, given))}")
+
+
+def _text(given: Given, key: str, name: str) -> str | None:
+    value = given.get(key)
+    if not (value is None or isinstance(value, str)):
+        raise InvalidConfig(f"{name}: {key}: expected a text, got {shortened(value)}")
+    return value
+
+
+class Tasks(Protocol):
+    """A source of tasks."""
+
+    def task(self, seed: int) -> Task:
+        """The task of that episode.
+
+        Raises:
+            InvalidConfig: if there is none.
+        """
+        ...
+
+    def known(self) -> Sequence[Task]:
+        """Tasks that can be looked at beforehand, for what is wrong with them."""
+        ...
+
+
+def load_tasks(spec: str, options: Options) -> Tasks:
+    """The tasks that `spec` names.
+
+    Args:
+        spec: a JSONL file, ``reasoning-gym:NAME``, or ``module:function``, which is called with a
+            seed and `options`.
+        options: options of a dataset or a function.
+
+    Raises:
+        InvalidConfig: if a file cannot be read, or a line of it is no task; names the line.
+        UnknownName: if there is no such dataset or option; suggests the nearest.
+        MissingExtra: if reasoning-gym is not installed.
+    """
+    if not (isinstance(spec, str) and spec):
+        raise InvalidConfig(f"{_WANTED}, got {spec!r}")
+    if not isinstance(options, Mapping):
+        raise InvalidConfig(f"task_options: expected options by name, got {shortened(options)}")
+    if spec.startswith(REASONING):
+        return ReasoningTasks(spec, options)
+    if is_spec(spec) and not exists(spec):
+        return FunctionTasks(spec, options)
+    if options:
+        raise InvalidConfig(f"task_options: a file takes none, got {shortened(dict(options))}")
+    try:
+        written = Path(spec).expanduser().stat()
+        return _file_tasks(spec, written.st_mtime_ns, written.st_size)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+        raise InvalidConfig(f"{_WANTED}, got {spec!r}: {reason}") from error
+
+
+@lru_cache(8)
+def _file_tasks(spec: str, *_version: int) -> FileTasks:
+    """The tasks of a file, read once for all copies of an environment."""
+    text = Path(spec).expanduser().read_text(encoding="utf-8")
+    return FileTasks(spec, text.split("\n"))
+
+
+class FileTasks:
+    """The lines of a JSONL file.
+
+    A key `split` (train, dev or test) says where a line belongs. Where no line has it, a tenth of
+    the lines is held out for each of dev and test, the same ones every time.
+
+    Args:
+        spec: the file's name.
+        lines: its lines; those that are blank are passed over.
+    """
+
+    def __init__(self, spec: str, lines: Sequence[str]) -> None:
+        self._spec = spec
+        self._tasks = tasks = [
+            Task.read(_json(line, name), name)
+            for number, line in enumerate(lines, 1)
+            if line.strip() and (name := f"{spec!r}, line {number}")
+        ]
+        if not tasks:
+            raise InvalidConfig(f"tasks: {spec!r} has no lines")
+        self._splits = _by_key(tasks) or _drawn(spec, tasks)
+
+    def task(self, seed: int) -> Task:
+        split = split_of(seed)
+        own = self._splits.get(split)
+        if not own:
+            raise InvalidConfig(f"tasks: {self._spec!r} has no line of the split {split!r}")
+        return own[seed % len(own)]
+
+    def known(self) -> Sequence[Task]:
+        return self._tasks
+
+
+def _json(line: str, name: str) -> object:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InvalidConfig(f"{name}: expected JSON: {one_line(error)}") from error
+
+
+def _by_key(tasks: Sequence[Task]) -> dict[Split, list[Task]] | None:
+    """The tasks by their key `split`; None where no task has one."""
+    if not any("split" in task.given for task in tasks):
+        return None
+    splits: dict[Split, list[Task]] = {}
+    for task in tasks:
+        split = task.given.get("split")
+        if split not in get_args(Split):
+            raise UnknownName(f"split in {task.name}:", str(split), get_args(Split))
+        splits.setdefault(cast(Split, split), []).append(task)
+    return splits
+
+
+def _drawn(spec: str, tasks: Sequence[Task]) -> dict[Split, list[Task]]:
+    """The tasks in parts that are drawn, the same ones every time."""
+    if len(tasks) < 3:
+        raise InvalidConfig(
+            f"tasks: expected 3 lines or more, so that train, dev and test have one each, got"
+            f" {len(tasks)} in {spec!r}"
+        )
+    part = max(1, round(_HELD_OUT_SHARE * len(tasks)))
+    drawn = [tasks[i] for i in np.random.default_rng(0).permutation(len(tasks))]
+    return {"test": drawn[:part], "dev": drawn[part : 2 * part], "train": drawn[2 * part :]}
+
+
+class ReasoningTasks:
+    """A dataset of reasoning-gym, which makes a task from every seed.
+
+    Args:
+        spec: ``reasoning-gym:NAME``.
+        options: the dataset's own, such as `max_terms`.
+    """
+
+    def __init__(self, spec: str, options: Options) -> None:
+        with extras_named():
+            from reasoning_gym.factory import DATASETS, create_dataset
+        self._spec, self._options = spec, options
+        self._name = spec.removeprefix(REASONING)
+        if self._name not in DATASETS:
+            raise UnknownName("dataset of reasoning-gym", self._name, DATASETS)
+        known = {one.name for one in fields(DATASETS[self._name][1])} - {"seed", "size"}
+        for option in options:
+            if option not in known:
+                raise UnknownName(f"option of {spec}", str(option), known)
+        self._create = create_dataset
+        self._dataset = self._made(0)
+        self._step = WORKED.get(self._name)
+
+    def task(self, seed: int) -> Task:
+        try:
+            entry = self._dataset[seed]
+        except IndexError:  # some datasets make as many tasks as they were asked for
+            entry = self._made(seed)[0]
+        given = {"prompt": entry["question"], **entry}
+        task = Task.read(given, f"{self._spec}, seed {seed}")
+        if self._step is None:
+            return task
+        return replace(task, advice=partial(next_line, self._step, entry["metadata"]))
+
+    def known(self) -> Sequence[Task]:
+        return [self.task(0)]
+
+    def _made(self, seed: int) -> Any:
+        try:
+            return self._create(self._name, seed=seed, size=1, **self._options)
+        except Exception as error:  # whatever a dataset raises for its options
+            raise InvalidConfig(
+                f"task_options of {self._spec}: {dict(self._options)}: {one_line(error)}"
+            ) from error
+
+
+class FunctionTasks:
+    """A function of one's own, which makes a task from a seed.
+
+    Args:
+        spec: ``module:function``.
+        options: further arguments of the function.
+    """
+
+    def __init__(self, spec: str, options: Options) -> None:
+        found = resolve(spec, "tasks")
+        if not callable(found):
+            raise InvalidConfig(f"tasks: expected a function of a seed, got {spec!r}")
+        self._spec, self._function, self._options = spec, found, options
+
+    def task(self, seed: int) -> Task:
+        given = self._function(seed, **self._options)
+        return Task.read(given, f"{self._spec}, seed {seed}")
+
+    def known(self) -> Sequence[Task]:
+        return []
