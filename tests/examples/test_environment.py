@@ -52,7 +52,7 @@ def test_it_follows_the_contract_and_lacks_nothing() -> None:
 def test_its_splits_share_no_order_of_shelves() -> None:
     env = made()
     orders = [
-        {env.reset(seed=seed)[0].partition(".")[0] for seed in range(first, first + 300)}
+        {env.reset(seed=seed)[0].partition(".")[0] for seed in range(first, first + 600)}
         for first in (0, VALIDATION, HELD_OUT)
     ]
     assert list(map(len, orders)) == [60, 30, 30]

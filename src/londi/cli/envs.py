@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 import gymnasium as gym
 from jsonargparse import ArgumentParser, Namespace
@@ -12,7 +13,6 @@ from londi.cli.options import metavar
 from londi.cli.verb import Verb
 from londi.envs.info import Options
 from londi.errors import InvalidEnvironment, UnknownName
-from londi.types import Values
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ def _arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--env_options",
-        type=Values,
+        type=dict[str, Any],
         default={},
-        metavar=metavar(Values),
+        metavar=metavar(dict[str, Any]),
         help="Options of the environment that is tried.",
     )
 
