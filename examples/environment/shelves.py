@@ -49,7 +49,9 @@ class Shelves(gymnasium.Env[str, str]):
         return self.seen(), reward, taken, self.steps >= self.horizon and not taken, self.info()
 
     def seen(self):
-        return f"Shelves: {', '.join(self.shelves)}. You are at the {self.shelves[self.place]} one"
+        left, right = self.shelves[: self.place], self.shelves[self.place + 1 :]
+        sides = " ".join(left) or "nothing", self.shelves[self.place], " ".join(right) or "nothing"
+        return "Left of you: {}. Before you: {}. Right of you: {}".format(*sides)
 
     def info(self):
         told = {"goal": f"take the book from the {self.shelves[self.wanted]} shelf"}
