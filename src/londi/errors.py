@@ -65,10 +65,17 @@ class ModelError(LondiError):
 
 
 class MissingExtra(LondiError, ImportError):
-    """An optional dependency that is not installed."""
+    """An optional dependency that is not installed.
 
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed; run: pip install 'londi[{extra}]'")
+    Args:
+        package: its name.
+        extra: the extra of londi that brings it, or what it needs.
+        also: a command that has to follow, for a package that no extra can bring.
+    """
+
+    def __init__(self, package: str, extra: str, also: str = "") -> None:
+        more = f" && {also}" if also else ""
+        super().__init__(f"{package} is not installed; run: pip install 'londi[{extra}]'{more}")
 
 
 EXTRAS = {

@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from londi.envs.prompt import History
 from londi.envs.scienceworld.prompt import ScienceHistory
+from londi.envs.toolcalls.prompt import ToolHistory
 
-HISTORIES: dict[str, type[History]] = {"plain": History, "scienceworld": ScienceHistory}
+HISTORIES: dict[str, type[History]] = {
+    "plain": History,
+    "scienceworld": ScienceHistory,
+    "toolcalls": ToolHistory,
+}
 """Histories by name."""

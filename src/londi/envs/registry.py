@@ -1,8 +1,9 @@
 """Text environments by name: registration with Gymnasium, and `make_env`.
 
 A Gymnasium environment that follows `londi.envs.contract` can be named; londi's own are
-`londi/BabyAIText-<level>-v0`, `londi/ScienceWorld-v0`, `londi/ScienceWorld-short-v0` and
-`londi/ScienceWorld-<task>-v0`. This file knows names; not how an environment works.
+`londi/BabyAIText-<level>-v0`, `londi/ScienceWorld-v0`, `londi/ScienceWorld-short-v0`,
+`londi/ScienceWorld-<task>-v0` and `londi/ToolCalls-v0`. This file knows names; not how an
+environment works.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from londi.envs.info import Options
 from londi.envs.prompt import HISTORY
 from londi.envs.scienceworld.env import SHORT_TASKS, ScienceWorld  # noqa: F401  made by name
 from londi.envs.scienceworld.env import TASKS as SCIENCEWORLD_TASKS
+from londi.envs.toolcalls.env import ToolCalls  # noqa: F401  made by name
 from londi.errors import InvalidConfig, LondiError, UnknownName, extras_named, one_line
 
 __all__ = [
@@ -112,6 +114,7 @@ def register() -> None:
     }
     science |= {f"ScienceWorld-{task}-v0": {"tasks": [task]} for task in SCIENCEWORLD_TASKS}
     makers |= {name: ("ScienceWorld", kwargs) for name, kwargs in science.items()}
+    makers["ToolCalls-v0"] = ("ToolCalls", {})
     for name, (maker, kwargs) in makers.items():
         if f"{NAMESPACE}/{name}" not in gym.registry:
             gym.register(
