@@ -2,8 +2,8 @@
 
 The name of a model says what it does: `small` and `large` answer, `broken` refuses with 500, `busy`
 with 429, `cut` breaks off in the middle, `slow` waits until it is let go, `silent` tells no usage,
-`html` answers with a page, `actor` acts in an environment. Where a request has tools, a model whose
-name begins with `caller` first calls one.
+`html` answers with a page, `actor` acts in an environment, `teller` says what it is told to. Where
+a request has tools, a model whose name begins with `caller` first calls one.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Upstream(ThreadingHTTPServer):
         go: lets the slow model answer.
         waiting: a slow model was asked.
         script: status and headers of refusals that come first; status 0 closes the connection.
+        says: answers of `teller`, the first one first.
     """
 
     daemon_threads = True
@@ -35,6 +36,7 @@ class Upstream(ThreadingHTTPServer):
         self.asked: list[tuple[str, dict[str, str], Any]] = []
         self.raw: list[bytes] = []
         self.script: list[tuple[int, dict[str, str]]] = []
+        self.says: list[str] = []
         self.go, self.waiting = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self.serve_forever)
 
@@ -88,6 +90,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send({"broken": 500, "busy": 429}[model], json.dumps(told).encode())
         if model == "actor":
             return self._send(200, json.dumps(_act(body)).encode())
+        if model == "teller":
+            whole, _ = _chat(model)
+            whole["choices"][0]["message"]["content"] = self.server.says.pop(0)
+            return self._send(200, json.dumps(whole).encode())
         if model == "html":
             return self._send(200, b"<html>hello</html>", "text/html")
         if model == "slow":

@@ -23,15 +23,15 @@ class Family:
         title: its name.
         prefix: how the names of its environments begin.
         description: what is played there.
-        models: how the names of its built-in models begin.
+        models: how the names of its built-in models begin; empty if it has none.
         trained: the environment that they were trained on.
     """
 
     title: str
     prefix: str
     description: str
-    models: str
-    trained: str
+    models: str = ""
+    trained: str = ""
 
 
 FAMILIES = (
@@ -50,6 +50,13 @@ FAMILIES = (
         " (pip install 'londi[scienceworld]').",
         "builtin:scienceworld",
         "londi/ScienceWorld-short-v0",
+    ),
+    Family(
+        "Tool calls",
+        "londi/ToolCalls-",
+        "Conversations of the Berkeley Function Calling Leaderboard, in which a user asks for what"
+        " functions can do; any text is an action (pip install 'londi[tools]', and bfcl_eval"
+        " without its dependencies).",
     ),
 )
 
@@ -122,9 +129,10 @@ def _list(word: str) -> int:
         inside = [name for name in found if name.startswith(family.prefix)]
         if not inside:
             continue
-        models = [name for name in builtin_models() if name.startswith(family.models)]
         print(fill(f"{family.title}: {family.description}", 80))
-        print(fill(f"Built-in models: {', '.join(models)}; * marks where it was trained.", 80))
+        if family.models:
+            models = [name for name in builtin_models() if name.startswith(family.models)]
+            print(fill(f"Built-in models: {', '.join(models)}; * marks where it was trained.", 80))
         for name in inside:
             print(name + (" *" if name == family.trained else ""))
         print()
