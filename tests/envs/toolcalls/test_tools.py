@@ -135,6 +135,7 @@ def test_a_turn_passes_as_bfcl_eval_demands() -> None:
     results.append(done(own, second[1]))
     results.append('{"current_working_directory": "temp"}')
     assert passed(own, reference, 2, results, expected)
+    assert not passed(own, reference, 0, results, expected), "all is there, and nothing was called"
     assert passed(own, Toolbox(task), 5, [], []), "nothing is asked for"
 
 
