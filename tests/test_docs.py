@@ -22,7 +22,8 @@ from londi.storage.trace_tables import described
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(londi.__file__).parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
-TAUGHT = [ROOT / "README.md", ROOT / "docs" / "guide.md"]
+WORLD = ROOT / "docs" / "environments.md"
+TAUGHT = [ROOT / "README.md", ROOT / "docs" / "guide.md", WORLD]
 """Pages whose Python is run."""
 
 _FENCE = re.compile(r"(<!-- not run: .+? -->\n)?^```(\w+)\n(.*?)^```$", re.M | re.S)
@@ -95,6 +96,12 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path
             script.append(f"exec(compile({code!r}, {str(page)!r}, 'exec'), namespace)")
     ran = python("\n".join(script), tmp_path)
     assert ran.returncode == 0, ran.stderr
+
+
+def test_the_world_of_the_page_is_the_template() -> None:
+    block = next(block for block in blocks(WORLD, "python") if _FILE.match(block.code))
+    template = ROOT / "examples" / "environment" / "shelves.py"
+    assert block.code == f"# {template.name}\n{template.read_text(encoding='utf-8')}"
 
 
 def commands(page: Path) -> Iterator[list[str]]:

@@ -2,9 +2,9 @@
 
 The name of a model says what it does: `small` and `large` answer, `broken` refuses with 500, `busy`
 with 429, `cut` breaks off in the middle, `slow` waits until it is let go, `silent` tells no usage,
-`html` answers with a page, `actor` acts in an environment, `writer-<server>` goes on with a text as
-vLLM, SGLang, llama.cpp or a plain server does. Where a request has tools, a model whose
-name begins with `caller` first calls one.
+`html` answers with a page, `actor` acts in an environment, `teller` says what it is told to,
+`writer-<server>` goes on with a text as vLLM, SGLang, llama.cpp or a plain server does. Where a
+request has tools, a model whose name begins with `caller` first calls one.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Upstream(ThreadingHTTPServer):
         go: lets the slow model answer.
         waiting: a slow model was asked.
         script: status and headers of refusals that come first; status 0 closes the connection.
+        says: answers of `teller`, the first one first.
     """
 
     daemon_threads = True
@@ -36,6 +37,7 @@ class Upstream(ThreadingHTTPServer):
         self.asked: list[tuple[str, dict[str, str], Any]] = []
         self.raw: list[bytes] = []
         self.script: list[tuple[int, dict[str, str]]] = []
+        self.says: list[str] = []
         self.go, self.waiting = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self.serve_forever)
 
@@ -91,6 +93,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(200, json.dumps(_act(body)).encode())
         if isinstance(model, str) and model.startswith("writer-"):
             return self._send(200, json.dumps(_write(model, body)).encode())
+        if model == "teller":
+            whole, _ = _chat(model)
+            whole["choices"][0]["message"]["content"] = self.server.says.pop(0)
+            return self._send(200, json.dumps(whole).encode())
         if model == "html":
             return self._send(200, b"<html>hello</html>", "text/html")
         if model == "slow":

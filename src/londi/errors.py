@@ -3,6 +3,7 @@
     LondiError
     ├── UnknownName        a name that nothing answers to; carries the nearest valid one
     ├── InvalidConfig      a value of the wrong type or outside its range; names the key
+    │   └── InvalidEnvironment  an environment that breaks the contract; one line a fault
     ├── ModelError         a language model that cannot be loaded or used
     ├── EnvironmentFailed  an environment that raised an error of its own
     ├── MissingExtra       an optional dependency that is not installed; names the extra
@@ -11,8 +12,9 @@
     ├── RunInUse           a folder that another command is writing to
     └── DamagedFile        a file of a run that is broken, or of another kind
 
-Each message is one line: what was expected, what came, and the nearest valid name. The
-command line prints it and exits with code 2. This file knows nothing of the rest.
+Each message is one line: what was expected, what came, and the nearest valid name; that of
+`InvalidEnvironment` is a line for each fault. The command line prints it and exits with code 2.
+This file knows nothing of the rest.
 """
 
 from __future__ import annotations
@@ -47,6 +49,10 @@ class InvalidConfig(LondiError, ValueError):
     """A setting of the wrong type or outside its range."""
 
 
+class InvalidEnvironment(InvalidConfig):
+    """An environment that breaks the contract of text environments; its message has all faults."""
+
+
 class UnknownSession(InvalidConfig):
     """A session that was never begun, or is forgotten."""
 
@@ -59,10 +65,17 @@ class ModelError(LondiError):
 
 
 class MissingExtra(LondiError, ImportError):
-    """An optional dependency that is not installed."""
+    """An optional dependency that is not installed.
 
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed; run: pip install 'londi[{extra}]'")
+    Args:
+        package: its name.
+        extra: the extra of londi that brings it, or what it needs.
+        also: a command that has to follow, for a package that no extra can bring.
+    """
+
+    def __init__(self, package: str, extra: str, also: str = "") -> None:
+        more = f" && {also}" if also else ""
+        super().__init__(f"{package} is not installed; run: pip install 'londi[{extra}]'{more}")
 
 
 EXTRAS = {

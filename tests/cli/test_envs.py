@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import gymnasium as gym
 import pytest
+from gymnasium.envs.registration import EnvSpec
 
 from cli.calling import call
 from londi.cli.envs import FAMILIES
@@ -38,3 +42,56 @@ def test_families_are_what_there_is() -> None:
     for family in filter(lambda family: family.models, FAMILIES):
         assert family.trained in environment_names()
         assert sum(name.startswith(family.models) for name in builtin_models()) >= 2
+
+
+class Bare(gym.Env[str, str]):
+    observation_space = gym.spaces.Text(8)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        return "a door", {}
+
+    def step(self, action: str) -> Any:
+        raise AssertionError(action)
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setitem(gym.registry, "test/Bare-v0", EnvSpec("test/Bare-v0", Bare))
+    return "test/Bare-v0"
+
+
+def test_an_environment_is_checked_and_its_prompt_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name = "londi/BabyAIText-GoToRedBall-v0"
+    assert call("envs", "--check", name, "--env_options", "{memory: 3}") == 0
+    hint, verdict, *prompt = capsys.readouterr().out.splitlines()
+    assert hint.startswith(f"hint: {name}: metadata['horizon'] is missing, so that ")
+    assert verdict == f"{name} follows the contract. A model reads in its first state:"
+    assert prompt[0].startswith("Possible action of the agent: turn left, turn right, ")
+
+
+def test_every_fault_of_an_environment_is_a_line(
+    bare: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("envs", "--check", bare) == 2
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
+    faults = [line for line in lines if line.startswith("fault: test/Bare-v0")]
+    assert ["action_space" in line for line in faults] == [True, False, False, False]
+    assert "info['goal']" in faults[1] and "info['actions']" in faults[2]
+    assert "expected step to return, it raised AssertionError" in faults[3]
+    assert all(line.startswith("hint: ") for line in lines[4:])
+    assert printed.err == (
+        "londi: error: test/Bare-v0: 4 faults against the contract of environments\n"
+    )
+
+
+def test_an_environment_that_cannot_be_made_is_not_checked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert call("envs", "--check", "londi/BabyAIText-GoToRedBal-v0") == 2
+    assert "did you mean 'londi/BabyAIText-GoToRedBall-v0'?" in capsys.readouterr().err
+    options = ["--env_options", "{memori: 3}"]
+    assert call("envs", "--check", "londi/BabyAIText-GoToRedBall-v0", *options) == 2
+    assert "unknown option of londi/BabyAIText-GoToRedBall-v0 'memori'" in capsys.readouterr().err

@@ -1,17 +1,22 @@
-"""`check_env`: what it lets through, and what it refuses, in one line each."""
+"""`check_env`: what it lets through, every fault that it finds, and its hints, a line each."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
 import londi
 from envs.doors import USUAL, Door, declaring
+from londi.envs.checker import Report, inspect_env
+from londi.envs.findings import MENDS
 from londi.envs.registry import make_env
-from londi.errors import InvalidConfig, LondiError
-from playthings import Corridor
+from londi.envs.seeds import split_of
+from londi.errors import InvalidConfig, InvalidEnvironment, LondiError
+from playthings import Corridor, Texts
 
 
 def test_what_follows_the_contract_is_let_through() -> None:
@@ -69,7 +74,7 @@ def test_episodes_are_to_be_known_by_their_seed() -> None:
 
 def test_any_text_is_to_be_taken() -> None:
     with pytest.raises(
-        InvalidConfig, match=r"take any text.*raised EnvironmentFailed: .*AssertionError"
+        InvalidConfig, match=r"take any text.*'do something .*' raised AssertionError: no such"
     ) as error:
         londi.check_env(Picky())
     assert "\n" not in str(error.value)
@@ -94,15 +99,18 @@ def test_declarations_are_checked(metadata: dict[str, Any], message: str) -> Non
 
 
 class Changing(Door):
-    """Tells another thing of its second step each time it is played."""
+    """Tells one thing of its second step and another thing the next time."""
 
     def __init__(self, what: str, *values: Any) -> None:
         super().__init__(at=2)
-        self._what, self._values = what, iter(values)
+        self._what, self._values, self._resets = what, values, 0
+
+    def reset(self, **given: Any) -> Any:
+        self._resets += 1
+        return super().reset(**given)
 
     def step(self, action: str) -> Any:
-        if self._t == 1:
-            self._wrong = {self._what: next(self._values)}
+        self._wrong = {self._what: self._values[self._resets % 2]}
         return super().step(action)
 
 
@@ -122,10 +130,12 @@ def test_every_part_of_a_step_is_to_be_known_by_seed_and_actions(
 ) -> None:
     with pytest.raises(InvalidConfig) as caught:
         londi.check_env(Changing(what, *values), seed=4)
-    assert str(caught.value) == (
-        f"Changing, episode 4, step 2: expected the same {what} after the same seed and actions,"
-        f" got {values[0]!r} and then {values[1]!r}"
-    )
+    expected = f"Changing, episode 4, step 2: expected the same {what} after the same seed and"
+    one, other = values
+    assert str(caught.value) in {
+        f"{expected} actions, got {a!r} and then {b!r}; {MENDS['same seed']}"
+        for a, b in ((one, other), (other, one))
+    }
 
 
 class Rewinding(Door):
@@ -224,3 +234,203 @@ def test_an_environment_is_left_open() -> None:
     env = Closing()
     londi.check_env(env)
     assert not env.closed
+
+
+class Newcomer(gym.Env[str, str]):
+    """A first attempt: eleven faults, each with a line of its own."""
+
+    metadata = {"returns": 1.0, "history": "plian", "waits": "no", "horizon": 0}  # noqa: RUF012
+    action_space = gym.spaces.Discrete(2)  # type: ignore[assignment]
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        return "a door", {"actions": "push"}
+
+    def step(self, action: str) -> Any:
+        return 7, float("nan"), 0, False, {"goal": 3, "actions": ["push"]}
+
+
+def test_all_faults_are_told_at_once_with_where_and_how_to_mend_each() -> None:
+    with pytest.raises(InvalidEnvironment) as caught:
+        londi.check_env(Newcomer())
+    lines = [
+        ("Newcomer", "expected observation_space to be a gymnasium.spaces.Text, got nothing"),
+        ("Newcomer", "expected action_space to be a gymnasium.spaces.Text, got Discrete"),
+        ("Newcomer", "metadata['waits']: expected True or False, got 'no'"),
+        ("Newcomer", "unknown history of Newcomer 'plian'; did you mean 'plain'?"),
+        ("Newcomer", "metadata['returns']: expected the least and the greatest return, got 1.0"),
+        ("Newcomer", "metadata['horizon']: expected a whole number >= 1, got 0"),
+        ("Newcomer, episode 0, step 0", "expected info['goal'], got the keys ['actions']"),
+        (
+            "Newcomer, episode 0, step 0",
+            "expected info['actions'] to be a list of texts, got one text, 'push'",
+        ),
+        ("Newcomer, episode 0, step 1", "expected a text as observation, got 7"),
+        ("Newcomer, episode 0, step 1", "expected a finite number as reward, got nan"),
+        ("Newcomer, episode 0, step 1", "expected terminated to be True or False, got 0"),
+    ]
+    parts = ["observation_space", "action_space", "waits", "history", "returns", "horizon"]
+    parts += ["goal", "actions", "observation", "reward", "terminated"]
+    assert str(caught.value).splitlines() == [
+        f"{where}: {what}; {MENDS[part]}" for (where, what), part in zip(lines, parts, strict=True)
+    ]
+
+
+class Raising(Door):
+    def __init__(self, *methods: str) -> None:
+        super().__init__()
+        self._raising = methods
+
+    def reset(self, **given: Any) -> Any:
+        if "reset" in self._raising:
+            raise KeyError("seed")
+        return super().reset(**given)
+
+    def step(self, action: str) -> Any:
+        if "step" in self._raising:
+            raise KeyError(action)
+        return super().step(action)
+
+
+def test_an_environment_that_raises_is_a_fault_of_that_method() -> None:
+    for method in ("reset", "step"):
+        report = inspect_env(Raising(method))
+        (fault,) = report.faults
+        assert f"expected {method} to return, it raised KeyError" in fault.what
+        assert fault.mend == MENDS[f"{method} raised"]
+        assert report.prompt == ""
+
+
+@pytest.mark.parametrize("given", [Door, "mine/Door-v0", None])
+def test_what_is_no_environment_is_refused(given: Any) -> None:
+    with pytest.raises(InvalidConfig, match=r"derives from gymnasium\.Env, made, got"):
+        londi.check_env(given)
+
+
+class Numbered(Texts):
+    """An episode of one step for each number.
+
+    Args:
+        number: the number of the episode of a seed.
+        metadata: declarations.
+        reward: of the step.
+        steps: of an episode.
+        listed: the possible actions.
+        expert: the advice, if there is an expert.
+    """
+
+    def __init__(
+        self,
+        number: Callable[[int], int] = lambda seed: seed,
+        *,
+        metadata: dict[str, Any] | None = None,
+        reward: float = 1.0,
+        steps: int = 1,
+        listed: tuple[str, ...] = ("go",),
+        expert: str | None = None,
+    ) -> None:
+        self._number, self._reward, self._steps, self._listed = number, reward, steps, listed
+        self._expert = expert
+        self.metadata = metadata or {}
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        self._t = 0
+        self._text = str(self._number(seed or 0))
+        return self._text, self._info()
+
+    def step(self, action: str) -> Any:
+        self._t += 1
+        return self._text, self._reward, self._t == self._steps, False, self._info()
+
+    def _info(self) -> dict[str, Any]:
+        told = {"goal": "count", "actions": self._listed}
+        return told if self._expert is None else told | {"expert": self._expert}
+
+
+FULL = {"returns": (0.0, 1.0), "horizon": 1}
+
+
+def found(env: gym.Env[str, str], **given: Any) -> Report:
+    return inspect_env(env, **given)
+
+
+def test_an_environment_with_all_that_is_optional_gets_no_hint_but_of_restoring() -> None:
+    (hint,) = londi.check_env(Numbered(metadata=FULL, expert="go"))
+    assert "metadata['restorable'] is missing, so that londi limit replays" in str(hint)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"metadata": {"horizon": 1}}, "metadata['returns'] is missing, so that londi limit is"),
+        ({"metadata": {"returns": (0, 1)}}, "metadata['horizon'] is missing"),
+        ({"expert": None}, "info['expert'] is missing, so that londi finetune"),
+        ({"listed": (), "expert": "go"}, "info['actions'] is empty, so that the model 'random'"),
+        ({"reward": 0.0}, "the expert's episode did not end in success after 1 steps"),
+        ({"steps": -1, "metadata": {}}, "500 random actions did not end an episode"),
+        ({"number": lambda seed: seed % 1000}, "8 of 8 held-out episodes go as one of a training"),
+        ({"number": lambda seed: seed % 1000}, "8 of 8 validation episodes go as one of a"),
+        ({"number": lambda seed: 0}, "(seed 900000000 as"),
+    ],
+)
+def test_what_is_optional_or_hardly_meant_is_a_hint(given: dict[str, Any], told: str) -> None:
+    report = found(Numbered(**({"metadata": FULL, "expert": "go"} | given)))
+    assert report.faults == ()
+    assert sum(told in str(hint) for hint in report.hints) == 1, list(map(str, report.hints))
+
+
+def test_splits_of_their_own_get_no_hint() -> None:
+    parts = {"train": 0, "dev": 1, "test": 2}
+    own = Numbered(lambda seed: 3 * (seed % 5) + parts[split_of(seed)], metadata=FULL)
+    assert not any("go as one of a training" in str(hint) for hint in londi.check_env(own))
+
+
+@pytest.mark.parametrize(
+    ("given", "part", "told"),
+    [
+        ({"reward": 1.5}, "total", "within metadata['returns'] = (0.0, 1.0), got 1.5"),
+        ({"reward": -0.5}, "total", "within metadata['returns'] = (0.0, 1.0), got -0.5"),
+        ({"steps": 3, "reward": 0.1}, "too long", "metadata['horizon'] = 1, got 3 steps"),
+        ({"expert": "run"}, "advice", "expected advice among info['actions'], got 'run'"),
+        ({"number": [0].__getitem__}, "seeds", "the environment failed: IndexError"),
+    ],
+)
+def test_behaviour_that_londi_cannot_rely_on_is_a_fault(
+    given: dict[str, Any], part: str, told: str
+) -> None:
+    report = found(Numbered(**({"metadata": FULL, "expert": "go"} | given)))
+    faults = [fault for fault in report.faults if told in fault.what]
+    assert faults and all(fault.mend == MENDS[part] for fault in faults), report.faults
+    assert report.prompt == ""
+
+
+class Shared(Numbered):
+    """Keeps the time of its episode in the class, so that copies disturb each other."""
+
+    time = 0
+
+    def reset(self, **given: Any) -> Any:
+        Shared.time = 0
+        return super().reset(**given)
+
+    def step(self, action: str) -> Any:
+        Shared.time += 1
+        self._text = f"at {Shared.time}"
+        return super().step(action)
+
+
+def test_copies_are_to_be_played_side_by_side() -> None:
+    given: Any = {"metadata": FULL | {"horizon": 3, "returns": (0, 3)}, "steps": 3}
+    assert inspect_env(Shared(**given)).faults == (), "one alone does not show it"
+    (fault,) = inspect_env(Shared(**given), other=Shared(**given)).faults
+    assert str(fault) == (
+        "Shared, episode 0, step 1: expected the same observation while another copy is played, got"
+        f" 'at 1' and then 'at 2'; {MENDS['side by side']}"
+    )
+    assert inspect_env(Numbered(**given), other=Numbered(**given)).faults == ()
+
+
+def test_the_prompt_is_what_a_model_reads() -> None:
+    assert inspect_env(Numbered(), seed=5).prompt == (
+        "Possible action of the agent: go \n Goal of the agent: count"
+        " \n Observation 0: 5, \n Action 0: "
+    )

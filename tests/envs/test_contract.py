@@ -11,9 +11,10 @@ from gymnasium import spaces
 
 import londi
 from envs.doors import Door, declaring
-from londi.envs.contract import Traits, rewindable
+from londi.envs.contract import Traits, check_spaces
 from londi.envs.episode import TextEpisode
 from londi.envs.registry import make_env
+from londi.envs.restorable import rewindable
 from londi.errors import InvalidConfig, UnknownName
 
 BROKEN = [
@@ -69,7 +70,10 @@ def test_texts_in_and_out_are_checked() -> None:
     env = Door()
     env.action_space = spaces.Discrete(2)  # type: ignore[assignment]
     with pytest.raises(InvalidConfig, match="texts to observe and act with, got Text and Discrete"):
-        londi.check_env(env)
+        check_spaces(env)
+    bare: gym.Env[str, str] = gym.Env()
+    with pytest.raises(InvalidConfig, match="got nothing and nothing of Env"):
+        check_spaces(bare)
 
 
 def test_declarations_are_read_once_into_a_record() -> None:

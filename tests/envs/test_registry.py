@@ -70,3 +70,26 @@ def test_an_environment_that_cannot_be_had_is_one_line(
         with pytest.raises(InvalidConfig, match="env: cannot import") as error:
             make_env(name)
         assert "\n" not in str(error.value)
+
+
+def test_a_module_that_names_another_environment_says_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "londi_hall.py").write_text(
+        "import gymnasium\n"
+        "class Hall(gymnasium.Env):\n"
+        "    def __init__(self, size=3):\n"
+        "        self.rooms = [0][size]\n"
+        "gymnasium.register('test/Hall-v0', entry_point='londi_hall:Hall')\n"
+    )
+    (tmp_path / "londi_unready.py").write_text("undefined\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        with pytest.raises(UnknownName, match=r"'Hall'; did you mean 'test/Hall-v0'\?"):
+            make_env("londi_hall:Hall")
+        with pytest.raises(InvalidConfig, match=r"test/Hall-v0 with \{'size': 5\}: IndexError"):
+            make_env("londi_hall:test/Hall-v0", size=5)
+    finally:
+        del gym.registry["test/Hall-v0"]
+    with pytest.raises(InvalidConfig, match="cannot import 'londi_unready': NameError"):
+        make_env("londi_unready:x")

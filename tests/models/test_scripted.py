@@ -8,8 +8,9 @@ from math import log
 import pytest
 
 from londi.envs.prompt import Prompt
-from londi.errors import ModelError
-from londi.models.scripted import ExpertModel, RandomModel
+from londi.errors import InvalidConfig, ModelError
+from londi.models.registry import load_model
+from londi.models.scripted import WRONG, ErringExpert, ExpertModel, RandomModel
 from londi.types import Reply, Usage
 
 THREE = Prompt("go", ("left", "right", "on"), ("a wall",))
@@ -83,3 +84,57 @@ def test_an_answer_counts_as_one_call_that_took_nothing() -> None:
 def test_neither_is_a_function_of_the_text_alone() -> None:
     """So that no answer of theirs is kept: the expert's advice is no part of the text."""
     assert RandomModel().fingerprint is None and ExpertModel().fingerprint is None
+
+
+def advised(action: str, actions: tuple[str, ...] = (), seen: str = "a door") -> Prompt:
+    return Prompt("go", actions, (seen,), expert=action)
+
+
+CALLS = [f"tool{k}(a='b')" for k in range(1000)]
+
+
+def test_an_expert_errs_in_its_share_of_the_kinds_of_actions() -> None:
+    # 300 of 1,000; 14 is the standard deviation of the count.
+    assert 250 < sum(ErringExpert(0.3).errs(advised(call)) for call in CALLS) < 350
+    assert not any(ErringExpert(0).errs(advised(call)) for call in CALLS)
+    assert all(ErringExpert(1).errs(advised(call)) for call in CALLS)
+
+
+def test_where_it_errs_does_not_depend_on_what_follows_the_first_word() -> None:
+    wrong = [ErringExpert(0.3).errs(advised(call)) for call in CALLS]
+    other = [advised(call.replace("'b'", "'other'"), seen="a wall") for call in CALLS]
+    assert wrong == [ErringExpert(0.3).errs(prompt) for prompt in other]
+    more = [ErringExpert(0.5).errs(advised(call)) for call in CALLS]
+    assert all(later or not first for first, later in zip(wrong, more, strict=True))
+
+
+def test_it_does_another_action_or_says_that_it_does_not_know() -> None:
+    prompts = [
+        advised("push", ("push", "pull")),
+        advised("pull", ("push", "pull")),
+        advised("cd()"),
+    ]
+    assert [r.action for r in ErringExpert(1).act(prompts)] == ["pull", "push", WRONG]
+    assert [r.action for r in ErringExpert(0).act(prompts)] == ["push", "pull", "cd()"]
+
+
+def test_without_advice_it_does_as_the_expert() -> None:
+    assert ErringExpert(1).act([TWO, FREE]) == ExpertModel().act([TWO, FREE])
+
+
+def test_it_is_as_sure_of_itself_as_the_expert() -> None:
+    (right,), (wrong,) = (ErringExpert(share).act([advised("cd()")]) for share in (0, 1))
+    assert (right.logprob, right.confidence) == (wrong.logprob, wrong.confidence) == (0.0, 1.0)
+    assert ErringExpert(0.3).fingerprint is None
+
+
+def test_it_is_loaded_by_its_share() -> None:
+    model = load_model("expert:0.3")
+    assert isinstance(model, ErringExpert) and model.name == "expert:0.3"
+    assert load_model("expert").name == "expert"
+
+
+@pytest.mark.parametrize("share", ["", "many", "1.5", "-0.1", "nan"])
+def test_what_is_no_share_is_refused(share: str) -> None:
+    with pytest.raises(InvalidConfig, match=r"expert:SHARE: expected a share from 0 to 1, got "):
+        load_model(f"expert:{share}")

@@ -28,7 +28,8 @@ def test_it_is_what_playing_all_choices_finds(
         Player("a"), deepthink, lambda: make_env(f"londi/TextWorld-{challenge}-v0", **options)
     )
     config = LimitConfig(episodes=COUNTS[challenge], most_calls=STEPS, states=10_000)
-    for found in clairvoyant(config, pair=pair).episodes:
+    episodes = clairvoyant(config, pair=pair).episodes
+    for found in episodes:
         played = [
             (returned(pair, found.episode, choices)[0], sum(choices))
             for choices in itertools.product((0, 1), repeat=STEPS)
@@ -36,4 +37,4 @@ def test_it_is_what_playing_all_choices_finds(
         best = [max(total for total, calls in played if calls <= k) for k in range(STEPS + 1)]
         assert found.complete
         assert found.at_least == found.at_most == pytest.approx(best)
-        assert found.states < 2**STEPS - 1, "no two ways met"
+    assert min(found.states for found in episodes) < 2**STEPS - 1, "no two ways met"

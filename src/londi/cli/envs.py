@@ -1,13 +1,18 @@
-"""`londi envs`: the environments that can be named, by family."""
+"""`londi envs`: the environments that can be named, by family, and checks of one."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
+import gymnasium as gym
 from jsonargparse import ArgumentParser, Namespace
 
+from londi.cli.options import metavar
 from londi.cli.verb import Verb
-from londi.errors import UnknownName
+from londi.envs.info import Options
+from londi.errors import InvalidEnvironment, UnknownName
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,13 @@ FAMILIES = (
         "Texts that are written chunk by chunk and scored at their end, from a file of tasks or a"
         " dataset of reasoning-gym (--env_options '{tasks: ..., scorer: ..., chunk: line}').",
     ),
+    Family(
+        "Tool calls",
+        "londi/ToolCalls-",
+        "Conversations of the Berkeley Function Calling Leaderboard, in which a user asks for what"
+        " functions can do; any text is an action (pip install 'londi[tools]', and bfcl_eval"
+        " without its dependencies).",
+    ),
 )
 
 
@@ -70,18 +82,61 @@ def _arguments(parser: ArgumentParser) -> None:
         metavar="WORD",
         help="Only names with this word in them, in capitals or not.",
     )
+    parser.add_argument(
+        "--check",
+        type=str,
+        default="",
+        metavar="ENV",
+        help="Try this environment, such as module:name, and tell each fault and how to mend it.",
+    )
+    parser.add_argument(
+        "--env_options",
+        type=dict[str, Any],
+        default={},
+        metavar=metavar(dict[str, Any]),
+        help="Options of the environment that is tried.",
+    )
 
 
 def _run(given: Namespace) -> int:
+    return _check(given.check, given.env_options) if given.check else _list(given.filter)
+
+
+def _check(name: str, options: Options) -> int:
+    from londi.envs.checker import inspect_env
+
+    with closing(_made(name, options)) as env, closing(_made(name, options)) as other:
+        report = inspect_env(env, other=other)
+    for kind, findings in (("fault", report.faults), ("hint", report.hints)):
+        for finding in findings:
+            print(f"{kind}: {finding}")
+    if report.faults:
+        count = f"{len(report.faults)} fault{'s' if len(report.faults) > 1 else ''}"
+        raise InvalidEnvironment(f"{report.name}: {count} against the contract of environments")
+    print(f"{report.name} follows the contract. A model reads in its first state:\n{report.prompt}")
+    return 0
+
+
+def _made(name: str, options: Options) -> gym.Env[str, str]:
+    """The environment, with its expert where it has one."""
+    from londi.envs.registry import make_unchecked
+
+    try:
+        return make_unchecked(name, **{**options, "expert": True})
+    except UnknownName:  # it has no such option
+        return make_unchecked(name, **options)
+
+
+def _list(word: str) -> int:
     from textwrap import fill
 
     from londi.envs.registry import environment_names
     from londi.models.registry import builtin_models
 
     names = environment_names()
-    found = [name for name in names if given.filter.lower() in name.lower()]
+    found = [name for name in names if word.lower() in name.lower()]
     if not found:
-        raise UnknownName("environment", given.filter, names)
+        raise UnknownName("environment", word, names)
     for family in FAMILIES:
         inside = [name for name in found if name.startswith(family.prefix)]
         if not inside:
@@ -100,9 +155,13 @@ def _run(given: Namespace) -> int:
 
 VERB = Verb(
     name="envs",
-    description="List the environments that can be named, by family.",
+    description="List the environments that can be named, by family, or check one of your own.",
     add_arguments=_arguments,
     run=_run,
-    usage="[WORD]",
-    examples=("londi envs", "londi envs scienceworld", "londi envs goto"),
+    usage="[WORD | --check ENV]",
+    examples=(
+        "londi envs",
+        "londi envs scienceworld",
+        "londi envs --check shelves:mine/Shelves-v0",
+    ),
 )

@@ -18,6 +18,7 @@ def _run(given: Namespace) -> int:
         *((name, "ships with londi") for name in builtin_models()),
         ("random", "any possible action, each equally likely"),
         ("expert", "the environment's own expert, where it has one"),
+        ("expert:<share>", "the expert, wrong in a share of the kinds of actions"),
         ("openai:<model>@<base_url>", "a chat model behind an API that speaks OpenAI's"),
         ("PATH or hub name", "any Hugging Face model, seq2seq or causal, in safetensors"),
     ):

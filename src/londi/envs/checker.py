@@ -1,169 +1,119 @@
-"""`check_env`: tries an environment against the contract of `londi.envs.contract`.
+"""`check_env`: tries an environment against the contract, and tells every fault and how to mend it.
 
-It plays a few steps, as Gymnasium's own checker does, and knows no model.
+It plays some episodes, as Gymnasium's own checker does, and knows no model. `forms.py` and
+`trials.py` hold the checks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import gymnasium as gym
-import numpy as np
 
-from londi.envs.contract import (
-    Restorable,
-    Rewindable,
-    check_spaces,
-    name_of,
-    restorable,
-    rewindable,
-    shortened,
-)
+from londi.envs.contract import Traits, name_of, shortened
 from londi.envs.episode import TextEpisode
-from londi.errors import InvalidConfig
-
-_STEPS = 8  # of the episode that is played twice
-_UNKNOWN = "do something that no environment knows"
-
-_Trace = list[tuple[object, ...]]
+from londi.envs.findings import Finding, hint
+from londi.envs.forms import Forms
+from londi.envs.trials import Trial
+from londi.errors import InvalidEnvironment
 
 
-def check_env(env: gym.Env[str, str], seed: int = 0) -> None:
-    """Check that londi can play in `env`: types, texts, numbers, and determinism by the seed.
+@dataclass(frozen=True)
+class Report:
+    """The findings about an environment.
 
-    It plays a few steps of one episode, twice, and leaves the environment open.
+    Attributes:
+        name: its name.
+        faults: what breaks the contract: londi cannot play before it is mended.
+        hints: optional parts that it lacks, and what is likely not meant.
+        prompt: the text that a model reads in the first state; empty where there is a fault.
+    """
+
+    name: str
+    faults: tuple[Finding, ...]
+    hints: tuple[Finding, ...]
+    prompt: str
+
+
+def check_env(env: gym.Env[str, str], seed: int = 0) -> tuple[Finding, ...]:
+    """Check that londi can play in `env`: types, texts, numbers, seeds, and determinism.
+
+    It plays some episodes and leaves the environment open.
 
     Args:
         env: the environment, made.
-        seed: seed of the episode.
+        seed: seed of the episode that is played most.
+
+    Returns:
+        Hints, each one line as text: optional parts that are missing, and what is likely not meant.
 
     Raises:
-        UnknownName: if the environment names a history that does not exist.
-        InvalidConfig: if anything else is not as the contract asks.
+        InvalidEnvironment: if the environment breaks the contract; one line a fault, with how it
+            is mended.
     """
-    check_spaces(env)
-    episode = TextEpisode(env)
-    trace, taken = _play(episode, seed, None)
-    again, _ = _play(episode, seed, taken)
-    for t, (first, second) in enumerate(zip(trace, again, strict=True)):
-        for what, one, other in zip(_PARTS, first, second, strict=True):
-            if one != other:
-                raise InvalidConfig(
-                    f"{name_of(env)}, episode {seed}, step {t}: expected the same {what} after the"
-                    f" same seed and actions, got {shortened(one)} and then {shortened(other)}"
-                )
-    _check_unknown_text(env, episode, seed)
-    if (inner := restorable(env)) is not None:
-        _check_restorable(env, inner, episode, seed)
-    if (rewound := rewindable(env)) is not None:
-        _check_rewindable(env, rewound, episode, seed)
+    report = inspect_env(env, seed)
+    if report.faults:
+        raise InvalidEnvironment("\n".join(map(str, report.faults)))
+    return report.hints
 
 
-_PARTS = ("observation", "goal", "actions", "reward", "terminated", "truncated")
-
-
-def _play(episode: TextEpisode, seed: int, known: Sequence[str] | None) -> tuple[_Trace, list[str]]:
-    """The results of each step of an episode, at most `_STEPS`, and the actions that were done.
+def inspect_env(
+    env: gym.Env[str, str], seed: int = 0, other: gym.Env[str, str] | None = None
+) -> Report:
+    """All findings of `check_env`, none of them raised.
 
     Args:
-        episode: plays it.
-        seed: names it.
-        known: the actions to do; random ones by default.
+        env: the environment, made.
+        seed: seed of the episode that is played most.
+        other: another copy of it, to see whether the two can be played side by side.
+
+    Raises:
+        InvalidEnvironment: if `env` is no environment at all.
     """
-    rng = np.random.default_rng(seed)
-    episode.start(seed)
-    trace: _Trace = [(episode.observations[-1], *_state(episode), 0.0, False, False)]
-    for t in range(_STEPS if known is None else len(known)):
-        listed = episode.state.actions
-        if known is not None:
-            action = known[t]
-        else:
-            action = str(listed[rng.integers(len(listed))]) if listed else "look around"
-        told = episode.step(action)
-        trace.append(
-            (
-                episode.observations[-1],
-                *_state(episode),
-                told.reward,
-                told.terminated,
-                told.truncated,
-            )
+    if not _is_env(env):
+        raise InvalidEnvironment(
+            f"expected an environment that derives from gymnasium.Env, made, got {shortened(env)}"
         )
-        if told.ended:
-            break
-    return trace, episode.taken
+    forms, prompt = Forms(env, seed), ""
+    found = [*forms.faults, *(_missing(env) if forms.declared else ())]
+    if not forms.faults:
+        found += Trial(env, seed, other).findings()
+    faults = tuple(finding for finding in found if finding.is_fault)
+    hints = tuple(finding for finding in found if not finding.is_fault)
+    if not faults:
+        episode = TextEpisode(env)
+        episode.start(seed)
+        prompt = episode.prompt().text()
+    return Report(name_of(env), faults, hints, prompt)
 
 
-def _state(episode: TextEpisode) -> tuple[str, tuple[str, ...]]:
-    return episode.state.goal, episode.state.actions
+def _is_env(env: object) -> bool:
+    """`isinstance`, for a value that its declaration says to be one already."""
+    return isinstance(env, gym.Env)
 
 
-def _check_unknown_text(env: gym.Env[str, str], episode: TextEpisode, seed: int) -> None:
-    """A model may say anything: no text may break the environment."""
-    episode.start(seed)
-    try:
-        episode.step(_UNKNOWN)
-    except InvalidConfig:
-        raise
-    except Exception as error:
-        raise InvalidConfig(
-            f"{name_of(env)}: expected step to take any text, as no action or in place of one;"
-            f" {_UNKNOWN!r} raised {type(error).__name__}: {shortened(str(error))}"
-        ) from error
-
-
-def _check_restorable(
-    env: gym.Env[str, str], inner: Restorable, episode: TextEpisode, seed: int
-) -> None:
-    _check_parts(env, inner, "restorable", ("state_key", "snapshot", "restore"))
-    episode.start(seed)
-    key = inner.state_key()
-    _check_restored(env, inner, episode)
-    episode.start(seed)
-    if inner.state_key() != key:
-        raise InvalidConfig(f"{name_of(env)}: expected the same state_key after the same seed")
-    episode.step(_action(episode))
-    if inner.state_key() == key:
-        raise InvalidConfig(f"{name_of(env)}: expected another state_key after a step")
-
-
-def _check_rewindable(
-    env: gym.Env[str, str], inner: Rewindable, episode: TextEpisode, seed: int
-) -> None:
-    name = name_of(env)
-    _check_parts(env, inner, "rewindable", ("horizon", "reward_at", "snapshot", "restore"))
-    episode.start(seed)
-    if type(inner.horizon) is not int or inner.horizon < 1:
-        raise InvalidConfig(
-            f"{name}: horizon: expected a whole number >= 1, got {shortened(inner.horizon)}"
+def _missing(env: gym.Env[str, str]) -> Iterator[Finding]:
+    """Hints on the optional declarations that an environment does not make."""
+    traits, name = Traits.of(env), name_of(env)
+    if traits.returns is None:
+        yield hint(
+            name,
+            "metadata['returns'] is missing, so that londi limit is refused, the critics' targets"
+            " are not bounded, and no cost is warned of as too high",
+            "declare the least and the greatest return, such as (0.0, 1.0)",
         )
-    if not np.isfinite(inner.reward_at(1)) or inner.reward_at(1) == 0:
-        raise InvalidConfig(
-            f"{name}: reward_at(1): expected a number other than 0, got {inner.reward_at(1)!r}"
+    if traits.horizon is None:
+        yield hint(
+            name,
+            "metadata['horizon'] is missing, so that no cost is warned of as too high",
+            "declare the number of steps after which an episode is truncated",
         )
-    _check_restored(env, inner, episode)
-
-
-def _check_parts(env: gym.Env[str, str], inner: object, trait: str, parts: Sequence[str]) -> None:
-    for part in parts:
-        if part not in dir(inner):
-            raise InvalidConfig(f"{name_of(env)}: metadata[{trait!r}] asks for {part!r}, got none")
-
-
-def _check_restored(
-    env: gym.Env[str, str], inner: Restorable | Rewindable, episode: TextEpisode
-) -> None:
-    """Do the step from the state at hand twice, the second time after restoring it."""
-    before, action = inner.snapshot(), _action(episode)
-    first = episode.step(action), episode.observations[-1]
-    inner.restore(before)
-    observation, reward, *_ = env.step(action)
-    if (observation, reward) != (first[1], first[0].reward):
-        raise InvalidConfig(
-            f"{name_of(env)}: expected the same step after restore, got {shortened(observation)}"
-            f" in place of {shortened(first[1])}"
+    if not (traits.restorable or traits.rewindable):
+        yield hint(
+            name,
+            "metadata['restorable'] is missing, so that londi limit replays the actions up to each"
+            " state and merges no two paths",
+            "write the members of londi.envs.restorable.Restorable, or of Rewindable if a success"
+            " is all that is rewarded",
         )
-
-
-def _action(episode: TextEpisode) -> str:
-    return next(iter(episode.state.actions), _UNKNOWN)

@@ -1,8 +1,8 @@
 """The contract of a text environment: what it must give and what it may give.
 
 A text environment is a Gymnasium environment whose observations and actions are texts. This file
-declares the contract once and reads it into records; `londi.envs.checker` tries an environment
-against it. It knows no particular environment.
+declares the contract once, finds what breaks it, and reads the rest into records;
+`londi.envs.checker` tries an environment against it. It knows no particular environment.
 
 **Spaces.** `observation_space` and `action_space` are `gymnasium.spaces.Text`. Every text may be
 given to `step`: an environment treats one that it does not know as no action, or replaces it.
@@ -24,62 +24,32 @@ may be left out):
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Protocol, cast
+from typing import NamedTuple, cast
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 
 from londi.envs.histories import HISTORIES
-from londi.envs.info import InfoView
-from londi.errors import InvalidConfig, UnknownName
+from londi.envs.info import InfoView, Told
+from londi.errors import InvalidConfig, LondiError, UnknownName
 
 
-class Restorable(Protocol):
-    """An environment that can save its states and restore them; declared by `Traits.restorable`."""
-
-    def state_key(self) -> bytes:
-        """Equal only for states that behave alike: after the same actions the observations,
-        rewards and ends are the same. So it tells apart step counts and returns so far.
-        """
-        ...
-
-    def snapshot(self) -> bytes:
-        """The state; its bytes may differ where the key is the same."""
-        ...
-
-    def restore(self, snapshot: bytes) -> None:
-        """Go back to a state that `snapshot` returned."""
-        ...
-
-
-class Rewindable(Protocol):
-    """An environment whose saved states have no step count; declared by `Traits.rewindable`.
-
-    Its rewards are those of a success alone, and depend only on the step at which it comes. Where
-    that holds, more states are alike than in a `Restorable`.
+class Fault(NamedTuple):
+    """A part of the contract that is broken.
 
     Attributes:
-        horizon: steps after which an episode is truncated; known after `reset`.
+        part: its name, such as ``"goal"``.
+        error: the error that reading it raises.
     """
 
-    @property
-    def horizon(self) -> int: ...
+    part: str
+    error: LondiError
 
-    def reward_at(self, steps: int) -> float:
-        """The reward of a success after that many steps."""
-        ...
 
-    def snapshot(self) -> bytes:
-        """The state without its step count; equal for states that behave alike."""
-        ...
-
-    def restore(self, snapshot: bytes) -> None:
-        """Go back to a state that `snapshot` returned, with a step count of 0."""
-        ...
+SPACES = ("observation_space", "action_space")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,35 +82,12 @@ class Traits:
             UnknownName: if no history has the declared name.
             InvalidConfig: if a declaration has the wrong type.
         """
+        _refuse(trait_faults(env))
         metadata = env.unwrapped.metadata
         declared = {name: metadata[name] for name in cls.__slots__ if name in metadata}
-        for name in ("waits", "lists_actions", "restorable", "rewindable"):
-            if type(declared.get(name, False)) is not bool:
-                raise InvalidConfig(
-                    f"{name_of(env)}: metadata[{name!r}]: expected True or False,"
-                    f" got {declared[name]!r}"
-                )
-        history = declared.get("history", "plain")
-        if history not in HISTORIES:
-            raise UnknownName(f"history of {name_of(env)}", str(history), HISTORIES)
         if declared.get("returns") is not None:
-            try:
-                low, high = map(float, declared["returns"])
-                ordered = isfinite(low) and isfinite(high) and low <= high
-            except (TypeError, ValueError):
-                ordered = False
-            if not ordered:
-                raise InvalidConfig(
-                    f"{name_of(env)}: metadata['returns']: expected the least and the greatest"
-                    f" return, got {declared['returns']!r}"
-                )
+            low, high = map(float, declared["returns"])
             declared["returns"] = low, high
-        horizon = declared.get("horizon")
-        if horizon is not None and not (type(horizon) is int and horizon >= 1):
-            raise InvalidConfig(
-                f"{name_of(env)}: metadata['horizon']: expected a whole number >= 1,"
-                f" got {horizon!r}"
-            )
         return cls(**declared)
 
 
@@ -169,22 +116,8 @@ class StateInfo:
         Raises:
             InvalidConfig: if something is missing or has the wrong type.
         """
-        for key in ("goal", "actions", *reads):
-            if key not in info:
-                raise InvalidConfig(f"expected info[{key!r}], got the keys {sorted(info)}")
-        goal, actions, expert = info["goal"], info["actions"], info.get("expert")
-        wanted = "expected info['actions'] to be a list of texts"
-        if not isinstance(goal, str):
-            raise InvalidConfig(f"expected info['goal'] to be a text, got {shortened(goal)}")
-        if isinstance(actions, str):  # it would be taken letter by letter
-            raise InvalidConfig(f"{wanted}, got one text, {shortened(actions)}")
-        if not isinstance(actions, Sequence):
-            raise InvalidConfig(f"{wanted}, got {shortened(actions)}")
-        for action in actions:
-            if not isinstance(action, str):
-                raise InvalidConfig(f"{wanted}, got {shortened(action)} in it")
-        _check_text("expert", expert)
-        return cls(goal, tuple(actions), expert)
+        _refuse(state_faults(info, reads))
+        return cls(info["goal"], tuple(info["actions"]), info.get("expert"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +151,8 @@ def read_reset(told: object) -> tuple[str, InfoView]:
     Raises:
         InvalidConfig: if it returned anything else.
     """
-    if not (isinstance(told, tuple) and len(told) == 2):
-        raise InvalidConfig(f"expected reset to return (observation, info), got {shortened(told)}")
-    return _observation(told[0]), _info(told[1])
+    _refuse(reset_faults(told))
+    return cast(tuple[str, InfoView], told)
 
 
 def read_step(told: object) -> tuple[str, Outcome, InfoView]:
@@ -229,29 +161,110 @@ def read_step(told: object) -> tuple[str, Outcome, InfoView]:
     Raises:
         InvalidConfig: if it returned anything else, or a reward that is no finite number.
     """
-    if not (isinstance(told, tuple) and len(told) == 5):
-        raise InvalidConfig(
-            "expected step to return (observation, reward, terminated, truncated, info),"
-            f" got {shortened(told)}"
-        )
-    observation, info = _observation(told[0]), _info(told[4])
-    reward = _reward(told[1])
-    terminated, truncated = _flag("terminated", told[2]), _flag("truncated", told[3])
-    success = _flag("info['success']", info.get("success", terminated and reward > 0))
-    if not isinstance(success, (bool, np.bool_)):
-        raise InvalidConfig(
-            f"expected info['success'] to be True or False, got {shortened(success)}"
-        )
+    _refuse(step_faults(told))
+    observation, reward, terminated, truncated, info = cast(Told, told)
+    reward, terminated = float(reward), bool(terminated)
+    success = bool(info.get("success", terminated and reward > 0))
     substituted, aborted = info.get("substituted_action"), info.get("aborted")
-    _check_text("substituted_action", substituted)
-    _check_text("aborted", aborted)
-    if aborted is not None and not (terminated or truncated):
-        raise InvalidConfig("expected a step with info['aborted'] to be truncated")
-    return (
-        observation,
-        Outcome(reward, terminated, truncated, success, substituted, aborted),
-        info,
-    )
+    outcome = Outcome(reward, terminated, bool(truncated), success, substituted, aborted)
+    return observation, outcome, info
+
+
+def trait_faults(env: gym.Env[str, str]) -> Iterator[Fault]:
+    """The declarations in `metadata` that are none."""
+    metadata, name = env.unwrapped.metadata, name_of(env)
+    for trait in ("waits", "lists_actions", "restorable", "rewindable"):
+        value = metadata.get(trait, False)
+        if type(value) is not bool:
+            yield _fault(
+                trait, f"{name}: metadata[{trait!r}]: expected True or False, got {value!r}"
+            )
+    history = metadata.get("history", "plain")
+    if history not in HISTORIES:
+        yield Fault("history", UnknownName(f"history of {name}", str(history), HISTORIES))
+    returns = metadata.get("returns")
+    if returns is not None and not _ordered(returns):
+        yield _fault(
+            "returns",
+            f"{name}: metadata['returns']: expected the least and the greatest return,"
+            f" got {returns!r}",
+        )
+    horizon = metadata.get("horizon")
+    if horizon is not None and not (type(horizon) is int and horizon >= 1):
+        yield _fault(
+            "horizon",
+            f"{name}: metadata['horizon']: expected a whole number >= 1, got {horizon!r}",
+        )
+
+
+def space_faults(env: gym.Env[str, str]) -> Iterator[Fault]:
+    """Spaces that are not of texts."""
+    for name in SPACES:
+        if (kind := _kind(env, name)) != "Text":
+            yield _fault(name, f"expected {name} to be a gymnasium.spaces.Text, got {kind}")
+
+
+def reset_faults(told: object) -> Iterator[Fault]:
+    """Deviations of what `reset` returned, but for the contents of `info`."""
+    if not (isinstance(told, tuple) and len(told) == 2):
+        yield _fault(
+            "reset", f"expected reset to return (observation, info), got {shortened(told)}"
+        )
+        return
+    yield from _observation_faults(told[0])
+    yield from _info_faults(told[1])
+
+
+def step_faults(told: object) -> Iterator[Fault]:
+    """Deviations of what `step` returned, but for the state that `info` tells."""
+    if not (isinstance(told, tuple) and len(told) == 5):
+        yield _fault(
+            "step",
+            "expected step to return (observation, reward, terminated, truncated, info),"
+            f" got {shortened(told)}",
+        )
+        return
+    observation, reward, terminated, truncated, info = told
+    yield from _observation_faults(observation)
+    if not _finite(reward):
+        yield _fault("reward", f"expected a finite number as reward, got {shortened(reward)}")
+    yield from _flag_faults("terminated", terminated)
+    yield from _flag_faults("truncated", truncated)
+    yield from _info_faults(info)
+    if not isinstance(info, Mapping):
+        return
+    if "success" in info:
+        yield from _flag_faults("success", info["success"], "info['success']")
+    for key in ("substituted_action", "aborted"):
+        yield from _text_faults(key, info.get(key))
+    if info.get("aborted") is not None and not (terminated or truncated):
+        yield _fault("aborted", "expected a step with info['aborted'] to be truncated")
+
+
+def state_faults(info: InfoView, reads: Sequence[str] = ()) -> Iterator[Fault]:
+    """Contents of `info` that are missing or wrong in a state in which an action is to be chosen.
+
+    Args:
+        info: as `reset` or `step` returned it.
+        reads: further keys that the environment's history needs.
+    """
+    for key in ("goal", "actions", *reads):
+        if key not in info:
+            yield _fault(key, f"expected info[{key!r}], got the keys {sorted(map(str, info))}")
+    goal, actions = info.get("goal", ""), info.get("actions", ())
+    if not isinstance(goal, str):
+        yield _fault("goal", f"expected info['goal'] to be a text, got {shortened(goal)}")
+    wrong = ""
+    if isinstance(actions, str):  # it would be taken letter by letter
+        wrong = f"one text, {shortened(actions)}"
+    elif not isinstance(actions, Sequence):
+        wrong = shortened(actions)
+    else:
+        others = [action for action in actions if not isinstance(action, str)]
+        wrong = f"{shortened(others[0])} in it" if others else ""
+    if wrong:
+        yield _fault("actions", f"expected info['actions'] to be a list of texts, got {wrong}")
+    yield from _text_faults("expert", info.get("expert"))
 
 
 def check_spaces(env: gym.Env[str, str]) -> None:
@@ -260,27 +273,12 @@ def check_spaces(env: gym.Env[str, str]) -> None:
     Raises:
         InvalidConfig: if it is not.
     """
-    spaces = env.observation_space, env.action_space
-    if not all(isinstance(space, gym.spaces.Text) for space in spaces):
-        kinds = " and ".join(type(space).__name__ for space in spaces)
+    kinds = [_kind(env, name) for name in SPACES]
+    if kinds != ["Text", "Text"]:
         raise InvalidConfig(
-            f"env: expected texts to observe and act with, got {kinds} of {name_of(env)}"
+            f"env: expected texts to observe and act with, got {' and '.join(kinds)} of"
+            f" {name_of(env)}"
         )
-
-
-def restorable(env: gym.Env[str, str]) -> Restorable | None:
-    """The environment as one whose states can be restored, if it declares that.
-
-    None inside of a wrapper that may change what is told: its effect would be passed over.
-    """
-    inner = _bare(env)
-    return cast(Restorable, inner) if inner and Traits.of(inner).restorable else None
-
-
-def rewindable(env: gym.Env[str, str]) -> Rewindable | None:
-    """The environment as one whose states can be rewound, if it declares that; else as above."""
-    inner = _bare(env)
-    return cast(Rewindable, inner) if inner and Traits.of(inner).rewindable else None
 
 
 def name_of(env: gym.Env[str, str]) -> str:
@@ -294,41 +292,55 @@ def shortened(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _bare(env: gym.Env[str, str]) -> gym.Env[str, str] | None:
-    """The environment without wrappers that only check; None if there are others."""
-    while isinstance(env, (OrderEnforcing, PassiveEnvChecker)):
-        env = env.env
-    return env if env is env.unwrapped else None
+def _refuse(faults: Iterator[Fault]) -> None:
+    """Raise the first of these, if there is one."""
+    for fault in faults:
+        raise fault.error
 
 
-def _observation(observation: object) -> str:
+def _kind(env: gym.Env[str, str], space: str) -> str:
+    """The class of a space; Gymnasium declares both and sets neither."""
+    value = getattr(env, space, None)
+    if isinstance(value, gym.spaces.Text):
+        return "Text"
+    return "nothing" if value is None else type(value).__name__
+
+
+def _fault(part: str, message: str) -> Fault:
+    return Fault(part, InvalidConfig(message))
+
+
+def _observation_faults(observation: object) -> Iterator[Fault]:
     if not isinstance(observation, str):
-        raise InvalidConfig(f"expected a text as observation, got {shortened(observation)}")
-    return observation
+        yield _fault("observation", f"expected a text as observation, got {shortened(observation)}")
 
 
-def _info(info: object) -> InfoView:
+def _info_faults(info: object) -> Iterator[Fault]:
     if not isinstance(info, Mapping):
-        raise InvalidConfig(f"expected info to be a dictionary, got {shortened(info)}")
-    return info
+        yield _fault("info", f"expected info to be a dictionary, got {shortened(info)}")
 
 
-def _reward(reward: object) -> float:
-    try:
-        number = float(reward)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        number = float("nan")
-    if isinstance(reward, str) or not isfinite(number):
-        raise InvalidConfig(f"expected a finite number as reward, got {shortened(reward)}")
-    return number
-
-
-def _flag(name: str, value: object) -> bool:
+def _flag_faults(part: str, value: object, name: str | None = None) -> Iterator[Fault]:
     if not isinstance(value, (bool, np.bool_)):
-        raise InvalidConfig(f"expected {name} to be True or False, got {shortened(value)}")
-    return bool(value)
+        yield _fault(part, f"expected {name or part} to be True or False, got {shortened(value)}")
 
 
-def _check_text(key: str, value: object) -> None:
+def _text_faults(key: str, value: object) -> Iterator[Fault]:
     if not (value is None or isinstance(value, str)):
-        raise InvalidConfig(f"expected info[{key!r}] to be a text or None, got {shortened(value)}")
+        yield _fault(key, f"expected info[{key!r}] to be a text or None, got {shortened(value)}")
+
+
+def _finite(reward: object) -> bool:
+    try:
+        return not isinstance(reward, str) and isfinite(float(reward))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+
+
+def _ordered(returns: object) -> bool:
+    """Whether this is a least and a greatest return."""
+    try:
+        low, high = map(float, returns)  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        return False
+    return isfinite(low) and isfinite(high) and low <= high

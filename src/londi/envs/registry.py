@@ -3,8 +3,8 @@
 A Gymnasium environment that follows `londi.envs.contract` can be named; londi's own are
 `londi/BabyAIText-<level>-v0`, `londi/ScienceWorld-v0`, `londi/ScienceWorld-short-v0`,
 `londi/ScienceWorld-<task>-v0`, `londi/TextWorld-v0`, `londi/TextWorld-<kind>-v0`,
-`londi/TextWorld-<kind>-<size>-v0` and `londi/Generate-v0`. This file knows names; not how an
-environment works.
+`londi/TextWorld-<kind>-<size>-v0`, `londi/Generate-v0` and `londi/ToolCalls-v0`. This file knows
+names; not how an environment works.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import Any
 
 import gymnasium as gym
-from gymnasium.envs.registration import load_env_creator
+from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 from londi.envs.contract import check_spaces
 from londi.envs.generate.env import Generate  # noqa: F401  made by name
@@ -25,11 +25,13 @@ from londi.envs.scienceworld.env import SHORT_TASKS, ScienceWorld  # noqa: F401 
 from londi.envs.scienceworld.env import TASKS as SCIENCEWORLD_TASKS
 from londi.envs.textworld.challenges import CHALLENGES, KINDS
 from londi.envs.textworld.env import TextWorld  # noqa: F401  made by name
-from londi.errors import InvalidConfig, LondiError, UnknownName, extras_named
+from londi.envs.toolcalls.env import ToolCalls  # noqa: F401  made by name
+from londi.errors import InvalidConfig, LondiError, UnknownName, extras_named, one_line
 
 __all__ = [
     "environment_names",
     "make_env",
+    "make_unchecked",
     "register",
 ]
 
@@ -123,6 +125,7 @@ def register() -> None:
         text |= {f"TextWorld-{name}-v0": {"challenges": [name]} for name in sizes}
     makers |= {name: ("TextWorld", kwargs) for name, kwargs in text.items()}
     makers["Generate-v0"] = ("Generate", {})
+    makers["ToolCalls-v0"] = ("ToolCalls", {})
     for name, (maker, kwargs) in makers.items():
         if f"{NAMESPACE}/{name}" not in gym.registry:
             gym.register(
@@ -151,14 +154,28 @@ def make_env(name: str, /, **options: Any) -> gym.Env[str, str]:
         InvalidConfig: if the module cannot be imported, an option has a wrong value, or the result
             is no text environment.
     """
+    made = make_unchecked(name, **options)
+    check_spaces(made)
+    return made
+
+
+def make_unchecked(name: str, /, **options: Any) -> gym.Env[str, str]:
+    """As `make_env`, whatever the environment is observed and acted on in.
+
+    Raises:
+        LondiError: as `make_env`.
+    """
     module, _, name = name.rpartition(":")
     if module:
         try:
             import_module(module)
         except (ImportError, SyntaxError, TypeError, ValueError) as error:
             raise InvalidConfig(f"env: cannot import {module!r}: {_line(error)}") from error
+        except Exception as error:  # whatever a user's module raises while it is imported
+            raise InvalidConfig(f"env: cannot import {module!r}: {one_line(error)}") from error
     if name not in gym.registry:
-        raise UnknownName("environment", name, environment_names())
+        own = [known for known, spec in gym.registry.items() if module and _is_of(spec, module)]
+        raise UnknownName("environment", name, own or environment_names())
     known = _options(name)
     for option in options:
         if known is not None and option not in known:
@@ -173,8 +190,15 @@ def make_env(name: str, /, **options: Any) -> gym.Env[str, str]:
         raise
     except (TypeError, ValueError, ImportError, gym.error.Error) as error:
         raise InvalidConfig(f"{name} with {options}: {_line(error)}") from error
-    check_spaces(made)
+    except Exception as error:  # whatever a user's environment raises
+        raise InvalidConfig(f"{name} with {options}: {one_line(error)}") from error
     return made
+
+
+def _is_of(spec: EnvSpec, module: str) -> bool:
+    """Whether the environment is made by that module."""
+    made_by = spec.entry_point
+    return module == (made_by.__module__ if callable(made_by) else str(made_by).partition(":")[0])
 
 
 def _options(name: str) -> set[str] | None:

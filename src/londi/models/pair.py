@@ -21,6 +21,7 @@ from londi.models.cache import AnswerStore, CachedModel
 from londi.models.check import check_members
 from londi.models.meter import MeteredModel
 from londi.models.registry import load_model
+from londi.models.scripted import is_expert
 from londi.types import StateDict
 
 
@@ -127,7 +128,7 @@ def load_pair(config: PairConfig, seed: int) -> ModelPair:
         for k, (name, dtype) in enumerate(named)
     )
     # The expert takes time, so the environment runs it only for the model that reads its advice.
-    options = config.env_options | ({"expert": True} if "expert" in models else {})
+    options = config.env_options | ({"expert": True} if any(map(is_expert, models)) else {})
     return ModelPair(
         quick, deepthink, partial(make_env, config.env, **options), _store(config.cache)
     )

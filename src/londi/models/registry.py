@@ -1,8 +1,8 @@
 """Language models by name: `load_model`, and the names that it takes.
 
-`random` and `expert` need no weights; `builtin:<name>` ships with londi; `module:name` is a model
-of the user's own; `openai:<model>@<base_url>` is behind an API; any other name is a Hugging Face
-seq2seq or causal model, by local path or hub name.
+`random`, `expert` and `expert:<share>` need no weights; `builtin:<name>` ships with londi;
+`module:name` is a model of the user's own; `openai:<model>@<base_url>` is behind an API; any other
+name is a Hugging Face seq2seq or causal model, by local path or hub name.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from londi.errors import UnknownName, extras_named
 from londi.models.address import ENDPOINT
 from londi.models.base import LanguageModel
 from londi.models.check import check_members
+from londi.models.scripted import RandomModel, expert, is_expert
 from londi.storage.names import build, is_spec
 
 if TYPE_CHECKING:  # without it torch and transformers would be imported here
@@ -35,7 +36,8 @@ def load_model(name: str, *, seed: int = 0, **settings: Any) -> LanguageModel:
     """Load a language model by name.
 
     Args:
-        name: ``"random"``, ``"expert"``, ``"builtin:<name>"``, ``"openai:<model>@<base_url>"``,
+        name: ``"random"``, ``"expert"``, ``"expert:<share>"``, ``"builtin:<name>"``,
+            ``"openai:<model>@<base_url>"``,
             ``"module:name"``, a path or a hub name. A name in a module is that of a model, or of a
             class or function that makes one without arguments, or from `seed` if it declares one.
         seed: seed of a model that draws.
@@ -48,13 +50,9 @@ def load_model(name: str, *, seed: int = 0, **settings: Any) -> LanguageModel:
         ModelError: if there is no such model, it cannot be used, or it is no `LanguageModel`.
     """
     if name == "random":
-        from londi.models.scripted import RandomModel
-
         return RandomModel(seed)
-    if name == "expert":
-        from londi.models.scripted import ExpertModel
-
-        return ExpertModel()
+    if is_expert(name):
+        return expert(name)
     path = name
     if name.startswith(BUILTIN):
         if name not in builtin_models():

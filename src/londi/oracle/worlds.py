@@ -19,20 +19,17 @@ import numpy as np
 
 from londi.envs.contract import (
     Outcome,
-    Restorable,
-    Rewindable,
     StateInfo,
     Traits,
     name_of,
     read_reset,
     read_step,
-    restorable,
-    rewindable,
 )
 from londi.envs.episode import TextEpisode
 from londi.envs.histories import HISTORIES
 from londi.envs.memoized import memoized
 from londi.envs.prompt import History, Prompt
+from londi.envs.restorable import Restorable, Rewindable, restorable, rewindable
 from londi.errors import InvalidConfig
 from londi.oracle.graph import Deviations, Floats, Graph, State, Successor
 

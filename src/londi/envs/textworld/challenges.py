@@ -27,8 +27,15 @@ class Challenge:
 
 def _cooking(ingredients: int, rooms: int) -> Challenge:
     skills = {"recipe": ingredients, "take": ingredients, "go": rooms}
-    rest = {"open": True, "cut": True, "cook": True, "drop": False, "recipe_seed": 0, "split": None}
-    return Challenge("tw_cooking.cooking", skills | rest)
+    rest: dict[str, object] = {
+        "open": True,
+        "cut": True,
+        "cook": True,
+        "drop": False,
+        "recipe_seed": 0,
+        "split": None,
+    }
+    return Challenge("tw_cooking.cooking", {**skills, **rest})
 
 
 def _treasure(level: int) -> Challenge:

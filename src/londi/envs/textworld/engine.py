@@ -171,7 +171,8 @@ class Engine:
         objects = _word(memory, _OBJECTS) + 2 * _DEFAULTS
         end = _word(memory, objects + _OBJECT - 2)  # their properties follow, the first one's first
         told = repr((self._name, facts, sorted(self._completed))).encode()
-        return told + memory[objects:end].tobytes()
+        listed: bytes = memory[objects:end].tobytes()
+        return told + listed
 
     @property
     def _changes(self) -> frozenset[Proposition]:
