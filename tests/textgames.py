@@ -22,21 +22,27 @@ GAMES += [GameId("cooking-easy", first) for first in (SWITCHING, VALIDATION)]
 
 
 class Player(BaseModel):
-    """Answers with what `choose` says."""
+    """Does the first command that begins in one of some ways, the first way first.
 
-    def __init__(self, name: str) -> None:
-        self.name = self.fingerprint = name
+    Where there is none, it errs: it takes a command by hash of the prompt's text.
+    """
 
-    def choose(self, prompt: TextWorldPrompt) -> str:
-        """An action, by hash of the text: it errs mostly, and always in the same way."""
-        known = prompt.actions
-        return known[zlib.crc32(f"{self.name} {prompt.text()}".encode()) % len(known)]
+    def __init__(self, *beginnings: str) -> None:
+        self.name = self.fingerprint = f"prefers {beginnings}"
+        self._beginnings = beginnings
+
+    def wishes(self, prompt: TextWorldPrompt) -> Sequence[str]:
+        """How the commands begin that it would do."""
+        return self._beginnings
 
     def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
         told = []
         for prompt in prompts:
             assert isinstance(prompt, TextWorldPrompt)
-            told.append(Reply(self.choose(prompt), 0.0, 1.0, Usage(calls=1)))
+            known = prompt.actions
+            erring = known[zlib.crc32(f"{self.name} {prompt.text()}".encode()) % len(known)]
+            liked = (a for start in self.wishes(prompt) for a in known if a.startswith(start))
+            told.append(Reply(next(liked, erring), 0.0, 1.0, Usage(calls=1)))
         return told
 
 
@@ -45,17 +51,13 @@ class Cook(Player):
 
     _TOOLS = {"fry": "stove", "roast": "oven", "grill": "BBQ"}  # noqa: RUF012
 
-    def choose(self, prompt: TextWorldPrompt) -> str:
+    def wishes(self, prompt: TextWorldPrompt) -> list[str]:
         wanted, steps = self._read(prompt.recipe)
-        tries = (
-            ["eat meal"] if "a meal" in prompt.inventory else ["examine cookbook"] * (not wanted)
-        )
+        tries = ["eat meal"] if wanted else ["examine cookbook"]
         tries += [f"take {food}" for food in wanted if food not in prompt.inventory]
         tries += [step for step, done in steps if done not in prompt.inventory]
         tries += ["take knife"] if "knife" not in prompt.inventory else ["prepare meal"]
-        tries += ["open fridge", "open"]
-        found = (a for start in tries for a in prompt.actions if a.startswith(start))
-        return next(found, "") or super().choose(prompt)
+        return [*tries, "open fridge", "open"]
 
     def _read(self, recipe: str) -> tuple[list[str], list[tuple[str, str]]]:
         """The foods of a recipe, and its steps with the words that tell of each when done."""
