@@ -87,8 +87,17 @@ def test_the_limit_and_the_frontier_of_texts(config: Path, tmp_path: Path) -> No
     ]
     made = ["--config", str(config), *universal, "--out", str(run), "--quiet"]
     assert call("train", *made) == 0
-    small = ["--episodes", "3", "--validation_episodes", "2", "--limit", str(limit)]
-    few = ["--methods", "[random, threshold]", "--log_steps", "40"]
+    small = ["--episodes", "3", "--validation_episodes", "2"]
+    few = [
+        "--methods",
+        "[random, first-k]",
+        "--points",
+        "2",
+        "--budgets",
+        "[1]",
+        "--timelines",
+        "1",
+    ]
     assert call("frontier", str(run), *few, *small, "--out", str(frontier), "--quiet") == 0
     assert (frontier / "frontier.json").is_file()
 
