@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cli.calling import call
+from londi.oracle.clairvoyant import read_limit
 from writers import FILES
 
 SMALL = (
@@ -71,15 +72,32 @@ def test_the_limit_and_the_frontier_of_texts(config: Path, tmp_path: Path) -> No
     (tmp_path / "limit.yaml").write_text("\n".join([*settings, *SMALL.splitlines()[-2:]]))
     own = ["--config", str(tmp_path / "limit.yaml"), "--episodes", "3", "--most_calls", "3"]
     assert call("limit", *own, "--out", str(limit), "--quiet") == 0
-    found = json.loads((limit / "limit.json").read_text())
-    budgets = [(budget["least"], budget["most"]) for budget in found["budgets"]]
+    budgets = [(mean.return_at_least, mean.return_at_most) for mean in read_limit(limit).budgets]
     # One call, at the second chunk, is all that a text takes.
-    assert budgets[0] == (0.0, 0.0) and budgets[1] == (1.0, 1.0)
-    universal = ["--universal", "true", "--cost_range", "[0.01, 0.5]", "--most_budget", "3"]
+    assert budgets == [(0.0, 0.0), (1.0, 1.0), (1.0, 1.0), (1.0, 1.0)]
+    universal = [
+        "--cost",
+        "0.1",
+        "--universal",
+        "true",
+        "--cost_range",
+        "[0.01, 0.5]",
+        "--most_budget",
+        "3",
+    ]
     made = ["--config", str(config), *universal, "--out", str(run), "--quiet"]
     assert call("train", *made) == 0
-    small = ["--episodes", "3", "--validation_episodes", "2", "--limit", str(limit)]
-    few = ["--methods", "[random, threshold]", "--log_steps", "40"]
+    small = ["--episodes", "3", "--validation_episodes", "2"]
+    few = [
+        "--methods",
+        "[random, first-k]",
+        "--points",
+        "2",
+        "--budgets",
+        "[1]",
+        "--timelines",
+        "1",
+    ]
     assert call("frontier", str(run), *few, *small, "--out", str(frontier), "--quiet") == 0
     assert (frontier / "frontier.json").is_file()
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from londi.envs.prompt import HISTORY, History, Prompt
+from londi.envs.prompt import HISTORY, Chunk, History, Prompt
 
 ACTIONS = ("turn left", "turn right")
 WORDS = st.text("abc ", min_size=1, max_size=8)
@@ -111,3 +111,29 @@ def test_short_histories_work(length: int) -> None:
     prompt = filled(length, [("x", "B"), ("y", "C")])
     assert prompt.observations == ("B", "C")[-length:]
     assert prompt.past == ("y",)[: length - 1]
+
+
+BOUNDS = st.sampled_from([("\n",), (". ", "! ", "? ", "\n"), ()])
+
+
+@given(st.text("ab.! \n", max_size=40), BOUNDS, st.integers(1, 5))
+def test_a_chunk_is_the_beginning_of_a_text_up_to_its_first_stop(
+    text: str, stops: tuple[str, ...], tokens: int
+) -> None:
+    chunk = Chunk(stops, tokens)
+    cut = chunk.cut(text)
+    assert text.startswith(cut) and chunk.cut(cut) == cut
+    assert len(cut.split()) <= tokens
+    # A stop is its end, line breaks apart, so that none is left inside.
+    assert not any(stop in cut.rstrip("\n")[:-2] for stop in stops)
+    if cut != text:
+        assert chunk.goes_on(cut) or len(cut.split()) == tokens
+    assert chunk.goes_on(cut) == (any(stop in cut for stop in stops) if stops else cut != "")
+
+
+@given(st.text("ab.! \n", max_size=40), BOUNDS, st.integers(1, 5))
+def test_chunks_make_up_their_text_again(text: str, stops: tuple[str, ...], tokens: int) -> None:
+    chunk, made = Chunk(stops, tokens), ""
+    while made != text and (part := chunk.cut(text[len(made) :])):
+        made += part
+    assert made == text

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from londi.envs.prompt import Prompt
+from londi.envs.generate.prompt import WritingPrompt
+from londi.envs.prompt import Chunk, Prompt
 from londi.errors import ModelError
 from londi.models.base import LanguageModel
 from londi.models.cache import AnswerStore, CachedModel, CacheStats
@@ -62,6 +64,21 @@ def test_what_is_known_is_not_asked_again(lm: Counting, prompts: list[Prompt]) -
     cached.act(prompts)
     cached.act(prompts[::-1])
     assert lm.asked == prompts
+
+
+def test_a_chunk_is_another_answer_with_other_bounds(lm: Counting) -> None:
+    cached = CachedModel(lm, AnswerStore())
+    text = WritingPrompt("go on", (), ("a\n",), chunk=Chunk((), 2))
+    asked = [
+        text,
+        replace(text, chunk=Chunk((), 3)),
+        replace(text, chunk=Chunk(("\n",), 3)),
+        # The same text, which a chat model would read as another message.
+        replace(text, goal="go on\na\n", observations=("",)),
+    ]
+    cached.act([*asked, *asked])
+    cached.act(asked)
+    assert lm.asked == asked
 
 
 def test_replies_are_in_the_order_of_the_prompts(lm: Counting, prompts: list[Prompt]) -> None:

@@ -12,6 +12,8 @@ import torch
 
 from londi.envs.generate.prompt import WritingPrompt
 from londi.envs.prompt import Chunk, Prompt
+from londi.imitation.demonstrations import Demonstration
+from londi.imitation.examples import Examples
 from londi.models.check import check_model
 from londi.models.hf.choice import Choice
 from londi.models.hf.onnx.backend import use_backend
@@ -192,3 +194,17 @@ def test_of_a_long_text_the_middle_is_left_out() -> None:
     text = WritingPrompt("1 2", (), (" ".join(str(k) for k in range(3, 101)),), chunk=LINE)
     with pytest.warns(UserWarning, match="a prompt of 100 tokens is cut to 10"):
         assert Reader(words, 1, 10).read([text]) == [[1, 2, 3, 4, 5, 96, 97, 98, 99, 100]]
+
+
+def test_a_chunk_is_learned_as_it_follows_a_text(make_causal: MakeCausal, make_lm: MakeLM) -> None:
+    states = tuple({"chunk": {"stops": ["\n"], "tokens": 9}} for _ in range(2))
+    labels = ("go to a wall\n", "the end")
+    episode = Demonstration(
+        "say", (), ("", labels[0]), labels, labels, True, history="writing", states=states
+    )
+    for lm in (make_causal(), make_lm()):
+        examples = Examples()
+        examples.add(lm, [episode])
+        first, last = (ids.tolist() for ids in examples._labels)
+        assert lm.tokenizer.decode(first) == labels[0], "no space before it, no end behind it"
+        assert lm.tokenizer.decode(last[:-1]) == labels[1] and last[-1] in lm.stop_ids
