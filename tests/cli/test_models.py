@@ -22,6 +22,7 @@ def test_each_name_has_a_line_and_can_be_loaded(capsys: pytest.CaptureFixture[st
         *builtin_models(),
         "random",
         "expert",
+        "expert:<share>",
         "openai:<model>@<base_url>",
         "PATH",
     ]

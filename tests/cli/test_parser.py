@@ -51,6 +51,7 @@ def test_help_of_train_is_in_groups_and_ends_with_examples(
         "models",
         "price and budget",
         "learning",
+        "learning from graphs",
         "learning from traces",
         "files",
         "options",

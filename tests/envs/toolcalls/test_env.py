@@ -52,7 +52,7 @@ def test_it_follows_the_contract() -> None:
         report = inspect_env(made(**options), 3, made(**options))
         assert report.faults == ()
         assert [hint.what.partition(" is")[0] for hint in report.hints] == [
-            "metadata['rewindable']"
+            "metadata['restorable']"
         ]
 
 
