@@ -68,6 +68,10 @@ def test_a_server_that_names_the_stop_writes_a_text_as_it_is(
 
 
 def test_llama_cpp_shows_the_end_of_a_text_and_repeats_what_stands(upstream: Upstream) -> None:
+    model = EndpointModel(f"openai:writer-llamacpp@{upstream.url}")
+    (reply,) = model.act([text("".join(LINES[:3]), Chunk(LINE, 50))])
+    assert reply.action == "End.", "no line break that was not written"
+    model.close()
     # It writes nothing before a blank line, which ends the text.
     assert whole(upstream, "llamacpp", Chunk(LINE, 50)) == ["One: 1.\n", ""]
     assert whole(upstream, "llamacpp", Chunk((), 20)) == [WRITTEN[:20], WRITTEN[20:], ""]
