@@ -11,7 +11,7 @@ from rich.console import Console
 from londi.config import TrainConfig
 from londi.learning.statistics import Progress
 from londi.learning.trainer import train
-from londi.reports.progress import Bar, clock_time, told_of_log
+from londi.reports.progress import Bar, clock_time, told_of_fits, told_of_log
 
 TEXT = "return 0.833  call rate 0.46  success 0.90"
 
@@ -191,3 +191,6 @@ def test_a_training_on_logged_steps_tells_nothing_that_was_played(
     bar = Bar("training", words=told_of_log, console=plain(out), clock=clock)
     bar(Progress(**values))
     assert out.getvalue().rstrip().endswith("loss 0.04321  would call at 30%")
+    # An R-learner has no actor before its last network is fitted.
+    assert told_of_fits(Progress(**values)) == "loss 0.04321"
+    assert told_of_fits(Progress(**values | {"step": 6})) == "loss 0.04321  would call at 30%"

@@ -11,6 +11,7 @@ from londi.cli.interrupt import Interrupt, interrupted
 from londi.cli.options import add_run, add_settings, run_of
 from londi.cli.verb import Verb, warn
 from londi.config import TrainConfig
+from londi.config.train import R_LEARNER
 from londi.errors import InvalidConfig
 
 GROUPS = {
@@ -163,7 +164,7 @@ def train_traces(
     """
     from londi.learning.diagnostics import one_choice
     from londi.learning.statistics import read_progress
-    from londi.reports.progress import Bar, told_of_log
+    from londi.reports.progress import Bar, told_of_fits, told_of_log
     from londi.serve.training import TrainedOn, train_on_traces
 
     if tensorboard:
@@ -182,11 +183,10 @@ def train_traces(
         for sentence in log.cannot_tell:
             warn(sentence)
 
+    words = told_of_fits if config.algorithm == R_LEARNER else told_of_log
     with (
         Interrupt() as asked,
-        Bar(
-            "training", begun=begun, waiting="reading traces", words=told_of_log, quiet=quiet
-        ) as bar,
+        Bar("training", begun=begun, waiting="reading traces", words=words, quiet=quiet) as bar,
     ):
         done = train_on_traces(
             config,

@@ -228,3 +228,9 @@ def told_of_log(progress: Progress) -> str:
     return _GAP.join(
         (f"loss {progress.critic_loss:.4g}", f"would call at {progress.call_probability:.0%}")
     )
+
+
+def told_of_fits(progress: Progress) -> str:
+    """A report of an R-learner in words; it has an actor once its last network is fitted."""
+    done = progress.step == progress.steps
+    return told_of_log(progress) if done else f"loss {progress.critic_loss:.4g}"
