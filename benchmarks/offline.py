@@ -28,7 +28,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from londi.baselines.logs import cached_dataset, collect
 from londi.baselines.routers import (
     Margin,
     greedy,
@@ -47,6 +46,7 @@ from londi.evaluation.evaluate import play, summary
 from londi.evaluation.metrics import bootstrap_difference
 from londi.evaluation.results import Episode, call_rate
 from londi.learning.dataset import OfflineDataset
+from londi.learning.logs import cached_dataset, collect
 from londi.learning.offline import OfflineTraining
 from londi.learning.rlearner import FITS, RLearner
 from londi.models.pair import ModelPair, load_pair

@@ -27,7 +27,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from londi.baselines.logs import cached_dataset, record
 from londi.config import TrainConfig
 from londi.config.settings import read_config
 from londi.encoders.base import Encoder
@@ -38,6 +37,7 @@ from londi.envs.seeds import held_out_seeds, switching_seeds
 from londi.evaluation.evaluate import play, summary
 from londi.evaluation.ope import Estimate, Estimation, estimate
 from londi.learning.dataset import OfflineDataset
+from londi.learning.logs import cached_dataset, record
 from londi.models.pair import ModelPair, load_pair
 from londi.storage.atomic import append
 from londi.switching.budget import Budget

@@ -16,7 +16,6 @@ from math import fsum, inf
 from pathlib import Path
 from statistics import fmean
 
-from londi.baselines.logs import collect
 from londi.config import FrontierConfig
 from londi.encoders.registry import make_encoder
 from londi.envs.scienceworld.simulator import warm
@@ -24,6 +23,7 @@ from londi.envs.seeds import validation_seeds
 from londi.evaluation.comparison import Comparison
 from londi.evaluation.curves import CurvePoint, Frontier, read_frontier
 from londi.evaluation.results import Episode, Result
+from londi.learning.logs import collect
 from londi.storage.runs import read_run
 
 WITHIN = 0.02

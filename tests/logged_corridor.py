@@ -6,10 +6,10 @@ from itertools import islice
 
 import numpy as np
 
-from londi.baselines.logs import collect
 from londi.encoders.quick import QuickEncoder
 from londi.envs.seeds import switching_seeds
 from londi.learning.dataset import OfflineDataset
+from londi.learning.logs import collect
 from londi.switching.observation import CONTEXT
 from playthings import toy
 

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from logged_corridor import ENCODER, HARD, recorded
-from londi.baselines.logs import collect
 from londi.baselines.routers import score_network
 from londi.baselines.single_switch import (
     SingleSwitcher,
@@ -21,6 +20,7 @@ from londi.baselines.single_switch import (
 from londi.envs.seeds import switching_seeds
 from londi.evaluation.evaluate import play
 from londi.learning.dataset import OfflineDataset
+from londi.learning.logs import collect
 from londi.switching.budget import Budget
 from londi.switching.observation import ObservationLayout, steps_made
 from londi.types import Step

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from londi.baselines.logs import cached_dataset, collect
 from londi.config import TrainConfig
 from londi.encoders.base import Encoder
 from londi.encoders.registry import make_encoder
 from londi.envs.seeds import switching_seeds
 from londi.errors import LondiError
 from londi.learning.dataset import OfflineDataset
+from londi.learning.logs import cached_dataset, collect
 from londi.models.pair import ModelPair
 from londi.storage.checkpoint import has_state, load_state, save_state
 from londi.switching.cost_budget import CostBudgetRange

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -13,6 +15,9 @@ from londi.cli.verb import Verb, warn
 from londi.config import TrainConfig
 from londi.config.train import R_LEARNER
 from londi.errors import InvalidConfig
+
+if TYPE_CHECKING:  # torch would be imported here
+    from londi.learning.statistics import Progress
 
 GROUPS = {
     "what matters first": (
@@ -73,8 +78,7 @@ def _arguments(parser: ArgumentParser) -> None:
 
 def _run(given: Namespace) -> int:
     config, folder = run_of(given, TrainConfig)
-    run = train_traces if config.traces else train_graphs if config.graphs else train_run
-    return run(
+    return _training(config)(
         config,
         folder,
         resume=bool(given.resume),
@@ -82,6 +86,14 @@ def _run(given: Namespace) -> int:
         quiet=given.quiet,
         tensorboard=given.tensorboard,
     )
+
+
+def _training(config: TrainConfig) -> Callable[..., int]:
+    if config.traces:
+        return train_traces
+    if config.graphs:
+        return train_graphs
+    return train_tosses if config.algorithm == R_LEARNER else train_run
 
 
 def train_run(
@@ -101,7 +113,7 @@ def train_run(
     from contextlib import nullcontext
 
     from londi.learning.diagnostics import Diagnosis, diagnose
-    from londi.learning.statistics import Progress, read_progress
+    from londi.learning.statistics import read_progress
     from londi.learning.trainer import train
     from londi.reports.progress import Bar
     from londi.reports.run import write_run_page
@@ -220,37 +232,83 @@ def train_graphs(
     Raises:
         LondiError: if the run cannot be made.
     """
-    from londi.learning.statistics import Progress
     from londi.planning.training import train_on_graphs
-    from londi.reports.progress import Bar, told_of_graphs
+    from londi.reports.progress import told_of_graphs
 
     if tensorboard:
         raise InvalidConfig("tensorboard: expected a training that plays; this one reads graphs")
-    with Interrupt() as asked, ExitStack() as bars:
-        exploring = bars.enter_context(Bar("exploring", config.graphs, quiet=quiet))
-        learning: list[Bar] = []
-
-        def report(progress: Progress) -> None:
-            if not learning:  # the first bar has come to its end
-                bars.close()
-                begun = _begun(folder, resume)
-                bar = Bar("training", begun=begun, words=told_of_graphs, quiet=quiet)
-                learning.append(bars.enter_context(bar))
-            learning[0](progress)
-
+    bars = _two_bars("exploring", config.graphs, told_of_graphs, _begun(folder, resume), quiet)
+    with Interrupt() as asked, bars as (exploring, learning):
         done = train_on_graphs(
             config,
             folder,
             resume=resume,
             overwrite=overwrite,
-            on_states=exploring.show,
-            on_progress=report,
+            on_states=exploring,
+            on_progress=learning,
             should_stop=asked,
         )
     if not done:
         return interrupted("train", folder)
     print(f"trained Switcher in {folder}")
     return 0
+
+
+def train_tosses(
+    config: TrainConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+    tensorboard: bool = False,
+) -> int:
+    """Play coin tosses and learn what a call adds, show the progress; the exit code.
+
+    Raises:
+        LondiError: if the run cannot be made.
+    """
+    from londi.learning.tosses import train_on_tosses
+    from londi.reports.progress import told_of_fits
+
+    if tensorboard:
+        raise InvalidConfig("tensorboard: expected sac or universal; r-learner has no curve")
+    bars = _two_bars("playing", config.steps, told_of_fits, _begun(folder, resume), quiet)
+    with Interrupt() as asked, bars as (playing, learning):
+        done = train_on_tosses(
+            config,
+            folder,
+            resume=resume,
+            overwrite=overwrite,
+            on_steps=playing,
+            on_progress=learning,
+            should_stop=asked,
+        )
+    if not done:
+        return interrupted("train", folder)
+    print(f"trained Switcher in {folder}")
+    return 0
+
+
+@contextmanager
+def _two_bars(
+    gathering: str, total: int, words: Callable[[Progress], str], begun: int, quiet: bool
+) -> Iterator[tuple[Callable[..., None], Callable[[Progress], None]]]:
+    """What shows how far the gathering is, and what shows the training behind it."""
+    from londi.reports.progress import Bar
+
+    with ExitStack() as bars:
+        first = bars.enter_context(Bar(gathering, total, quiet=quiet))
+        second: list[Bar] = []
+
+        def report(progress: Progress) -> None:
+            if not second:  # the first bar has come to its end
+                bars.close()
+                bar = Bar("training", begun=begun, words=words, quiet=quiet)
+                second.append(bars.enter_context(bar))
+            second[0](progress)
+
+        yield first.show, report
 
 
 def _begun(folder: Path, resume: bool) -> int:

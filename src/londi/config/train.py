@@ -43,8 +43,9 @@ class TrainConfig(PairConfig):
     limit among them. It plays at `cost` and `budget` unless a later command says otherwise."""
     algorithm: str = ""
     """Training algorithm: `sac` (soft actor-critic for one cost and budget), `universal`,
-    `r-learner` (from traces alone, and the default there: what a call adds, regressed on choices
-    that were drawn), or your own as `module:name`; empty picks by `universal` and `traces`."""
+    `r-learner` (what a call adds, regressed on choices that were drawn: those of the traces, where
+    it is the default, or `steps` steps of coin tosses that it plays first, asking DEEPTHINK only
+    where it acts), or your own as `module:name`; empty picks by `universal` and `traces`."""
     cost_range: tuple[float, float] = (0.001, 0.04)
     """Smallest and largest cost of a universal Switcher."""
     most_budget: int = 20
@@ -182,7 +183,8 @@ class TrainConfig(PairConfig):
             if self.encoder == AUTO:
                 object.__setattr__(self, "encoder", "quick")
             if self.algorithm == R_LEARNER:
-                raise InvalidConfig(f"algorithm: {R_LEARNER} learns from --traces only")
+                check(self, passes=(1e-3, INF))
+                object.__setattr__(self, "universal", True)
             return
         check(self, held_out=(0, 0.9), passes=(1e-3, INF))
         if self.encoder == AUTO:

@@ -5,8 +5,9 @@ This file knows arrays: neither how steps were logged, nor what is learned from 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from londi.types import Array
 class OfflineDataset:
     """T steps of whole episodes, each episode's in order; observations of D numbers.
 
-    What was played is a log of environments (`londi.baselines.logs`), without a budget and with a
+    What was played is a log of environments (`londi.learning.logs`), without a budget and with a
     cost of zero in what is observed, or the traces of real traffic.
 
     Attributes:
@@ -78,6 +79,12 @@ class OfflineDataset:
     def rows(self, kept: Any) -> OfflineDataset:
         """The steps that an index of arrays keeps, of whole episodes."""
         return OfflineDataset(*(getattr(self, field.name)[kept] for field in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """The steps of several logs, one after another."""
+        columns = ([getattr(part, field.name) for part in parts] for field in fields(cls))
+        return cls(*map(np.concatenate, columns))
 
     def to_come(self) -> Array:
         """[T], the return from each step on to the end of its episode, undiscounted."""

@@ -266,7 +266,7 @@ def train_offline(
         is_free(folder, TrainConfig, overwrite)
     if config.threads:
         torch.set_num_threads(config.threads)
-    run, config = _run(config, log, encoder)
+    run, config = fitting(config, log, encoder)
     if not resume:
         create_run(folder, config, overwrite)
         on_begin()
@@ -274,8 +274,8 @@ def train_offline(
         return to_the_end(run, config, folder, on_progress=on_progress, should_stop=should_stop)
 
 
-def _run(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> tuple[Run, TrainConfig]:
-    """The training, and the settings with its number of steps."""
+def fitting(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> tuple[Run, TrainConfig]:
+    """A training on logged steps, and the settings with its number of steps."""
     if config.algorithm == R_LEARNER:
         config = replace(config, steps=FITS, warmup=0, report_every=1, checkpoint_every=1)
         return RLearnerTraining(config, log, encoder), config

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from londi.config import TrainConfig
+from londi.config.train import R_LEARNER
 from londi.encoders.base import Encoder
 from londi.encoders.registry import make_encoder
 from londi.envs.seeds import switching_seeds
@@ -260,6 +261,11 @@ def train(
         raise InvalidConfig(
             "graphs: expected 0 for a training that plays; use"
             " londi.planning.training.train_on_graphs"
+        )
+    if config.algorithm == R_LEARNER:
+        raise InvalidConfig(
+            f"algorithm: {R_LEARNER} learns once all is played; use"
+            " londi.learning.tosses.train_on_tosses"
         )
     if not resume:
         is_free(folder, TrainConfig, overwrite)  # before the models are waited for

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from itertools import islice
 from math import ceil
@@ -18,17 +17,14 @@ import torch
 
 from londi.config import TrainConfig
 from londi.encoders.base import Encoder
-from londi.encoders.registry import make_encoder
-from londi.envs.contract import name_of
 from londi.envs.seeds import switching_seeds
 from londi.errors import InvalidConfig, LondiError
+from londi.learning.ahead import begun
 from londi.learning.statistics import Progress
-from londi.learning.trainer import named, to_the_end
-from londi.models.pair import ModelPair, load_pair
-from londi.models.provenance import check_provenance, write_provenance
+from londi.learning.trainer import to_the_end
+from londi.models.pair import ModelPair
 from londi.planning.graphs import EpisodeGraph, explored_graphs
 from londi.planning.learner import GraphLearner, Judged
-from londi.storage.runs import create_run, is_free, locked
 from londi.types import StateDict
 
 GRAPHS = "graphs"
@@ -182,25 +178,11 @@ def train_on_graphs(
         LondiError: if a model or the environment cannot be had, a model draws its actions, or the
             folder is taken or in use; nothing is written then.
     """
-    if not resume:
-        is_free(folder, TrainConfig, overwrite)
-    with ExitStack() as stack:
-        brought, pair = pair, pair or load_pair(config, config.seed)
-        stack.callback(pair.close)
-        for model in (pair.quick, pair.deepthink):
-            if model.fingerprint is None:
-                raise InvalidConfig(f"graphs: expected deterministic models, got {model.name!r}")
-        given = encoder
-        encoder = encoder or make_encoder(config.encoder, pair.quick, pair.deepthink)
-        if brought or given:
-            with closing(pair.make()) as env:
-                config = named(config, pair, name_of(env), encoder)
-        if resume:
-            check_provenance(folder, pair)
-        else:
-            create_run(folder, config, overwrite)
-            write_provenance(folder, pair)
-        stack.enter_context(locked(folder))
+    with begun(config, folder, pair, encoder, check=_check, resume=resume, overwrite=overwrite) as (
+        config,
+        pair,
+        encoder,
+    ):
         graphs = explored_graphs(
             pair,
             encoder,
@@ -224,3 +206,9 @@ def train_on_graphs(
             on_progress=on_progress,
             should_stop=should_stop,
         )
+
+
+def _check(pair: ModelPair) -> None:
+    for model in (pair.quick, pair.deepthink):
+        if model.fingerprint is None:
+            raise InvalidConfig(f"graphs: expected deterministic models, got {model.name!r}")

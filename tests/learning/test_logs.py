@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from logged_corridor import ENCODER, recorded
-from londi.baselines.logs import cached_dataset
 from londi.errors import LondiError
 from londi.learning.dataset import OfflineDataset
+from londi.learning.logs import cached_dataset
 from londi.storage.checkpoint import load_state, save_state
 from londi.switching.observation import ObservationLayout, steps_made
 
