@@ -19,7 +19,7 @@ from londi.imitation.examples import Examples
 from londi.imitation.finetune import finetune
 from londi.learning.trainer import train
 from londi.models.hf.causal import CausalModel
-from londi.models.hf.transformer import IGNORED
+from londi.models.hf.scoring import IGNORED
 from londi.models.pair import load_pair
 from londi.models.registry import load_model
 from londi.switching.budget import Budget
