@@ -19,7 +19,7 @@ from londi.types import Array
 IGNORED = -100
 """Label that pads a candidate; a loss leaves it out."""
 
-COPIED = 2**15
+COPIED = 2**14
 """Most tokens of prompts and candidates in one pass over different lists, since each candidate runs
 on a copy of its prompt's keys and values."""
 
