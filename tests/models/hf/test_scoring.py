@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import RwkvConfig, RwkvForCausalLM
+from transformers import MambaConfig, MambaForCausalLM
 
 from londi.envs.prompt import Prompt
 from londi.models.hf import scoring
@@ -56,13 +57,14 @@ def counted(lm: TransformerModel, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-@pytest.fixture(scope="module", params=["t5", "t5-glam", "rwkv", *KINDS])
+@pytest.fixture(scope="module", params=["t5", "t5-glam", "mamba", *KINDS])
 def lm(request: pytest.FixtureRequest, make_lm: MakeLM, make_causal: MakeCausal) -> Any:
     """A model of each kind, on torch: one that keeps a state in place of keys and values too."""
-    if request.param == "rwkv":
+    if request.param == "mamba":
         tokenizer = like_gpt2(["go turn left pick up a red ball"])
-        config = RwkvConfig(vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2)
-        return CausalModel(RwkvForCausalLM(config), tokenizer, "rwkv")
+        config = MambaConfig(vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2)
+        torch.manual_seed(0)
+        return CausalModel(MambaForCausalLM(config), tokenizer, "mamba")
     if request.param.startswith("t5"):
         return make_lm(scoring="glam" if request.param == "t5-glam" else "logprob")
     return make_causal(request.param)
