@@ -2,8 +2,8 @@
 
 `random`, `expert` and `expert:<share>` need no weights; `builtin:<name>` ships with londi;
 `module:name` is a model of the user's own; `openai:<model>@<base_url>` is behind an API;
-`gguf:<file>` and `smollm2` are causal models in GGUF files; any other name is a Hugging Face seq2seq
-or causal model, by local path or hub name.
+`gguf:<file>` and `smollm2` are causal models in GGUF files; any other name is a Hugging Face
+seq2seq or causal model, by local path or hub name.
 """
 
 from __future__ import annotations
