@@ -122,4 +122,5 @@ def passes(lists: Sequence[CandidateList], lengths: Sequence[int]) -> Iterator[s
         if row > start and count * longest > COPIED:
             yield slice(start, row)
             start, count, longest = row, len(own.rows), whole
-    yield slice(start, len(lists))
+    if lists:
+        yield slice(start, len(lists))

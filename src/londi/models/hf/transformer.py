@@ -363,7 +363,7 @@ class TransformerModel(ABC):
         lengths = [len(tokens[row]) for row in rows]
         for own, length in zip(lists, lengths, strict=True):
             self.check_room(length, max(own.lengths))
-        for part in passes(lists, lengths) if rows else ():
+        for part in passes(lists, lengths):
             yield rows[part], Candidates(lists[part], self.model.device)
 
     def _listed(self, actions: tuple[str, ...]) -> CandidateList:
