@@ -192,7 +192,7 @@ class CausalModel(TransformerModel):
     def answer(self, prompts: Sequence[Prompt], tokens: list[list[int]]) -> list[Answer]:
         scored, generated = self.groups(prompts)
         found: list[tuple[Sequence[int], list[Choice], Tensor]] = []
-        for rows, candidates in self.scored(prompts, tokens, scored):
+        for rows, candidates in self.score_passes(prompts, tokens, scored):
             ids, mask = self._padded([tokens[row] for row in rows], front=True)
             sums, states = self.scores(ids, mask, candidates)
             found.append((rows, candidates.choices(sums), states))

@@ -119,7 +119,7 @@ class Seq2SeqModel(TransformerModel):
         pooled = ((states * weights).sum(1) / weights.sum(1)).float().cpu().numpy()
         chosen: dict[int, Choice] = {}
         scored, generated = self.groups(prompts)
-        for rows, candidates in self.scored(prompts, tokens, scored):
+        for rows, candidates in self.score_passes(prompts, tokens, scored):
             found = candidates.choices(self.scores(states[rows], mask[rows], candidates))
             chosen.update(zip(rows, found, strict=True))
         for chunk, rows in generated.items():

@@ -355,7 +355,7 @@ class TransformerModel(ABC):
                 generated.setdefault(prompt.chunk, []).append(row)
         return scored, generated
 
-    def scored(
+    def score_passes(
         self, prompts: Sequence[Prompt], tokens: Sequence[Sequence[int]], rows: Sequence[int]
     ) -> Iterator[tuple[Sequence[int], Candidates]]:
         """The rows of each pass of torch that scores candidates, and these candidates."""
