@@ -23,6 +23,9 @@ from transformers.utils import logging as hf_logging
 from londi.errors import ModelError, UnknownName
 from londi.types import StateDict
 
+_GGUF: Any = modeling_gguf_pytorch_utils
+"""The library's reader of GGUF files; it has a progress bar of its own."""
+
 SETTINGS = "londi.json"
 """File beside the weights that says how this model wants its prompts."""
 
@@ -168,12 +171,12 @@ def loading(path: str) -> Iterator[None]:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep the library's progress bars and notices off the user's screen."""
-    level, bar = hf_logging.get_verbosity(), modeling_gguf_pytorch_utils.tqdm
+    level, bar = hf_logging.get_verbosity(), _GGUF.tqdm
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
-    modeling_gguf_pytorch_utils.tqdm = partial(bar, disable=True)  # it is one of its own
+    _GGUF.tqdm = partial(bar, disable=True)
     try:
         yield
     finally:
         hf_logging.set_verbosity(level)
-        modeling_gguf_pytorch_utils.tqdm = bar
+        _GGUF.tqdm = bar
