@@ -9,13 +9,17 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from londi.config import FinetuneConfig
 from londi.envs.episode import TextEpisode
 from londi.envs.registry import make_env
 from londi.errors import LondiError, MissingExtra, ModelError
-from londi.imitation.finetune import finetune
+from londi.imitation.demonstrations import Demonstration
+from londi.imitation.examples import Examples
+from londi.imitation.finetune import _learn, _load_base, make_optimizers
 from londi.models import gguf
 from londi.models.check import PROMPTS, check_model
 from londi.models.hf.causal import CausalModel
@@ -132,22 +136,22 @@ def test_it_reads_its_chat_template_and_plays(smollm2: CausalModel) -> None:
 
 
 @real
-def test_finetuning_starts_from_it(tiny_config: FinetuneConfig, tmp_path: Path) -> None:
-    config = replace(
-        tiny_config,
-        env=ENV,
-        base="smollm2",
-        steps=1,
-        rounds=0,
-        batch_size=2,
-        episodes=2,
-        evaluation_episodes=1,
-        save_dtype="bfloat16",
-    )
-    assert finetune(config, tmp_path / "run")
-    assert list((tmp_path / "run" / "model").glob("*.safetensors"))
-    assert not list((tmp_path / "run" / "model").glob("*.gguf"))
-    trained = load_model(str(tmp_path / "run" / "model"), backend="torch")
+def test_finetuning_starts_from_it(
+    tiny_config: FinetuneConfig, demonstrations: list[Demonstration], tmp_path: Path
+) -> None:
+    config = replace(tiny_config, base="smollm2", learning_rate=1e-4, optimizer="adamw")
+    lm = _load_base(config)
+    assert isinstance(lm, CausalModel)
+    examples = Examples()
+    examples.add(lm, demonstrations[:1])
+    batch = next(examples.batches(2, np.random.default_rng(0), lm.tokenizer.pad_token_id))
+    optimizers = make_optimizers(lm.model, config)
+    schedules = [torch.optim.lr_scheduler.ConstantLR(own, 1.0) for own in optimizers]
+    losses = [_learn(lm, optimizers, schedules, batch, config) for _ in range(2)]
+    assert losses[1] < losses[0]
+    lm.save(tmp_path / "model", torch.bfloat16)
+    assert list((tmp_path / "model").glob("*.safetensors"))
+    trained = load_model(str(tmp_path / "model"), backend="torch")
     assert isinstance(trained, CausalModel) and trained.tokenizer.chat_template
     (reply,) = trained.act(PROMPTS[:1])
     assert reply.action in PROMPTS[0].actions
