@@ -1,12 +1,13 @@
 """CPU time of the built-in models with torch and with ONNX Runtime, at several batch sizes.
 
-    python benchmarks/inference.py [--before CHECKOUT] [--episodes N] [--turns N]
+    python benchmarks/inference.py [--before CHECKOUT] [--lists] [--episodes N] [--turns N]
 
 Each backend runs in a process of its own with one thread, and so does the code of another checkout,
 if one is given. All read the same prompts, of held-out episodes that DEEPTHINK plays, and are timed
 in turn. The table holds the medians of the turns in milliseconds a prompt, tokenizing included, and
 the ratio of each backend to ONNX Runtime. The last column is the limit: the operations of a call
-over the rate at which one core multiplies matrices.
+over the rate at which one core multiplies matrices. With `--lists` each prompt has actions of its
+own, as in TextWorld.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from __future__ import annotations
 import argparse
 import os
 import pickle
+import random
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +37,11 @@ from londi.models.registry import load_model
 
 ENVS = ("londi/BabyAIText-MixedTrainLocal-v0", "londi/ScienceWorld-short-v0")
 BATCHES = (1, 8, 16, 32)
+COMMANDS = tuple(
+    f"{verb} {thing}"
+    for verb in ("take", "drop", "eat", "open", "cook", "examine")
+    for thing in ("red apple", "knife", "wooden door", "onion with stove", "carrot from fridge")
+)
 SECONDS = 0.1
 """Least CPU time of one measurement."""
 
@@ -52,6 +60,15 @@ def prompts_of(env: str, player: LanguageModel, episodes: int) -> list[Prompt]:
     episode.close()
     order = torch.randperm(len(prompts), generator=torch.Generator().manual_seed(0))
     return [prompts[i] for i in order.tolist()]
+
+
+def own_lists(prompts: Sequence[Prompt]) -> list[Prompt]:
+    """The prompts, each with 5 to 20 commands of its own."""
+    draw = random.Random(0)
+    return [
+        replace(prompt, actions=tuple(draw.sample(COMMANDS, draw.randint(5, 20))))
+        for prompt in prompts
+    ]
 
 
 def cpu_seconds(call: Callable[[], object]) -> float:
@@ -131,14 +148,17 @@ def work() -> None:
         sys.stdout.buffer.flush()
 
 
-def table(name: str, prompts: Sequence[Prompt], turns: int, rate: float, before: str) -> None:
+def table(name: str, prompts: Sequence[Prompt], given: argparse.Namespace, rate: float) -> None:
     here = Path(__file__).resolve().parents[1] / "src"
-    workers = {"before": Worker(name, "", prompts, Path(before) / "src")} if before else {}
+    workers: dict[str, Worker] = {}
+    if given.before:
+        source = Path(given.before) / "src"
+        workers["before"] = Worker(name, given.before_backend, prompts, source)
     workers |= {backend: Worker(name, backend, prompts, here) for backend in ("torch", "onnx")}
     model = load_model(name)
-    for size in BATCHES:
+    for size in given.batches:
         taken: dict[str, list[float]] = {backend: [] for backend in workers}
-        for _ in range(turns):
+        for _ in range(given.turns):
             for backend, worker in workers.items():
                 taken[backend].append(worker.milliseconds(size))
         medians = [statistics.median(values) for values in taken.values()]
@@ -164,6 +184,14 @@ def main() -> None:
     parser.add_argument(
         "--before", default="", metavar="DIR", help="another checkout, with its default backend"
     )
+    parser.add_argument(
+        "--before-backend",
+        default="",
+        metavar="NAME",
+        help="backend of that checkout; by default none is named, since an old one has no choice",
+    )
+    parser.add_argument("--batches", nargs="+", type=int, default=BATCHES)
+    parser.add_argument("--lists", action="store_true", help="give each prompt its own actions")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.worker:
@@ -180,8 +208,10 @@ def main() -> None:
     for env in given.env:
         pair = PairConfig(env=env)
         prompts = prompts_of(env, load_model(pair.deepthink), given.episodes)
+        if given.lists:
+            prompts = own_lists(prompts)
         for name in given.models or (pair.quick, pair.deepthink):
-            table(name, prompts, given.turns, rate, given.before)
+            table(name, prompts, given, rate)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ def test_each_name_has_a_line_and_can_be_loaded(capsys: pytest.CaptureFixture[st
         "expert",
         "expert:<share>",
         "openai:<model>@<base_url>",
+        "smollm2",
+        "gguf:<file>",
         "PATH",
     ]
     assert [load_model(name).name for name in ("random", "expert")] == ["random", "expert"]

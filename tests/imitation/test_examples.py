@@ -11,8 +11,8 @@ import torch
 
 from londi.imitation.demonstrations import Demonstration
 from londi.imitation.examples import Examples
+from londi.models.hf.scoring import IGNORED
 from londi.models.hf.seq2seq import Seq2SeqModel
-from londi.models.hf.transformer import IGNORED
 
 MakeLM = Callable[..., Seq2SeqModel]
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]

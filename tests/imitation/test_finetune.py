@@ -14,8 +14,9 @@ from safetensors.torch import load_file
 
 from londi.config import FinetuneConfig
 from londi.errors import LondiError, OutputExists, UnknownName
-from londi.imitation.finetune import FinetuneProgress, finetune, make_optimizers
+from londi.imitation.finetune import FinetuneProgress, _load_base, finetune, make_optimizers
 from londi.imitation.tokenizer import learn_tokenizer, new_model
+from londi.models.check import PROMPTS
 from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.models.registry import load_model
 from londi.storage.checkpoint import load_state
@@ -230,6 +231,20 @@ def test_it_can_start_from_a_model(
     for key in old:
         torch.testing.assert_close(old[key], new[key], atol=1e-3, rtol=0)
     assert any(not torch.equal(old[key], new[key]) for key in old)
+
+
+def test_further_rounds_are_played_with_the_weights_learned_so_far(
+    trained: Trained, tiny_config: FinetuneConfig
+) -> None:
+    """Graphs of another backend hold the weights that they were exported with."""
+    base = _load_base(replace(tiny_config, base=str(trained[0] / "model")))
+    assert base is not None
+    prompt = PROMPTS[0]
+    (before,) = base.act([prompt])
+    with torch.no_grad():
+        for weights in base.model.parameters():
+            weights.mul_(0.5)
+    assert base.act([prompt])[0].logprob != before.logprob
 
 
 def test_it_learns_the_same_from_borrowed_demonstrations(

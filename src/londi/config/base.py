@@ -109,7 +109,8 @@ class PairConfig(Settings):
     quick: str = AUTO
     """QUICK, the small and cheap language model: a Hugging Face model by name or path,
     `builtin:<name>` (`londi models` lists them), `openai:<model>@<base_url>` (behind an API),
-    `random`, `expert` or `module:name`. `auto` is the built-in model for the environment."""
+    `gguf:<file>`, `smollm2`, `random`, `expert` or `module:name`. `auto` is the built-in model for
+    the environment."""
     deepthink: str = AUTO
     """DEEPTHINK, the large and expensive language model; named like QUICK."""
     choose: Literal["score", "generate"] = "score"

@@ -20,7 +20,8 @@ class FinetuneConfig(Settings):
     env_options: Values = field(default_factory=dict)
     """Options of the environment."""
     base: str = ""
-    """Hugging Face model to start from, by name or path; empty for a new T5."""
+    """Hugging Face model to start from, by name or path, `builtin:<name>`, `gguf:<file>` or
+    `smollm2`; empty for a new T5."""
     seed: int = 0
     """Seed for weights, episodes and batches."""
     history: int = 3

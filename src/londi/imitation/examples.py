@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from londi.imitation.demonstrations import Demonstration
-from londi.models.hf.transformer import IGNORED, TransformerModel
+from londi.models.hf.scoring import IGNORED
+from londi.models.hf.transformer import TransformerModel
 
 
 class Examples:

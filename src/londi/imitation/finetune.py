@@ -267,7 +267,11 @@ def _load_base(config: FinetuneConfig) -> TransformerModel | None:
     if not config.base:
         return None
     return load_transformer(
-        config.base, device=config.device, history=config.history, max_tokens=config.max_tokens
+        config.base,
+        backend="torch",  # another one would go on with the weights that it was made from
+        device=config.device,
+        history=config.history,
+        max_tokens=config.max_tokens,
     )
 
 

@@ -1,8 +1,9 @@
 """Language models by name: `load_model`, and the names that it takes.
 
 `random`, `expert` and `expert:<share>` need no weights; `builtin:<name>` ships with londi;
-`module:name` is a model of the user's own; `openai:<model>@<base_url>` is behind an API; any other
-name is a Hugging Face seq2seq or causal model, by local path or hub name.
+`module:name` is a model of the user's own; `openai:<model>@<base_url>` is behind an API;
+`gguf:<file>` and `smollm2` are causal models in GGUF files; any other name is a Hugging Face
+seq2seq or causal model, by local path or hub name.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from londi.errors import UnknownName, extras_named
 from londi.models.address import ENDPOINT
 from londi.models.base import LanguageModel
 from londi.models.check import check_members
+from londi.models.gguf import SHORT_NAMES, gguf_file, names_gguf
 from londi.models.scripted import RandomModel, expert, is_expert
 from londi.storage.names import build, is_spec
 
@@ -37,7 +39,7 @@ def load_model(name: str, *, seed: int = 0, **settings: Any) -> LanguageModel:
 
     Args:
         name: ``"random"``, ``"expert"``, ``"expert:<share>"``, ``"builtin:<name>"``,
-            ``"openai:<model>@<base_url>"``,
+            ``"openai:<model>@<base_url>"``, ``"gguf:<file>"``, ``"smollm2"``,
             ``"module:name"``, a path or a hub name. A name in a module is that of a model, or of a
             class or function that makes one without arguments, or from `seed` if it declares one.
         seed: seed of a model that draws.
@@ -53,44 +55,58 @@ def load_model(name: str, *, seed: int = 0, **settings: Any) -> LanguageModel:
         return RandomModel(seed)
     if is_expert(name):
         return expert(name)
-    path = name
-    if name.startswith(BUILTIN):
-        if name not in builtin_models():
-            raise UnknownName("model", name, builtin_models())
-        path = str(_FOLDER / name.removeprefix(BUILTIN))
-    elif name.startswith(ENDPOINT):
+    if name.startswith(ENDPOINT):
         from londi.models.endpoint import EndpointModel
 
         return EndpointModel(name, parallel=settings.get("batch_size", 64))
-    elif is_spec(name) and not exists(name):
-        own = cast(LanguageModel, build(name, "model", seed=seed))
-        check_members(own)
-        return own
-    elif "/" not in name and not exists(name):
-        # Neither a path nor owner/name: more likely a slip than one of the hub's few bare names.
-        raise UnknownName("model", name, [*builtin_models(), "random", "expert"])
-    model = load_transformer(path, **settings)
+    if not (name.startswith(BUILTIN) or names_gguf(name) or exists(name)):
+        if is_spec(name):
+            own = cast(LanguageModel, build(name, "model", seed=seed))
+            check_members(own)
+            return own
+        if "/" not in name:
+            # Neither a path nor owner/name: more likely a slip than a bare name of the hub's.
+            raise UnknownName("model", name, [*builtin_models(), *SHORT_NAMES, "random", "expert"])
+    model = load_transformer(name, **settings)
     model.name = name
     return model
 
 
-def load_transformer(path: str, *, backend: Backend = "auto", **settings: Any) -> TransformerModel:
+def model_path(name: str) -> str:
+    """The folder or file of a model that londi has a name for; other names as they are.
+
+    Raises:
+        UnknownName: if no model that ships with londi has that name.
+        ModelError: if there is no such GGUF file.
+        MissingExtra: if what reads such files is not installed.
+    """
+    if names_gguf(name):
+        return str(gguf_file(name))
+    if not name.startswith(BUILTIN):
+        return name
+    if name not in builtin_models():
+        raise UnknownName("model", name, builtin_models())
+    return str(_FOLDER / name.removeprefix(BUILTIN))
+
+
+def load_transformer(name: str, *, backend: Backend = "auto", **settings: Any) -> TransformerModel:
     """Load a Hugging Face model, seq2seq or causal as its configuration says.
 
     Args:
-        path: hub name or local path.
+        name: hub name, local path, or a name that `model_path` knows.
         backend: what computes the answers on a CPU; see `londi.models.hf.onnx.backend`.
         settings: as of `TransformerModel.load`.
 
     Raises:
-        ModelError: if there is no such model, or its weights are not safetensors.
-        MissingExtra: if its device takes a package that is not installed.
+        ModelError: if there is no such model, or its weights are neither safetensors nor GGUF.
+        MissingExtra: if its device or its file takes a package that is not installed.
     """
     from londi.models.hf.causal import CausalModel
     from londi.models.hf.loading import is_encoder_decoder
     from londi.models.hf.onnx.backend import use_backend
     from londi.models.hf.seq2seq import Seq2SeqModel
 
+    path = model_path(name)
     kind = Seq2SeqModel if is_encoder_decoder(path) else CausalModel
     model = kind.load(path, **settings)
     use_backend(model, backend)

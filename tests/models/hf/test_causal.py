@@ -19,7 +19,7 @@ from londi.imitation.examples import Examples
 from londi.imitation.finetune import finetune
 from londi.learning.trainer import train
 from londi.models.hf.causal import CausalModel
-from londi.models.hf.transformer import IGNORED
+from londi.models.hf.scoring import IGNORED, Candidates
 from londi.models.pair import load_pair
 from londi.models.registry import load_model
 from londi.switching.budget import Budget
@@ -79,10 +79,11 @@ def test_scores_are_the_sums_of_log_probabilities(
     read = lm.reader.read(prompts)
     assert read == [asked(lm, prompt) for prompt in prompts]
     assert len(set(map(len, read))) > 2
+    candidates = Candidates([lm.listed(UNEVEN)] * len(prompts), lm.model.device)
     with torch.inference_mode():
-        found, _ = lm.scores(*lm._padded(read, front=True), UNEVEN)
+        found, _ = lm.scores(*lm._padded(read, front=True), candidates)
     expected = torch.tensor([[naive(lm, p, a) for a in UNEVEN] for p in prompts])
-    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-4)
+    torch.testing.assert_close(found.view_as(expected), expected, atol=1e-3, rtol=1e-4)
     for reply, row in zip(lm.act(prompts), expected, strict=True):
         assert reply.action == UNEVEN[int(row.argmax())]
         assert reply.logprob == pytest.approx(float(row.max()), abs=1e-3)

@@ -22,6 +22,7 @@ from transformers import (
 from londi.envs.prompt import Prompt
 from londi.errors import ModelError
 from londi.imitation.demonstrations import Demonstration
+from londi.models.hf.scoring import Candidates
 from londi.models.hf.seq2seq import Seq2SeqModel
 from models.hf.tiny import UNEVEN
 
@@ -65,8 +66,10 @@ def naive_glam(lm: Seq2SeqModel, text: str, action: str, width: int) -> float:
 def scores(lm: Seq2SeqModel, prompts: list[Prompt]) -> torch.Tensor:
     """The batched scores `[B, C]`."""
     tokens = [lm.tokenizer(p.text())["input_ids"] for p in prompts]
+    own = lm.listed(prompts[0].actions)
     with torch.inference_mode():
-        return lm.scores(*lm._encode(tokens), prompts[0].actions)
+        found = lm.scores(*lm._encode(tokens), Candidates([own] * len(prompts), lm.model.device))
+    return found.view(len(prompts), -1) + torch.from_numpy(own.padding)
 
 
 def test_candidates_differ_in_length(make_lm: MakeLM) -> None:

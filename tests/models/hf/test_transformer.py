@@ -194,12 +194,12 @@ def test_what_cannot_be_counted_stops_no_game(
 def test_few_lists_of_actions_are_kept(make_lm: MakeLM) -> None:
     """B9: in ScienceWorld no two states have the same."""
     lm = make_lm()
-    used = lm._candidate_ids(("look", "wait"))
+    used = lm.listed(("look", "wait"))
     for k in range(KEPT + 20):
-        lm._candidate_ids((f"open door {k}", "wait"))
-        lm._candidate_ids(("look", "wait"))
-    assert len(lm._candidates) == KEPT
-    assert lm._candidate_ids(("look", "wait")) is used, "what is in use stays"
+        lm.listed((f"open door {k}", "wait"))
+        lm.listed(("look", "wait"))
+    assert lm.listed.cache_info().currsize == KEPT
+    assert lm.listed(("look", "wait")) is used, "what is in use stays"
 
 
 def test_an_end_token_beyond_the_embedding_is_refused(make_lm: MakeLM) -> None:

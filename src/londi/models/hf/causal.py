@@ -23,7 +23,8 @@ from londi.models.hf.choice import Choice
 from londi.models.hf.engine import Answer
 from londi.models.hf.introspection import matrix_weights
 from londi.models.hf.reader import Reader, token_ids
-from londi.models.hf.transformer import IGNORED, TransformerModel
+from londi.models.hf.scoring import IGNORED, Candidates
+from londi.models.hf.transformer import TransformerModel
 from londi.models.hf.writing import Writing
 
 _BEFORE = ":"
@@ -189,54 +190,57 @@ class CausalModel(TransformerModel):
 
     @torch.inference_mode()
     def answer(self, prompts: Sequence[Prompt], tokens: list[list[int]]) -> list[Answer]:
-        chosen: dict[int, Answer] = {}
-        for (actions, chunk), rows in self.groups(prompts).items():
+        scored, generated = self.groups(prompts)
+        found: list[tuple[Sequence[int], list[Choice], Tensor]] = []
+        for rows, candidates in self.score_passes(prompts, tokens, scored):
             ids, mask = self._padded([tokens[row] for row in rows], front=True)
-            if actions:
-                scores, states = self.scores(ids, mask, actions)
-                found = self._best(scores, actions)
-            else:
-                found, states = self._generate(ids, mask, self.writings.of(chunk))
-            chosen.update(
-                zip(rows, zip(found, states.float().cpu().numpy(), strict=True), strict=True)
-            )
+            sums, states = self.scores(ids, mask, candidates)
+            found.append((rows, candidates.choices(sums), states))
+        for chunk, rows in generated.items():
+            ids, mask = self._padded([tokens[row] for row in rows], front=True)
+            found.append((rows, *self._generate(ids, mask, self.writings.of(chunk))))
+        chosen: dict[int, Answer] = {}
+        for rows, choices, states in found:
+            answers = zip(choices, states.float().cpu().numpy(), strict=True)
+            chosen.update(zip(rows, answers, strict=True))
         return [chosen[row] for row in range(len(prompts))]
 
-    def scores(self, ids: Tensor, mask: Tensor, actions: tuple[str, ...]) -> tuple[Tensor, Tensor]:
-        """Score of every candidate `[B, C]`, and the state behind each prompt `[B, d]`.
+    def scores(self, ids: Tensor, mask: Tensor, candidates: Candidates) -> tuple[Tensor, Tensor]:
+        """Sum over the tokens of every candidate `[N]`, and the state behind each prompt `[B, d]`.
 
-        A prompt is read once; the candidates then run on copies of its keys and values.
+        A prompt is read once; its candidates then run on copies of its keys and values.
         """
-        candidates = self._candidate_ids(actions)  # [C, T]
-        rows, (count, width) = ids.shape[0], candidates.shape
-        self.check_room(ids.shape[1], width)
+        row, width = candidates.row, candidates.ids.shape[1]
         if self.model._is_stateful:
             return self._whole_scores(ids, mask, candidates)
         first = self._forward(
             ids, mask, use_cache=True, output_hidden_states=True, logits_to_keep=1
         )
-        logits = first.logits[:, -1:].expand(rows, count, -1).unsqueeze(2)  # [B, C, 1, V]
+        logits = first.logits[row, -1:]  # [N, 1, V]
         if width > 1:
             cache = first.cache
             # Not `batch_repeat_interleave`, which not every kind of layer's cache has.
-            cache.reorder_cache(torch.arange(rows, device=ids.device).repeat_interleave(count))
-            own = candidates[:, :-1].clamp(min=0).repeat(rows, 1)
-            seen = torch.cat([mask.repeat_interleave(count, 0), torch.ones_like(own)], 1)
+            cache.reorder_cache(row)
+            own, counted = candidates.inputs(width - 1)
+            seen = torch.cat([mask[row], counted], 1)
             rest = self._forward(own, seen, cache=cache, use_cache=True)
-            logits = torch.cat([logits, rest.logits.view(rows, count, width - 1, -1)], 2)
-        return self._sums(logits, candidates), first.hidden_states[-1][:, -1]
+            logits = torch.cat([logits, rest.logits], 1)
+        return candidates.sums(logits, self.scoring == "glam"), first.hidden_states[-1][:, -1]
 
-    def _whole_scores(self, ids: Tensor, mask: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
+    def _whole_scores(
+        self, ids: Tensor, mask: Tensor, candidates: Candidates
+    ) -> tuple[Tensor, Tensor]:
         """As `scores`, reading each prompt anew for each candidate: a state-space model keeps no
         keys and values that could be copied.
         """
-        rows, (count, width) = ids.shape[0], candidates.shape
-        own = candidates.clamp(min=0).repeat(rows, 1)
-        whole = torch.cat([ids.repeat_interleave(count, 0), own], 1)
-        seen = torch.cat([mask.repeat_interleave(count, 0), torch.ones_like(own)], 1)
+        row, width = candidates.row, candidates.ids.shape[1]
+        own, counted = candidates.inputs(width)
+        whole = torch.cat([ids[row], own], 1)
+        seen = torch.cat([mask[row], counted], 1)
         out = self._forward(whole, seen, use_cache=False, output_hidden_states=True)
-        logits = out.logits[:, -width - 1 : -1].reshape(rows, count, width, -1)
-        return self._sums(logits, candidates), out.hidden_states[-1][::count, ids.shape[1] - 1]
+        sums = candidates.sums(out.logits[:, -width - 1 : -1], self.scoring == "glam")
+        firsts = torch.searchsorted(row, torch.arange(len(ids), device=row.device))
+        return sums, out.hidden_states[-1][firsts, ids.shape[1] - 1]
 
     def _generate(self, ids: Tensor, mask: Tensor, writing: Writing) -> tuple[list[Choice], Tensor]:
         out = self.model.generate(

@@ -6,8 +6,10 @@ This file knows files and the library's loaders. It does not know how a model ch
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from os.path import exists
 from pathlib import Path
@@ -15,11 +17,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer, modeling_gguf_pytorch_utils
 from transformers.utils import logging as hf_logging
 
 from londi.errors import ModelError, UnknownName
 from londi.types import StateDict
+
+_GGUF: Any = modeling_gguf_pytorch_utils
+"""The library's reader of GGUF files; it has a progress bar of its own."""
 
 SETTINGS = "londi.json"
 """File beside the weights that says how this model wants its prompts."""
@@ -30,11 +35,11 @@ _TOKENIZERS = ("tokenizer*", "vocab*", "spiece*", "sentencepiece*", "merges*", "
 
 
 def load_parts(loader: Any, path: str, dtype: torch.dtype, device: str) -> tuple[Any, Any]:
-    """A model and its tokenizer; weights only as safetensors, and no code of the folder's.
+    """A model and its tokenizer; weights only as safetensors or GGUF, and no code of the folder's.
 
     Args:
         loader: the class of `transformers` that loads the model.
-        path: hub name or local path.
+        path: hub name, local folder or GGUF file.
         dtype: number format of the weights.
         device: where to; ``"auto"`` spreads the model over what there is.
 
@@ -43,11 +48,12 @@ def load_parts(loader: Any, path: str, dtype: torch.dtype, device: str) -> tuple
     """
     with loading(path):
         folder = Path(path)
+        source, more = _source(path)
         if folder.is_dir() and not any(any(folder.glob(name)) for name in _TOKENIZERS):
             raise ValueError("there is no tokenizer in the folder")
-        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **more)
         model, found = loader.from_pretrained(
-            path,
+            source,
             dtype=dtype,
             use_safetensors=True,
             trust_remote_code=False,
@@ -55,6 +61,7 @@ def load_parts(loader: Any, path: str, dtype: torch.dtype, device: str) -> tuple
             # Reported below like the others, with their names.
             ignore_mismatched_sizes=True,
             output_loading_info=True,
+            **more,
         )
         wrong = (
             ("lacks the weights", found["missing_keys"]),
@@ -68,6 +75,14 @@ def load_parts(loader: Any, path: str, dtype: torch.dtype, device: str) -> tuple
         if any(weight.is_meta for weight in model.parameters()):
             raise ValueError("it does not fit on the devices, and would be read from disk")
     return model, tokenizer
+
+
+def _source(path: str) -> tuple[str, dict[str, str]]:
+    """A hub name or a folder for the library's loaders, and the GGUF file in that folder."""
+    file = Path(path)
+    if file.suffix == ".gguf" and file.is_file():
+        return str(file.parent), {"gguf_file": file.name}
+    return path, {}
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -114,7 +129,8 @@ def is_encoder_decoder(path: str) -> bool:
         ModelError: if there is no such model.
     """
     with loading(path):
-        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+        source, more = _source(path)
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False, **more)
         return bool(config.is_encoder_decoder)
 
 
@@ -141,11 +157,12 @@ def loading(path: str) -> Iterator[None]:
         OSError,
         ValueError,
         TypeError,
-        KeyError,
+        LookupError,
         AttributeError,
         RuntimeError,
         AssertionError,
         SafetensorError,
+        struct.error,
     ) as error:
         reason = next(iter(str(error).strip().splitlines()), "no reason").rstrip(": ")
         raise ModelError(f"cannot load a model from {path!r}: {reason}") from error
@@ -154,10 +171,12 @@ def loading(path: str) -> Iterator[None]:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep the library's progress bars and notices off the user's screen."""
-    level = hf_logging.get_verbosity()
+    level, bar = hf_logging.get_verbosity(), _GGUF.tqdm
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
+    _GGUF.tqdm = partial(bar, disable=True)
     try:
         yield
     finally:
         hf_logging.set_verbosity(level)
+        _GGUF.tqdm = bar

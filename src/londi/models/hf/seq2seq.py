@@ -19,6 +19,7 @@ from londi.models.hf.choice import Choice
 from londi.models.hf.engine import Answer
 from londi.models.hf.introspection import matrix_weights
 from londi.models.hf.reader import Reader, token_ids
+from londi.models.hf.scoring import Candidates
 from londi.models.hf.transformer import TransformerModel
 from londi.models.hf.writing import Writing
 
@@ -117,47 +118,45 @@ class Seq2SeqModel(TransformerModel):
         weights = mask.unsqueeze(-1).to(states.dtype)
         pooled = ((states * weights).sum(1) / weights.sum(1)).float().cpu().numpy()
         chosen: dict[int, Choice] = {}
-        for (actions, chunk), rows in self.groups(prompts).items():
-            if actions:
-                found = self._best(self.scores(states[rows], mask[rows], actions), actions)
-            else:
-                found = self._generate(states[rows], mask[rows], self.writings.of(chunk))
+        scored, generated = self.groups(prompts)
+        for rows, candidates in self.score_passes(prompts, tokens, scored):
+            found = candidates.choices(self.scores(states[rows], mask[rows], candidates))
+            chosen.update(zip(rows, found, strict=True))
+        for chunk, rows in generated.items():
+            found = self._generate(states[rows], mask[rows], self.writings.of(chunk))
             chosen.update(zip(rows, found, strict=True))
         return [(chosen[row], vector) for row, vector in enumerate(pooled)]
 
     def scores(
-        self, states: torch.Tensor, mask: torch.Tensor, actions: tuple[str, ...]
+        self, states: torch.Tensor, mask: torch.Tensor, candidates: Candidates
     ) -> torch.Tensor:
-        """Score of every candidate `[B, C]`.
+        """Sum over the tokens of every candidate `[N]`.
 
         The start token is decoded once a prompt, which also computes the keys and values of
         the encoder states once; the candidates' own tokens then run on copies of that cache.
         """
-        ids = self._candidate_ids(actions)  # [C, T]
-        rows, (count, width) = states.shape[0], ids.shape
+        row, width = candidates.row, candidates.ids.shape[1]
         start = self.model.config.decoder_start_token_id
         first = self.model(
             encoder_outputs=BaseModelOutput(last_hidden_state=states),
             attention_mask=mask,
-            decoder_input_ids=torch.full((rows, 1), start, device=states.device),
+            decoder_input_ids=torch.full((len(states), 1), start, device=states.device),
             use_cache=True,
         )
-        logits: torch.Tensor = first.logits.expand(rows, count, -1).unsqueeze(2)  # [B, C, 1, V]
+        logits: torch.Tensor = first.logits[row]  # [N, 1, V]
         if width > 1:
             cache = first.cache
-            cache.batch_repeat_interleave(count)
+            cache.reorder_cache(row)
+            own, _ = candidates.inputs(width - 1)
             rest = self.model(
-                encoder_outputs=BaseModelOutput(
-                    last_hidden_state=states.repeat_interleave(count, 0)
-                ),
-                attention_mask=mask.repeat_interleave(count, 0),
-                decoder_input_ids=ids[:, :-1].clamp(min=0).repeat(rows, 1),
+                encoder_outputs=BaseModelOutput(last_hidden_state=states[row]),
+                attention_mask=mask[row],
+                decoder_input_ids=own,
                 cache=cache,
                 use_cache=True,
             )
-            more = rest.logits.view(rows, count, width - 1, -1)
-            logits = torch.cat([logits, more], 2)
-        return self._sums(logits, ids)
+            logits = torch.cat([logits, rest.logits], 1)
+        return candidates.sums(logits, self.scoring == "glam")
 
     def _generate(self, states: torch.Tensor, mask: torch.Tensor, writing: Writing) -> list[Choice]:
         out = self.model.generate(

@@ -14,7 +14,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -24,7 +24,6 @@ from transformers import GenerationConfig
 
 from londi.envs.prompt import HISTORY, Chunk, Prompt
 from londi.errors import InvalidConfig, MissingExtra, ModelError, UnknownName
-from londi.models.hf.choice import Choice, best
 from londi.models.hf.energy import meter
 from londi.models.hf.engine import Answer, Engine
 from londi.models.hf.int8 import Int8Linear, to_int8
@@ -32,20 +31,16 @@ from londi.models.hf.introspection import tokenizer_settings
 from londi.models.hf.loading import SETTINGS, load_parts, quiet, read_settings
 from londi.models.hf.neighbours import depends_on_batch
 from londi.models.hf.reader import MAX_TOKENS, Reader, padded
+from londi.models.hf.scoring import CandidateList, Candidates, passes
 from londi.models.hf.writing import Writings
 from londi.types import Reply, StateDict, Usage
 
 KEPT = 256
 """Number of lists of actions whose token ids are kept."""
 
-IGNORED = -100
-"""Label that pads a candidate; a loss leaves it out."""
-
 DTYPES = ("float32", "bfloat16", "float16", "int8")
 
 Scoring = Literal["logprob", "glam"]
-Asked = tuple[tuple[str, ...], Chunk | None]
-"""Possible actions, and bounds of an answer."""
 
 _OF_NO_MATTER = ("_name_or_path", "transformers_version", "architectures")
 """Entries of a model's configuration that do not change an answer."""
@@ -108,7 +103,7 @@ class TransformerModel(ABC):
         self.scoring = scoring
         self.max_new_tokens = max_new_tokens
         self._uncounted = False
-        self._candidates: dict[tuple[str, ...], torch.Tensor] = {}
+        self.listed = lru_cache(KEPT)(self._listed)
         self.writings = Writings(self)
         # Greedy means greedy: of what a checkpoint brings for its own way of generating, such as a
         # penalty on the words of the prompt, only the special tokens are kept.
@@ -349,47 +344,30 @@ class TransformerModel(ABC):
             chunk = order[start : start + self._batch_size]
             yield chunk, [ids[i] for i in chunk]
 
-    def groups(self, prompts: Sequence[Prompt]) -> dict[Asked, list[int]]:
-        """Rows grouped by their possible actions (none where a text is generated) and bounds."""
-        groups: dict[Asked, list[int]] = {}
+    def groups(self, prompts: Sequence[Prompt]) -> tuple[list[int], dict[Chunk | None, list[int]]]:
+        """Rows whose candidates are scored; and those that are generated, by their bounds."""
+        scored: list[int] = []
+        generated: dict[Chunk | None, list[int]] = {}
         for row, prompt in enumerate(prompts):
-            actions = prompt.actions if self._choose == "score" else ()
-            groups.setdefault((actions, prompt.chunk), []).append(row)
-        return groups
+            if prompt.actions and self._choose == "score":
+                scored.append(row)
+            else:
+                generated.setdefault(prompt.chunk, []).append(row)
+        return scored, generated
 
-    def candidates(self, actions: Sequence[str]) -> list[list[int]]:
-        """The token ids of each action that are scored."""
+    def score_passes(
+        self, prompts: Sequence[Prompt], tokens: Sequence[Sequence[int]], rows: Sequence[int]
+    ) -> Iterator[tuple[Sequence[int], Candidates]]:
+        """The rows of each pass of torch that scores candidates, and these candidates."""
+        lists = [self.listed(prompts[row].actions) for row in rows]
+        lengths = [len(tokens[row]) for row in rows]
+        for own, length in zip(lists, lengths, strict=True):
+            self.check_room(length, max(own.lengths))
+        for part in passes(lists, lengths):
+            yield rows[part], Candidates(lists[part], self.model.device)
+
+    def _listed(self, actions: tuple[str, ...]) -> CandidateList:
         rows = self.action_ids(actions)
-        return [row[:-1] for row in rows] if self.scoring == "glam" else rows
-
-    def _candidate_ids(self, actions: Sequence[str]) -> torch.Tensor:
-        """Token ids `[C, T]` of the candidates, padded with `IGNORED`."""
-        key = tuple(actions)
-        ids = self._candidates.pop(key, None)
-        if ids is None:
-            rows = self.candidates(actions)
-            ids = torch.full((len(rows), max(map(len, rows))), IGNORED)
-            for k, row in enumerate(rows):
-                ids[k, : len(row)] = torch.tensor(row)
-            ids = ids.to(self.model.device)
-        self._candidates[key] = ids  # moved to the end: the most recently used
-        if len(self._candidates) > KEPT:
-            del self._candidates[next(iter(self._candidates))]
-        return ids
-
-    def _sums(self, logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-        """Scores `[B, C]` of candidates `ids` `[C, T]`, by the logits `[B, C, T, V]` before each
-        of their tokens.
-        """
-        logits = logits.float()
-        if self.scoring == "logprob":
-            logits = logits.log_softmax(-1)
-        target = ids.clamp(min=0).expand(logits.shape[0], -1, -1).unsqueeze(-1)
-        picked = logits.gather(-1, target).squeeze(-1)  # [B, C, T]
-        padding = 0.0 if self.scoring == "logprob" else 1.0
-        return picked.masked_fill(ids < 0, padding).sum(-1)
-
-    def _best(self, scores: torch.Tensor, actions: tuple[str, ...]) -> list[Choice]:
-        """The candidate with the highest score in each row of `scores` `[B, C]`."""
-        lengths: list[int] = (self._candidate_ids(actions) != IGNORED).sum(1).tolist()
-        return best(scores.cpu().numpy(), actions, lengths)
+        if self.scoring == "glam":
+            return CandidateList.of(actions, [row[:-1] for row in rows], 1.0)
+        return CandidateList.of(actions, rows, 0.0)

@@ -48,14 +48,19 @@ class RelativeBias:
 
     @contextmanager
     def at(self, positions: Tensor) -> Iterator[None]:
-        """Let tokens at `positions` `[N]` attend to each other by the differences of these."""
+        """Let tokens attend to each other by the differences of their `positions`.
+
+        Args:
+            positions: those of all texts `[N]`, or of each `[B, N]`.
+        """
         if not self.whole:
             yield
             return
-        distance = positions[None] - positions[:, None]  # [N, N]
+        distance = positions[..., None, :] - positions[..., :, None]  # [N, N] or [B, N, N]
         for part, table in self._tables:
             reach = (table.shape[1] + 1) // 2
-            bias = table[:, (distance + reach - 1).clamp(0, 2 * reach - 2)][None]
+            bias = table[:, (distance + reach - 1).clamp(0, 2 * reach - 2)]
+            bias = bias[None] if positions.ndim == 1 else bias.transpose(0, 1)  # [1 or B, H, N, N]
             part.compute_bias = lambda *lengths, bias=bias, **options: bias
         try:
             yield

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache, partial
+from typing import NamedTuple, Self
 
 import numpy as np
 import onnxruntime
 import torch
 
 from londi.envs.prompt import Prompt
-from londi.models.hf.choice import Choice, best
+from londi.models.hf.choice import Choice
 from londi.models.hf.engine import Answer
 from londi.models.hf.onnx.export import export_next, export_read, export_score, stored
 from londi.models.hf.onnx.graphs import Forward
-from londi.models.hf.onnx.tree import TokenTree
+from londi.models.hf.onnx.tree import TokenTree, tree_inputs
 from londi.models.hf.reader import padded
-from londi.models.hf.transformer import KEPT, Asked, TransformerModel
+from londi.models.hf.scoring import CandidateList, one_list
+from londi.models.hf.transformer import KEPT, TransformerModel
 from londi.models.hf.writing import Writing
 from londi.types import Array
 
@@ -31,6 +33,9 @@ a time, so that an answer is the same to the bit whatever stands beside it in a 
 
 PASS = 96
 """Tokens that take about as long as the overhead of one more pass, in small models."""
+
+VALUES = 2**26
+"""Most log-probabilities of one pass: a quarter of a gigabyte."""
 
 
 class Session:
@@ -57,6 +62,21 @@ class Session:
         return dict(zip(self._outputs, found, strict=True))
 
 
+class _Scored(NamedTuple):
+    """A list of candidates, and the same as a tree."""
+
+    candidates: CandidateList
+    tree: TokenTree
+
+    @classmethod
+    def of(cls, candidates: CandidateList) -> Self:
+        return cls(candidates, TokenTree.of(candidates.rows))
+
+    def choices(self, values: Array) -> list[Choice]:
+        """The best candidate of each row, from the values of the scored tokens `[B, P]`."""
+        return self.candidates.choices(self.tree.sums(values, len(self.candidates.actions)))
+
+
 class OnnxEngine:
     """The answers of a model, computed by ONNX Runtime.
 
@@ -73,50 +93,54 @@ class OnnxEngine:
         self._model, self._forward = model, forward
         self._key = model.fingerprint
         # What it knows of a list of actions, for as many lists as the model itself.
-        self._scored = lru_cache(KEPT)(self._tree)
+        self._scored = lru_cache(KEPT)(lambda actions: _Scored.of(model.listed(actions)))
         self._chain = lru_cache(KEPT)(TokenTree.chain)
+        self._vocabulary = model.model.get_output_embeddings().weight.shape[0]
 
     def answer(self, prompts: Sequence[Prompt], tokens: list[list[int]]) -> list[Answer]:
         """A choice for each prompt, and its embedding; see `TransformerModel.answer`."""
         answers: dict[int, Answer] = {}
-        for asked, rows in self._model.groups(prompts).items():
-            for part in _alike([len(tokens[row]) for row in rows]):
-                found = self._together([tokens[row] for row in rows[part]], asked)
+        scored, generated = self._model.groups(prompts)
+        lists = [self._scored(prompts[row].actions) for row in scored]
+        sizes = [
+            (len(tokens[row]), len(own.tree.nodes)) for row, own in zip(scored, lists, strict=True)
+        ]
+        for part in _alike(sizes, VALUES // self._vocabulary):
+            rows = scored[part]
+            found = self._score([tokens[row] for row in rows], lists[part])
+            answers.update(zip(rows, found, strict=True))
+        for chunk, rows in generated.items():
+            writing = self._model.writings.of(chunk)
+            for part in _alike([(len(tokens[row]), 1) for row in rows], len(rows)):
+                found = self._generate([tokens[row] for row in rows[part]], writing)
                 answers.update(zip(rows[part], found, strict=True))
         return [answers[row] for row in range(len(prompts))]
 
-    def _together(self, tokens: list[list[int]], asked: Asked) -> Iterator[Answer]:
-        """The answers to prompts of about one length, with the same actions and bounds."""
-        actions, chunk = asked
-        longest = max(map(len, tokens))
+    def _prompts(self, tokens: list[list[int]]) -> tuple[Arrays, Array]:
+        """The inputs of a graph that reads prompts, and the token before each answer `[B]`."""
         root = self._forward.root
         roots = np.array([row[-1] if root is None else root for row in tokens], np.int64)
         shown = [row[:-1] for row in tokens] if root is None else tokens
         ids, mask = padded(shown, self._model.pad_id, front=False, multiple=ALIGNED)
-        read = {"ids": ids, "mask": mask}
-        if actions:
-            choices, embedding = self._best(read, roots, actions, longest)
-        else:
-            choices, embedding = self._generate(
-                read, roots, self._model.writings.of(chunk), longest
-            )
-        return zip(choices, embedding, strict=True)
+        return {"ids": ids, "mask": mask}, roots
 
-    def _best(
-        self, read: Arrays, roots: Array, actions: tuple[str, ...], longest: int
-    ) -> tuple[list[Choice], Array]:
-        tree, padding, lengths = self._scored(actions)
-        self._model.check_room(longest, max(lengths))
-        nodes = np.tile(tree.nodes, (len(roots), 1))
-        nodes[:, 0] = roots
-        found = self._score.run(read | tree.inputs() | {"nodes": nodes})
-        scores = tree.sums(found["values"], len(actions)) + padding
-        return best(scores, actions, lengths), found["embedding"]
+    def _score(self, tokens: list[list[int]], lists: list[_Scored]) -> Iterator[Answer]:
+        """The answers to prompts of about one length, by the candidates of each."""
+        for row, own in zip(tokens, lists, strict=True):
+            self._model.check_room(len(row), max(own.candidates.lengths))
+        read, roots = self._prompts(tokens)
+        trees = lists[:1] if one_list([own.candidates for own in lists]) else lists
+        found = self._scores.run(read | tree_inputs([own.tree for own in trees], roots))
+        values = np.split(found["values"], len(trees))
+        choices = [
+            choice for own, part in zip(trees, values, strict=True) for choice in own.choices(part)
+        ]
+        return zip(choices, found["embedding"], strict=True)
 
-    def _generate(
-        self, read: Arrays, roots: Array, writing: Writing, longest: int
-    ) -> tuple[list[Choice], Array]:
-        most = self._model.room(longest, writing.most)
+    def _generate(self, tokens: list[list[int]], writing: Writing) -> Iterator[Answer]:
+        """The answers to prompts of about one length, with the same bounds."""
+        read, roots = self._prompts(tokens)
+        most = self._model.room(max(map(len, tokens)), writing.most)
         read |= self._read.run(read)
         embedding = read.get("embedding")  # or else it comes with the first token
         made = np.zeros((len(roots), most), np.int64)
@@ -124,7 +148,8 @@ class OnnxEngine:
         going = np.arange(len(roots))  # rows without an end token so far
         nodes = roots[:, None]
         for length in range(1, most + 1):
-            found = self._next.run(read | self._chain(length).inputs() | {"nodes": nodes})
+            chain = tree_inputs([self._chain(length)], nodes[:, 0])
+            found = self._next.run(read | chain | {"nodes": nodes})
             if embedding is None:
                 embedding = found["embedding"]
             made[going, length - 1] = found["best"]
@@ -137,18 +162,11 @@ class OnnxEngine:
                 going, nodes = going[left], nodes[left]
                 read = {name: array[left] for name, array in read.items()}
         assert embedding is not None
-        return writing.choices(made[:, :length], logprobs[:, :length]), embedding
-
-    def _tree(self, actions: tuple[str, ...]) -> tuple[TokenTree, Array, list[int]]:
-        """The tree of these candidates, what padding adds to each score, and their lengths."""
-        rows = self._model.candidates(actions)
-        lengths = [len(row) for row in rows]
-        worth = 1.0 if self._model.scoring == "glam" else 0.0
-        padding = worth * (max(lengths) - np.array(lengths, np.float32))
-        return TokenTree.of(rows), padding, lengths
+        choices = writing.choices(made[:, :length], logprobs[:, :length])
+        return zip(choices, embedding, strict=True)
 
     @cached_property
-    def _score(self) -> Session:
+    def _scores(self) -> Session:
         return self._stored("score", export_score)
 
     @cached_property
@@ -163,15 +181,22 @@ class OnnxEngine:
         return stored(self._key, part, partial(export, self._forward), Session)
 
 
-def _alike(lengths: Sequence[int]) -> Iterator[slice]:
+def _alike(sizes: Sequence[tuple[int, int]], nodes: int) -> Iterator[slice]:
     """Parts of rows in order of their length that waste little on padding.
 
     A second pass costs about as much as `PASS` tokens, so it pays where it saves more padding.
+
+    Args:
+        sizes: number of tokens of each prompt, and of the nodes behind it.
+        nodes: most nodes of a part, unless one row has more.
     """
-    start, padding = 0, 0
-    for row in range(1, len(lengths)):
-        padding += (row - start) * (lengths[row] - lengths[row - 1])
-        if padding > PASS:
+    start, longest, widest, own = 0, 0, 0, 0
+    for row, (length, width) in enumerate(sizes):
+        longest, widest, own = max(longest, length), max(widest, width), own + length + width
+        count = row + 1 - start
+        padding = count * (longest + widest) - own
+        if row > start and (padding > PASS or count * widest > nodes):
             yield slice(start, row)
-            start, padding = row, 0
-    yield slice(start, len(lengths))
+            start, longest, widest, own = row, length, width, length + width
+    if sizes:
+        yield slice(start, len(sizes))

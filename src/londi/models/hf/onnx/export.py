@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 FOLDER = Path("~/.cache/londi/onnx")
 """Folder of exported graphs."""
-_FORMAT = 5
+_FORMAT = 6
 """Version of this file's graphs; those of another version are exported anew."""
 _LARGEST = 2**31 - 2**20
 """Bytes that one graph can hold: a limit of its format."""
@@ -38,10 +38,10 @@ _PROMPT = {0: "B", 1: "L"}
 _TREE: Axes = {
     "mask": _PROMPT,
     "nodes": {0: "B", 1: "N"},
-    "depth": {0: "N"},
-    "seen": {0: "N", 1: "N"},
-    "place": {0: "P"},
-    "token": {0: "P"},
+    "depth": {0: "R", 1: "N"},
+    "seen": {0: "R", 1: "N", 2: "N"},
+    "place": {0: "B", 1: "P"},
+    "token": {0: "R", 1: "P"},
 }
 _KEYS = {0: "B", 2: "L"}
 
@@ -126,10 +126,10 @@ _IDS = torch.ones(2, 5, dtype=torch.long)
 """Two prompts of five tokens, and their mask."""
 _EXAMPLE = (
     torch.ones(2, 3, dtype=torch.long),
-    torch.tensor([0, 1, 1]),
-    torch.tensor([[True, False, False], [True, True, False], [True, False, True]]),
-    torch.tensor([0, 0, 1, 2]),
-    torch.ones(4, dtype=torch.long),
+    torch.tensor([[0, 1, 1]]),
+    torch.tensor([[[True, False, False], [True, True, False], [True, False, True]]]),
+    torch.tensor([[0, 0, 1, 2], [3, 3, 4, 5]]),
+    torch.ones(1, 4, dtype=torch.long),
 )
 """A tree of two candidates behind them: the inputs of `Decode`."""
 

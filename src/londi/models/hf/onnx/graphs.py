@@ -141,10 +141,11 @@ class ReadCausal(Read):
 
 
 class Decode(nn.Module):
-    """Decodes a tree of tokens behind prompts.
+    """Decodes trees of tokens behind prompts.
 
-    Its inputs are `mask [B, L]` of the prompts, `nodes [B, N]`, `depth [N]`, `seen [N, N]`,
-    `place [P]` and `token [P]` of the tree, and what `Read` made of the prompts.
+    Its inputs are `mask [B, L]` of the prompts, those of the trees as `tree.tree_inputs` makes them
+    (`nodes [B, N]`, `depth [R, N]`, `seen [R, N, N]`, `place [B, P]`, `token [R, P]`, where R is 1
+    or B), and what `Read` made of the prompts.
 
     Args:
         model: the model.
@@ -174,8 +175,8 @@ class Decode(nn.Module):
             logprob, best = logits[:, -1].log_softmax(-1).max(-1)
             return best, logprob
         values = logits if self.raw else logits.log_softmax(-1)
-        # One index into rows: two of them would have the graph transpose all values.
-        return (values.flatten(1)[:, place * values.shape[2] + token],)
+        # One index into all values: several would have the graph transpose them.
+        return (values.flatten()[place * values.shape[2] + token],)
 
 
 class DecodeSeq2Seq(Decode):
@@ -216,7 +217,7 @@ class DecodeSeq2Seq(Decode):
                 encoder_outputs=BaseModelOutput(last_hidden_state=states),
                 attention_mask=_seen(mask, self._whole),
                 decoder_input_ids=nodes,
-                decoder_attention_mask=_added(seen)[None, None],
+                decoder_attention_mask=_added(seen)[:, None],
                 cache=EncoderDecoderCache(DynamicCache(), DynamicCache(_by_layer(read))),
                 use_cache=True,
             )
@@ -238,7 +239,7 @@ class DecodeCausal(Decode):
     ) -> tuple[Tensor, ...]:
         rows, count = nodes.shape
         prompt = _added(mask.bool())[:, None, None].expand(-1, 1, count, -1)
-        tree = _added(seen).expand(rows, 1, -1, -1)
+        tree = _added(seen)[:, None].expand(rows, -1, -1, -1)
         out = self.run(
             input_ids=nodes,
             attention_mask=torch.cat([prompt, tree], -1),

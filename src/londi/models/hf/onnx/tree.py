@@ -67,17 +67,41 @@ class TokenTree:
         seen = np.tri(length, dtype=bool)
         return cls(np.zeros(length, np.int64), np.arange(length), seen, none, none, none)
 
-    def inputs(self) -> dict[str, Array]:
-        """The inputs of a graph that say how the nodes stand to each other, and what is scored."""
-        return {
-            "depth": self.depth,
-            "seen": self.seen,
-            "place": self.place,
-            "token": self.token,
-        }
-
     def sums(self, values: Array, candidates: int) -> Array:
-        """Sums `[B, C]` over the tokens of each candidate, of one value a scored token `[B, P]`."""
+        """Sums `[B, C]` over the tokens of each candidate, of one value a scored token `[B, P]`;
+        values of padding may follow.
+        """
         total = np.zeros((len(values), candidates), np.float32)
-        np.add.at(total.T, self.owner, values.T)
+        np.add.at(total.T, self.owner, values.T[: len(self.owner)])
         return total
+
+
+def tree_inputs(trees: Sequence[TokenTree], roots: Array) -> dict[str, Array]:
+    """The inputs of a graph that decodes trees behind B prompts.
+
+    They are `nodes [B, N]`, `depth [R, N]`, `seen [R, N, N]`, `place [B, P]` and `token [R, P]`;
+    `place` counts the nodes of all rows. A tree of fewer nodes is padded with nodes that no other
+    one sees.
+
+    Args:
+        trees: R of them: one for all prompts, or one for each.
+        roots: the token before all candidates, of each prompt `[B]`.
+    """
+    rows, width = len(roots), max(len(tree.nodes) for tree in trees)
+    if len(trees) == 1:
+        (tree,) = trees
+        depth, seen = tree.depth[None], tree.seen[None]
+        nodes, place, token = np.tile(tree.nodes, (rows, 1)), tree.place[None], tree.token[None]
+    else:
+        scored = max(len(tree.place) for tree in trees)
+        nodes, depth = np.zeros((2, rows, width), np.int64)
+        place, token = np.zeros((2, rows, scored), np.int64)
+        seen = np.tile(np.eye(width, dtype=bool), (rows, 1, 1))
+        for row, tree in enumerate(trees):
+            own, count = len(tree.nodes), len(tree.place)
+            nodes[row, :own], depth[row, :own] = tree.nodes, tree.depth
+            seen[row, :own, :own] = tree.seen
+            place[row, :count], token[row, :count] = tree.place, tree.token
+    nodes[:, 0] = roots
+    place = place + width * np.arange(rows)[:, None]
+    return {"nodes": nodes, "depth": depth, "seen": seen, "place": place, "token": token}
