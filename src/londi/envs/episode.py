@@ -108,7 +108,7 @@ class TextEpisode:
             yield
         except LondiError:
             raise
-        except Exception as error:  # whatever a user's environment raises
+        except (Exception, SystemExit) as error:  # whatever a user's environment raises
             where = f"{self.name}, episode {self.seed}, step {len(self.taken)}"
             raise EnvironmentFailed(
                 f"{where}: the environment failed: {one_line(error)}"
