@@ -96,7 +96,7 @@ class Task:
             _check_unicode(test, "tests", name)
         answer = given.get("answer")
         if isinstance(answer, (int, float)) and not isinstance(answer, bool):
-            if not isfinite(answer):
+            if isinstance(answer, float) and not isfinite(answer):
                 raise InvalidConfig(f"{name}: answer: expected a finite number, got {answer}")
             answer = str(answer)
         solution = _text(given, "solution", name)
