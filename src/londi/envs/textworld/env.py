@@ -18,9 +18,8 @@ from londi.envs.closest import closest
 from londi.envs.info import Told
 from londi.envs.seeds import among_first
 from londi.envs.textworld.challenges import CHALLENGES
-from londi.envs.textworld.games import CACHE, GameId
+from londi.envs.textworld.games import CACHE, GameId, check_cache
 from londi.errors import InvalidConfig, UnknownName, extras_named
-from londi.storage.paths import as_path
 from londi.types import Info
 
 if TYPE_CHECKING:  # without it TextWorld would be imported here
@@ -101,9 +100,7 @@ class TextWorld(gym.Env[str, str]):
         for option, value in {"list_all": list_all, "expert": expert}.items():
             if not isinstance(value, bool):
                 raise InvalidConfig(f"{option}: expected True or False, got {value!r}")
-        if not (cache and isinstance(cache, str)):
-            raise InvalidConfig(f"cache: expected the name of a folder, got {cache!r}")
-        as_path(cache)
+        check_cache(cache)
         self._games, self._limit = games, limit
         self._list_all = list_all
         self._expert = expert

@@ -51,6 +51,20 @@ class GameContent(NamedTuple):
     world: Mapping[str, Any]
 
 
+def check_cache(cache: object) -> None:
+    """Check that this is the name of a folder, which is there or can be made.
+
+    Raises:
+        InvalidConfig: if it is not.
+    """
+    if not (cache and isinstance(cache, str)):
+        raise InvalidConfig(f"cache: expected the name of a folder, got {cache!r}")
+    folder = as_path(cache).absolute()
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir() or (there != folder and not os.access(there, os.W_OK)):
+        raise InvalidConfig(f"cache: expected a folder that can be written to, got {cache!r}")
+
+
 def game_file(folder: Path, game: GameId) -> Path:
     """The file of a game in the cache `folder`.
 
