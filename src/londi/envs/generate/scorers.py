@@ -281,24 +281,25 @@ class TestsScorer:
         if not task.tests:
             raise lacking("tests", task.name, task.given)
         for test in task.tests:
-            _check_python(test, task.name)
+            if fault := _fault_of(test):
+                raise InvalidConfig(f"{task.name}: tests: {fault}")
 
     def score(self, task: Task, text: str) -> float:
         program = task.before + code_of(text)
         return sum(self._sandbox.passes(program, test) for test in task.tests) / len(task.tests)
 
 
-def _check_python(test: str, name: str) -> None:
-    """Check that a test can be read and does something: else every text would fail or pass it."""
+@lru_cache(1 << 14)  # each copy of an environment asks, and at each reset
+def _fault_of(test: str) -> str:
+    """Why a test is none, since every text would fail or pass it; empty where it is one."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of strings such as 'a\d'
             tree = ast.parse(test)
             compile(tree, "test.py", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise InvalidConfig(f"{name}: tests: expected Python: {one_line(error)}") from error
-    if not tree.body:
-        raise InvalidConfig(f"{name}: tests: expected code that fails, got {shortened(test)}")
+        return f"expected Python: {one_line(error)}"
+    return "" if tree.body else f"expected code that fails, got {shortened(test)}"
 
 
 class ReasoningScorer:
