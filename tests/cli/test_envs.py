@@ -87,6 +87,33 @@ def test_every_fault_of_an_environment_is_a_line(
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--env_options", "{a: 1}"], "env_options: expected together with --check ENV"),
+        (["baby", "--check", "londi/ToolCalls-v0"], "expected a word or --check ENV, got both"),
+        (["--check", ""], "unknown environment ''"),
+    ],
+)
+def test_what_would_be_passed_over_is_refused(
+    given: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("envs", *given) == 2
+    printed = capsys.readouterr()
+    assert said in printed.err and printed.out == ""
+
+
+def test_an_environment_that_cannot_be_closed_is_one_line(
+    bare: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def close(self: object) -> None:
+        raise RuntimeError("closing")
+
+    monkeypatch.setattr(Bare, "close", close)
+    assert call("envs", "--check", bare) == 2
+    assert "expected close to return, it raised RuntimeError: closing" in capsys.readouterr().err
+
+
 def test_an_environment_that_cannot_be_made_is_not_checked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

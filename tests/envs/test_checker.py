@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ import londi
 from envs.doors import USUAL, Door, declaring
 from londi.envs.checker import Report, inspect_env
 from londi.envs.findings import MENDS
+from londi.envs.histories import HISTORIES
+from londi.envs.prompt import History, Prompt
 from londi.envs.registry import make_env
 from londi.envs.seeds import split_of
 from londi.errors import InvalidConfig, InvalidEnvironment, LondiError
@@ -91,6 +94,8 @@ def test_any_text_is_to_be_taken() -> None:
         ({"returns": (0.0, float("nan"))}, "least and the greatest return, got"),
         ({"history": "scienceworld"}, r"expected info\['score'\], got the keys"),
         ({"rewindable": True}, "asks for 'horizon', got none"),
+        ({"history": ["plain"]}, "unknown history of Door"),
+        ({"returns": (0, 10**400)}, "least and the greatest return, got"),
     ],
 )
 def test_declarations_are_checked(metadata: dict[str, Any], message: str) -> None:
@@ -170,6 +175,7 @@ def test_an_environment_that_can_be_put_back_is_let_through() -> None:
         ({"reward": 0.0}, r"reward_at\(1\): expected a number other than 0, got 0\.0"),
         ({"reward": float("nan")}, r"reward_at\(1\): expected a number other than 0, got nan"),
         ({"late": 1}, "same step after restore, got 'a door after 2' in place of 'a door after 1'"),
+        ({"reward": "x"}, r"expected its members to return, one raised ValueError: "),
     ],
 )
 def test_what_cannot_be_put_back_as_it_says_is_refused(
@@ -208,6 +214,7 @@ def test_an_environment_that_can_be_restored_is_let_through() -> None:
     ("broken", "message"),
     [
         ({"late": 1}, "same step after restore, got 'a door after 2' in place of 'a door after 1'"),
+        ({"late": "1"}, "expected its members to return, one raised TypeError: "),
         ({"key": "count"}, "expected the same state_key after the same seed"),
         ({"key": "nothing"}, "expected another state_key after a step"),
     ],
@@ -289,6 +296,52 @@ class Raising(Door):
         if "step" in self._raising:
             raise KeyError(action)
         return super().step(action)
+
+
+class Quitting(Door):
+    def step(self, action: str) -> Any:
+        sys.exit(0)
+
+
+def test_an_environment_that_ends_python_is_a_fault() -> None:
+    (fault,) = inspect_env(Quitting()).faults
+    assert "expected step to return, it raised SystemExit: 0" in fault.what
+
+
+class Unspeakable:
+    def __repr__(self) -> str:
+        raise ValueError("no words")
+
+
+@pytest.mark.parametrize(
+    ("reward", "said"), [(10**400, "got 1000"), (Unspeakable(), "got <Unspeakable>")]
+)
+def test_a_reward_is_a_number_that_can_be_reckoned_with(reward: Any, said: str) -> None:
+    class Rewarding(Door):
+        def step(self, action: str) -> Any:
+            seen, _, *rest = super().step(action)
+            return seen, reward, *rest
+
+    (fault,) = inspect_env(Rewarding()).faults
+    assert "expected a finite number as reward" in fault.what and said in fault.what
+
+
+class Mute(History):
+    def prompt(self) -> Prompt:
+        raise KeyError("goal")
+
+
+def test_a_history_that_raises_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(HISTORIES, "mute", Mute)
+    (fault,) = inspect_env(declaring(history="mute")).faults
+    assert "making it raised KeyError: 'goal'" in fault.what
+
+
+def test_declarations_are_a_dictionary() -> None:
+    env = Door()
+    env.metadata = None  # type: ignore[assignment]
+    (fault,) = inspect_env(env).faults
+    assert fault.what == "expected metadata to be a dictionary, got None"
 
 
 def test_an_environment_that_raises_is_a_fault_of_that_method() -> None:

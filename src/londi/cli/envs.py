@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from jsonargparse import ArgumentParser, Namespace
 from londi.cli.options import metavar
 from londi.cli.verb import Verb
 from londi.envs.info import Options
-from londi.errors import InvalidEnvironment, UnknownName
+from londi.errors import InvalidConfig, InvalidEnvironment, UnknownName
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--check",
         type=str,
-        default="",
+        default=None,
         metavar="ENV",
         help="Try this environment, such as module:name, and tell each fault and how to mend it.",
     )
@@ -99,13 +99,23 @@ def _arguments(parser: ArgumentParser) -> None:
 
 
 def _run(given: Namespace) -> int:
-    return _check(given.check, given.env_options) if given.check else _list(given.filter)
+    if given.check is None:
+        if given.env_options:
+            raise InvalidConfig("env_options: expected together with --check ENV")
+        return _list(given.filter)
+    if given.filter:
+        raise InvalidConfig(f"expected a word or --check ENV, got both, {given.filter!r}")
+    return _check(given.check, given.env_options)
 
 
 def _check(name: str, options: Options) -> int:
     from londi.envs.checker import inspect_env
+    from londi.envs.episode import close
 
-    with closing(_made(name, options)) as env, closing(_made(name, options)) as other:
+    with ExitStack() as made:
+        env, other = _made(name, options), _made(name, options)
+        for one in (env, other):
+            made.callback(close, one)
         report = inspect_env(env, other=other)
     for kind, findings in (("fault", report.faults), ("hint", report.hints)):
         for finding in findings:

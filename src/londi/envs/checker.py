@@ -13,10 +13,10 @@ import gymnasium as gym
 
 from londi.envs.contract import Traits, name_of, shortened
 from londi.envs.episode import TextEpisode
-from londi.envs.findings import Finding, hint
+from londi.envs.findings import Finding, fault, hint
 from londi.envs.forms import Forms
 from londi.envs.trials import Trial
-from londi.errors import InvalidEnvironment
+from londi.errors import InvalidEnvironment, one_line
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,11 @@ def inspect_env(
     if not faults:
         episode = TextEpisode(env)
         episode.start(seed)
-        prompt = episode.prompt().text()
+        try:
+            prompt = episode.prompt().text()
+        except Exception as error:  # whatever a user's history raises
+            what = f"expected a prompt of the first state, making it raised {one_line(error)}"
+            faults = (fault(name_of(env), "prompt", what),)
     return Report(name_of(env), faults, hints, prompt)
 
 

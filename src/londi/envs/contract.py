@@ -173,27 +173,34 @@ def read_step(told: object) -> tuple[str, Outcome, InfoView]:
 def trait_faults(env: gym.Env[str, str]) -> Iterator[Fault]:
     """The declarations in `metadata` that are none."""
     metadata, name = env.unwrapped.metadata, name_of(env)
+    if not isinstance(metadata, Mapping):
+        yield _fault(
+            "metadata",
+            f"{name}: expected metadata to be a dictionary, got {shortened(metadata)}",
+        )
+        return
     for trait in ("waits", "lists_actions", "restorable", "rewindable"):
         value = metadata.get(trait, False)
         if type(value) is not bool:
             yield _fault(
-                trait, f"{name}: metadata[{trait!r}]: expected True or False, got {value!r}"
+                trait,
+                f"{name}: metadata[{trait!r}]: expected True or False, got {shortened(value)}",
             )
     history = metadata.get("history", "plain")
-    if history not in HISTORIES:
+    if not isinstance(history, str) or history not in HISTORIES:
         yield Fault("history", UnknownName(f"history of {name}", str(history), HISTORIES))
     returns = metadata.get("returns")
     if returns is not None and not _ordered(returns):
         yield _fault(
             "returns",
             f"{name}: metadata['returns']: expected the least and the greatest return,"
-            f" got {returns!r}",
+            f" got {shortened(returns)}",
         )
     horizon = metadata.get("horizon")
     if horizon is not None and not (type(horizon) is int and horizon >= 1):
         yield _fault(
             "horizon",
-            f"{name}: metadata['horizon']: expected a whole number >= 1, got {horizon!r}",
+            f"{name}: metadata['horizon']: expected a whole number >= 1, got {shortened(horizon)}",
         )
 
 
@@ -288,7 +295,10 @@ def name_of(env: gym.Env[str, str]) -> str:
 
 def shortened(value: object) -> str:
     """The `repr` of a value on one line, not too long for a message."""
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # whatever a user's object raises
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
@@ -333,7 +343,7 @@ def _text_faults(key: str, value: object) -> Iterator[Fault]:
 def _finite(reward: object) -> bool:
     try:
         return not isinstance(reward, str) and isfinite(float(reward))  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except Exception:  # whatever a user's number raises
         return False
 
 
@@ -341,6 +351,6 @@ def _ordered(returns: object) -> bool:
     """Whether this is a least and a greatest return."""
     try:
         low, high = map(float, returns)  # type: ignore[call-overload]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return isfinite(low) and isfinite(high) and low <= high

@@ -21,6 +21,20 @@ from londi.errors import EnvironmentFailed, InvalidConfig, LondiError, one_line
 __all__ = ["Outcome", "TextEpisode"]
 
 
+def close(env: gym.Env[str, str]) -> None:
+    """Close an environment.
+
+    Raises:
+        EnvironmentFailed: if that raises an error.
+    """
+    try:
+        env.close()
+    except (Exception, SystemExit) as error:  # whatever a user's environment raises
+        raise EnvironmentFailed(
+            f"{name_of(env)}: expected close to return, it raised {one_line(error)}"
+        ) from error
+
+
 class TextEpisode:
     """Plays episodes of `env`, each known by its seed.
 
@@ -63,7 +77,8 @@ class TextEpisode:
             self.state = self._read(self.info)
         except InvalidConfig as error:
             raise self._located(error) from error
-        self._history = HISTORIES[self.history](observation, self.info)
+        with self._failing():
+            self._history = HISTORIES[self.history](observation, self.info)
         self.observations = [observation]
 
     def step(self, action: str) -> Outcome:
@@ -83,7 +98,8 @@ class TextEpisode:
         except InvalidConfig as error:
             raise self._located(error) from error
         if not outcome.terminated:
-            self._history.add(action, observation, self.info)
+            with self._failing():
+                self._history.add(action, observation, self.info)
         self.observations.append(observation)
         return outcome
 
@@ -108,7 +124,7 @@ class TextEpisode:
             yield
         except LondiError:
             raise
-        except Exception as error:  # whatever a user's environment raises
+        except (Exception, SystemExit) as error:  # whatever a user's environment raises
             where = f"{self.name}, episode {self.seed}, step {len(self.taken)}"
             raise EnvironmentFailed(
                 f"{where}: the environment failed: {one_line(error)}"
@@ -125,7 +141,7 @@ class TextEpisode:
 
     def close(self) -> None:
         """Close the environment."""
-        self._env.close()
+        close(self._env)
 
     def _read(self, info: InfoView) -> StateInfo:
         return StateInfo.read(info, HISTORIES[self.history].reads)

@@ -11,6 +11,7 @@ MENDS = {
     "contract": "see docs/environments.md",
     "observation_space": "write observation_space = gymnasium.spaces.Text(1000) in the class",
     "action_space": "write action_space = gymnasium.spaces.Text(1000) in the class",
+    "metadata": "write metadata = {...}, or leave it out",
     "waits": "declare True only where a step waits for another process",
     "lists_actions": "declare False where info['actions'] is empty",
     "restorable": "declare True only with the members of londi.envs.restorable.Restorable",
@@ -46,6 +47,7 @@ MENDS = {
     "same seed": "draw from self.np_random alone, which super().reset(seed=seed) seeds, and keep"
     " nothing of the last episode",
     "side by side": "keep the state of an episode in self, not in the class or the module",
+    "prompt": "let the history that metadata['history'] names make a text of each state",
     "restore": "let snapshot hold all that a step depends on but the step count",
     "total": "declare the least and the greatest sum of an episode's rewards",
     "too long": "truncate at the step that metadata['horizon'] names",

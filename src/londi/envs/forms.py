@@ -65,7 +65,7 @@ class Forms:
         """The possible actions of the first state; None where the episode has not begun."""
         try:
             told: Any = self._env.reset(seed=self._seed)
-        except Exception as error:  # whatever a user's environment raises
+        except (Exception, SystemExit) as error:  # whatever a user's environment raises
             self._raised("reset", 0, error)
             return None
         faults = list(reset_faults(told))
@@ -81,7 +81,7 @@ class Forms:
             action = actions[rng.integers(len(actions))] if actions else UNKNOWN
             try:
                 told: Any = self._env.step(action)
-            except Exception as error:  # whatever a user's environment raises
+            except (Exception, SystemExit) as error:  # whatever a user's environment raises
                 self._raised("step", t, error)
                 return
             faults = list(step_faults(told))
@@ -101,7 +101,7 @@ class Forms:
                 return
             try:
                 self._env.step(text)
-            except Exception as error:  # whatever a user's environment raises
+            except (Exception, SystemExit) as error:  # whatever a user's environment raises
                 wrong = InvalidConfig(
                     "expected step to take any text, as no action or in place of one;"
                     f" {text!r} raised {one_line(error)}"
@@ -109,7 +109,7 @@ class Forms:
                 self._tell(1, [Fault("any text", wrong)])
                 return
 
-    def _raised(self, method: str, step: int, error: Exception) -> None:
+    def _raised(self, method: str, step: int, error: BaseException) -> None:
         wrong = InvalidConfig(f"expected {method} to return, it raised {one_line(error)}")
         self._tell(step, [Fault(f"{method} raised", wrong)])
 

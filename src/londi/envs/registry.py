@@ -171,7 +171,7 @@ def make_unchecked(name: str, /, **options: Any) -> gym.Env[str, str]:
             import_module(module)
         except (ImportError, SyntaxError, TypeError, ValueError) as error:
             raise InvalidConfig(f"env: cannot import {module!r}: {_line(error)}") from error
-        except Exception as error:  # whatever a user's module raises while it is imported
+        except (Exception, SystemExit) as error:  # whatever a user's module raises when imported
             raise InvalidConfig(f"env: cannot import {module!r}: {one_line(error)}") from error
     if name not in gym.registry:
         own = [known for known, spec in gym.registry.items() if module and _is_of(spec, module)]
@@ -190,7 +190,7 @@ def make_unchecked(name: str, /, **options: Any) -> gym.Env[str, str]:
         raise
     except (TypeError, ValueError, ImportError, gym.error.Error) as error:
         raise InvalidConfig(f"{name} with {options}: {_line(error)}") from error
-    except Exception as error:  # whatever a user's environment raises
+    except (Exception, SystemExit) as error:  # whatever a user's environment raises
         raise InvalidConfig(f"{name} with {options}: {one_line(error)}") from error
     return made
 

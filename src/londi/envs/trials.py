@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from numbers import Real
 
 import gymnasium as gym
 import numpy as np
@@ -23,7 +24,7 @@ from londi.envs.seeds import (
     switching_seeds,
     validation_seeds,
 )
-from londi.errors import LondiError
+from londi.errors import LondiError, one_line
 
 UNKNOWN = "do something that no environment knows"
 """A text that is no action."""
@@ -83,10 +84,19 @@ def _determinism(trial: Trial) -> Iterator[Finding]:
         return  # whatever else differs is not due to what is tried next
     if trial.other is not None:
         yield from _side_by_side(trial, TextEpisode(trial.other), trace, taken)
-    if trial.traits.restorable:
-        yield from _restoring(trial)
-    if trial.traits.rewindable:
-        yield from _rewinding(trial)
+    for declared, kind, check in (
+        (trial.traits.restorable, "restorable", _restoring),
+        (trial.traits.rewindable, "rewindable", _rewinding),
+    ):
+        if not declared:
+            continue
+        try:
+            yield from check(trial)
+        except LondiError:
+            raise
+        except (Exception, SystemExit) as error:  # whatever a user's environment raises
+            what = f"expected its members to return, one raised {one_line(error)}"
+            yield fault(trial.name, f"{kind} member", what)
 
 
 def _side_by_side(
@@ -113,8 +123,9 @@ def _rewinding(trial: Trial) -> Iterator[Finding]:
         what = f"horizon: expected a whole number >= 1, got {shortened(inner.horizon)}"
         yield fault(trial.name, "rewindable member", what)
         return
-    if not np.isfinite(inner.reward_at(1)) or inner.reward_at(1) == 0:
-        what = f"reward_at(1): expected a number other than 0, got {inner.reward_at(1)!r}"
+    reward = inner.reward_at(1)
+    if not isinstance(reward, Real) or not np.isfinite(reward) or reward == 0:
+        what = f"reward_at(1): expected a number other than 0, got {shortened(reward)}"
         yield fault(trial.name, "rewindable member", what)
         return
     yield from _restored(trial, inner)

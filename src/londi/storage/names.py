@@ -29,7 +29,7 @@ def resolve(spec: str, kind: str) -> object:
     module, _, path = spec.partition(":")
     try:
         found: object = import_module(module)
-    except Exception as error:  # whatever a user's module raises while it is imported
+    except (Exception, SystemExit) as error:  # whatever a user's module raises when imported
         raise InvalidConfig(
             f"{kind} {spec!r}: cannot import {module!r}: {one_line(error)}"
         ) from error
@@ -63,5 +63,5 @@ def build(spec: str, kind: str, **offered: object) -> object:
         return made
     except LondiError:
         raise
-    except Exception as error:  # whatever a user's code raises
+    except (Exception, SystemExit) as error:  # whatever a user's code raises
         raise InvalidConfig(f"{kind} {spec!r} cannot be made: {one_line(error)}") from error

@@ -15,7 +15,7 @@ from londi.envs.contract import Traits
 from londi.envs.episode import TextEpisode
 from londi.envs.generate.prompt import WritingPrompt
 from londi.envs.seeds import HELD_OUT, VALIDATION
-from londi.errors import InvalidConfig
+from londi.errors import InvalidConfig, UnknownName
 
 Make = Callable[..., gym.Env[str, str]]
 
@@ -157,13 +157,17 @@ def test_an_episode_without_a_seed_is_one_of_training(make: Make) -> None:
     [
         (
             {"chunk": "word"},
-            "chunk: expected line, sentence or a number of tokens >= 1, got 'word'",
+            "chunk: expected line, sentence or a number of tokens from 1 to 1000000, got",
         ),
         ({"chunk": 0}, "got 0"),
+        ({"chunk": 10**30}, "got 1000"),
+        ({"most_tokens": 10**30}, "got 1000"),
+        ({"expert": "no"}, "expert: expected True or False, got 'no'"),
+        ({"scorer": ["exact"]}, "unknown scorer \"['exact']\"; did you mean 'exact'?"),
         ({"chunk": True}, "got True"),
         ({"chunk": 2.5}, "got 2.5"),
-        ({"most_chunks": 0}, "most_chunks: expected a whole number >= 1, got 0"),
-        ({"most_tokens": "9"}, "most_tokens: expected a whole number >= 1, got '9'"),
+        ({"most_chunks": 0}, "most_chunks: expected a whole number from 1 to 1000000, got 0"),
+        ({"most_tokens": "9"}, "most_tokens: expected a whole number from 1 to 1000000, got '9'"),
         ({"most_seconds": 0}, "most_seconds: expected a number > 0, got 0"),
         ({"tasks": ""}, "tasks: expected a file of JSON lines, reasoning-gym:NAME or module:"),
         ({"scorer": ""}, "scorer: expected exact, numeric, rouge-l, tests, reasoning-gym or mod"),
@@ -173,6 +177,6 @@ def test_an_episode_without_a_seed_is_one_of_training(make: Make) -> None:
     ],
 )
 def test_a_wrong_option_is_one_line(make: Make, options: dict[str, Any], said: str) -> None:
-    with pytest.raises(InvalidConfig) as caught:
+    with pytest.raises((InvalidConfig, UnknownName)) as caught:
         make(**options)
     assert said in str(caught.value) and "\n" not in str(caught.value)

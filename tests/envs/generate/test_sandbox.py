@@ -18,8 +18,8 @@ from londi import make_env
 from londi.envs.contract import Traits
 from londi.envs.generate.sandbox import Limits, Sandbox
 from londi.envs.generate.scorers import make_scorer
-from londi.envs.generate.tasks import load_tasks
-from londi.errors import InvalidConfig
+from londi.envs.generate.tasks import Task, load_tasks
+from londi.errors import EnvironmentFailed, InvalidConfig
 from writers import FILES, tasks
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="there is no bubblewrap")
@@ -59,6 +59,7 @@ def test_a_program_passes_its_test_or_fails_it(sandbox: Sandbox) -> None:
     assert not sandbox.passes("", "undefined")
     assert sandbox.passes("import dataclasses, decimal, json, re, threading", "")
     assert sandbox.passes("open('note', 'w').write('x')", "assert open('/tmp/note').read() == 'x'")
+    assert sandbox.passes("import asyncio\nasyncio.run(asyncio.sleep(0))", "")
     assert sandbox.passes("from __future__ import annotations\nx: undefined = 1", "assert x")
 
 
@@ -87,6 +88,16 @@ def test_a_program_passes_its_test_or_fails_it(sandbox: Sandbox) -> None:
         "import os\nos.setuid(0)",
         "open('/proc/sys/kernel/core_pattern', 'w').write('x')",
         "open('/usr/mine', 'w')",
+        "import os\nos.memfd_create('x')",
+        "import socket\nsocket.socket()",
+        "import socket\nsocket.socket(40, socket.SOCK_STREAM)",
+        "import ctypes\nassert ctypes.CDLL(None).ptrace(16, 1, 0, 0) == 0",
+        "import ctypes\nassert ctypes.CDLL(None).msgget(0, 0o1666) >= 0",
+        "import ctypes\nassert ctypes.CDLL(None).syscall(425, 8, b'0' * 512) >= 0",
+        # Files that bubblewrap's own process holds.
+        "import os\nassert any(os.access(f'/proc/1/fd/{k}', os.F_OK)"
+        " and os.path.isfile(f'/proc/1/fd/{k}') and os.write("
+        "os.open(f'/proc/1/fd/{k}', os.O_WRONLY), b'x') for k in range(9))",
     ],
 )
 def test_it_cannot_leave_the_sandbox(sandbox: Sandbox, program: str, tmp_path: Path) -> None:
@@ -201,6 +212,72 @@ def test_where_bubblewrap_is_not_allowed_to_no_code_is_run(
     with pytest.raises(InvalidConfig) as caught:
         make_scorer("tests", {})
     assert str(caught.value).endswith("cannot give: bwrap: No permissions to create a namespace")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import builtins\nbuiltins.compile = lambda *_, **__: (lambda: 0).__code__",
+        "import builtins\nbuiltins.exec = lambda *_: None",
+        "import sys\nsys.excepthook = print",
+    ],
+)
+def test_a_program_cannot_take_the_place_of_what_runs_its_test(
+    sandbox: Sandbox, program: str
+) -> None:
+    assert not sandbox.passes(program, "assert False")
+
+
+def test_a_sandbox_that_does_not_start_is_no_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken"
+    bwrap = tmp_path / "bwrap"
+    bwrap.write_text(
+        f"#!/bin/sh\n[ -e {broken} ] && {{ echo 'bwrap: No space left' >&2; exit 1; }}\n"
+        f'exec {shutil.which("bwrap")} "$@"\n'
+    )
+    bwrap.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    sandbox = Sandbox(Limits())
+    assert sandbox.passes("x = 1", "assert x")
+    broken.touch()
+    with pytest.raises(EnvironmentFailed, match=r"the sandbox did not start: bwrap: No space left"):
+        sandbox.passes("x = 1", "assert x")
+
+
+def test_the_folder_in_which_python_lies_is_not_shown_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_text("mine")
+    (tmp_path / "share").mkdir()
+    monkeypatch.setattr(sys, "base_prefix", str(tmp_path))
+    sandbox = Sandbox(Limits())
+    assert sandbox.passes("import os", f"assert os.listdir({str(tmp_path)!r}) == ['share']")
+
+
+@pytest.mark.parametrize("options", [{"memory": 1}, {"seconds": 1e-6}])
+def test_limits_leave_room_for_an_empty_program(options: dict[str, float]) -> None:
+    with pytest.raises(InvalidConfig, match=r"seconds, memory: expected enough for an empty prog"):
+        make_scorer("tests", options)
+
+
+@pytest.mark.parametrize(
+    ("test", "said"),
+    [
+        ("assert (", r"line 3: tests: expected Python: SyntaxError: "),
+        ("x = '\0'", r"line 3: tests: expected Python: "),
+        ("return 1", r"line 3: tests: expected Python: SyntaxError: 'return' outside function"),
+        ("(" * 1000, r"line 3: tests: expected Python: "),
+        ("", r"line 3: tests: expected code that fails, got ''"),
+        ("# later", r"line 3: tests: expected code that fails, got '# later'"),
+    ],
+)
+def test_a_test_is_python(test: str, said: str) -> None:
+    task = Task.read({"prompt": "p", "tests": ["assert True", test]}, "mine.jsonl, line 3")
+    with pytest.raises(InvalidConfig, match=said) as caught:
+        make_scorer("tests", {}).check(task)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

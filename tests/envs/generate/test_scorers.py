@@ -47,10 +47,27 @@ def task(**given: Any) -> Task:
         ("so <answer> 4 </answer> it is\nthe end", "4"),
         ("<answer>1</answer> no, <answer>\n2\n3\n</answer>", "2\n3"),
         ("<answer>open\nlast", "last"),
+        ("</answer> <answer>1</answer> and </answer>", "1"),
+        ("one\n</answer>", "</answer>"),
     ],
 )
 def test_the_answer_is_what_is_marked_or_the_last_line(text: str, answer: str) -> None:
     assert answer_of(text) == answer
+
+
+def test_an_answer_of_several_lines_is_as_many_last_lines() -> None:
+    right = "1 2\n\n3 4\n"
+    assert answer_of("So:\n1 2\n\n3 4", right) == "1 2\n\n3 4"
+    assert answer_of("So: <answer>1 2</answer>\nx", right) == "1 2"
+    assert answer_of("4", right) == "4"
+    made = load_tasks("reasoning-gym:mini_sudoku", {}).task(3)
+    assert ReasoningScorer().score(made, f"This is it:\n{made.answer}\n") == 1.0
+
+
+def test_an_answer_is_found_in_time() -> None:
+    began = time.monotonic()
+    assert answer_of("<answer>" * 100_000 + "\nx") == "x"
+    assert time.monotonic() - began < 1
 
 
 @pytest.mark.parametrize(
@@ -66,6 +83,11 @@ def test_the_answer_is_what_is_marked_or_the_last_line(text: str, answer: str) -
         ("12,34", 34.0),
         ("6.02e23", 6.02e23),
         ("#### 18", 18.0),
+        ("is .5", 0.5),
+        ("-.5e1", -5.0),
+        ("v1.5.25", 25.0),
+        ("-0", 0.0),
+        ("50%", 50.0),
         ("none", None),
         ("٣", None),
     ],
@@ -120,6 +142,14 @@ def test_reasoning_gym_scores_the_answer_by_its_own_rules() -> None:
     assert scorer.score(made, "no idea") == 0.0
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("prime_factorization", "I do not know"), ("coin_flip", "1e999"), ("game_of_life", "{}")],
+)
+def test_an_answer_that_reasoning_gym_cannot_read_is_wrong(name: str, text: str) -> None:
+    assert ReasoningScorer().score(load_tasks(f"reasoning-gym:{name}", {}).task(3), text) == 0.0
+
+
 def test_reasoning_gym_scores_its_own_tasks_alone() -> None:
     with pytest.raises(InvalidConfig, match=r"line 3: the scorer reasoning-gym scores tasks of re"):
         ReasoningScorer().check(task(answer="4"))
@@ -163,6 +193,11 @@ def test_a_program_is_the_last_block_in_fences_or_the_text(text: str, code: str)
         ("exact", {"tolerance": 1}, "unknown option of the scorer exact 'tolerance'"),
         ("numeric", {"tolerance": -1}, "tolerance: expected a number >= 0, got -1"),
         ("no_such_module:f", {}, "cannot import 'no_such_module'"),
+        ("numeric", {"tolerance": float("nan")}, "tolerance: expected a number >= 0, got nan"),
+        ("numeric", {"tolerance": float("inf")}, "tolerance: expected a number >= 0, got inf"),
+        ("os:getcwd", {}, "scorer: expected a function of a text and a task, got 'os:getcwd': too"),
+        (f"{__name__}:weighted", {"wieght": 1}, "unknown option of .*; did you mean 'weight'"),
+        (f"{__name__}:weighted", {}, "missing a required argument: 'weight'"),
         (f"{__name__}:mistake", {}, "unknown scorer in"),
         (f"{__name__}:LENGTH", {}, "scorer: expected a function of a text and a task"),
     ],
@@ -176,6 +211,10 @@ def test_a_scorer_that_cannot_be_had_is_one_line(
 
 
 LENGTH = 4
+
+
+def weighted(text: str, task: dict[str, Any], weight: float) -> float:
+    return weight
 
 
 def by_length(text: str, given: dict[str, Any], most: int = 10) -> float:

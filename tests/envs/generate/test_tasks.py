@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from londi import make_env
 from londi.envs.generate.tasks import FileTasks, Task, load_tasks
 from londi.envs.seeds import HELD_OUT, SWITCHING, VALIDATION
-from londi.errors import InvalidConfig, LondiError, UnknownName
+from londi.errors import EnvironmentFailed, InvalidConfig, LondiError, UnknownName
 from writers import FILES
 
 
@@ -42,7 +43,7 @@ def test_a_key_says_where_a_line_belongs() -> None:
         tasks.task(VALIDATION)
     with pytest.raises(UnknownName, match=r"unknown split in 'f', line 2: 'tset'; did you mean 't"):
         FileTasks("f", [*lines(1, split="test"), *lines(1, split="tset")])
-    with pytest.raises(UnknownName, match="unknown split in 'f', line 2: 'None'"):
+    with pytest.raises(InvalidConfig, match="'f', line 2: expected the key 'split', got"):
         FileTasks("f", [*lines(1, split="test"), *lines(1)])
 
 
@@ -53,6 +54,36 @@ def test_a_key_says_where_a_line_belongs() -> None:
         ("[" * 100_000, "exact", "line 2: expected JSON: RecursionError"),
         ('["x"]', "exact", "line 2: expected an object with 'prompt', got ['x']"),
         ('{"promt": "x"}', "exact", "line 2: expected the key 'prompt', got ['promt']"),
+        (
+            '{"prompt": "x", "prompt": "y"}',
+            "exact",
+            "line 2: expected JSON: ValueError: the key 'prompt' is there twice",
+        ),
+        ('{"prompt": " \\n"}', "exact", "line 2: expected the key 'prompt', got ['prompt']"),
+        (
+            '{"prompt": "\\ud83d"}',
+            "exact",
+            "line 2: prompt: expected Unicode, got half of a surrogate pair, '\\ud83d'",
+        ),
+        ('{"prompt": "x", "tests": ["\\ud83d"]}', "exact", "line 2: tests: expected Unicode"),
+        ('{"prompt": "x", "answer": " "}', "exact", "line 2: expected the key 'answer'"),
+        ('{"prompt": "x", "answer": NaN}', "exact", "line 2: answer: expected a finite number"),
+        ('{"prompt": "x", "answer": 1e999}', "numeric", "line 2: answer: expected a finite number"),
+        (
+            '{"prompt": "x", "answer": "1e999"}',
+            "numeric",
+            "line 2: answer: expected a number, got '1e999'",
+        ),
+        (
+            f'{{"prompt": "x", "answer": {10**400}}}',
+            "numeric",
+            "line 2: answer: expected a number, got '1000",
+        ),
+        (
+            '{"prompt": "x", "reference": "..."}',
+            "rouge-l",
+            "line 2: reference: expected words of a-z and digits",
+        ),
         ('{"prompt": ""}', "exact", "line 2: expected the key 'prompt', got ['prompt']"),
         ('{"prompt": 3}', "exact", "line 2: prompt: expected a text, got 3"),
         ('{"prompt": "x"}', "exact", "line 2: expected the key 'answer', got ['prompt']"),
@@ -89,7 +120,9 @@ def test_a_file_that_is_none_is_one_line(tmp_path: Path) -> None:
         with pytest.raises(InvalidConfig, match=r"tasks: '.*empty.jsonl' has no lines"):
             load_tasks(str(tmp_path / "empty.jsonl"), {})
     (tmp_path / "few.jsonl").write_text("\n".join(lines(2)))
-    with pytest.raises(InvalidConfig, match=r"expected 3 lines or more.* got 2 in '.*few.jsonl'"):
+    with pytest.raises(
+        InvalidConfig, match=r"expected 3 different prompts.* got 2 in '.*few.jsonl'"
+    ):
         load_tasks(str(tmp_path / "few.jsonl"), {})
 
 
@@ -140,6 +173,10 @@ def test_reasoning_gym_makes_a_task_of_every_seed() -> None:
         ("reasoning-gym:chain_sum", {"min_terms": "a"}, r"task_options of reasoning-gym:chain_sum"),
         ("no_such_module:make", {}, "cannot import 'no_such_module'"),
         ("writers:mistake", {}, "unknown tasks in 'writers'"),
+        (f"{__name__}:count_up", {"mots": 3}, r"unknown option of .*; did you mean 'most'\?"),
+        (f"{__name__}:count_up", {"seed": 3}, r"unknown option of .* 'seed'"),
+        ("writers:tasks", {"x": 3}, "unknown option of writers:tasks 'x'"),
+        ("os:getcwd", {}, "tasks: expected a function of a seed, got 'os:getcwd': too many posit"),
         ("writers:FILES", {}, "tasks: expected a function of a seed, got 'writers:FILES'"),
     ],
 )
@@ -161,6 +198,35 @@ def test_a_function_makes_a_task_of_a_seed() -> None:
     spec = f"{__name__}:count_up"
     task = load_tasks(spec, {"most": 5}).task(4)
     assert (task.prompt, task.answer) == ("Count from 0 to 4", "4")
-    env = make_env("londi/Generate-v0", tasks=spec, scorer="rouge-l")
-    with pytest.raises(InvalidConfig, match=rf"{spec}, seed 1: expected the key 'reference', got"):
-        env.reset(seed=1)
+    with pytest.raises(InvalidConfig, match=rf"{spec}, seed 0: expected the key 'reference', got"):
+        make_env("londi/Generate-v0", tasks=spec, scorer="rouge-l")
+
+
+def failing(seed: int) -> dict[str, str]:
+    """A task of a user's own that fails."""
+    if seed:
+        sys.exit(0)
+    raise ValueError("no\nluck")
+
+
+def test_a_function_that_fails_is_one_line() -> None:
+    spec = f"{__name__}:failing"
+    with pytest.raises(EnvironmentFailed, match=rf"{spec}, seed 0: ValueError: no luck$"):
+        make_env("londi/Generate-v0", tasks=spec, scorer="exact")
+    with pytest.raises(EnvironmentFailed, match=rf"{spec}, seed 1: SystemExit: 0$"):
+        load_tasks(spec, {}).task(1)
+
+
+def test_the_lines_of_a_prompt_are_in_one_split() -> None:
+    twice = [line.replace('"answer": ', f'"answer": {k}') for k in (1, 2) for line in lines(20)]
+    tasks = FileTasks("f", twice)
+    parts = [seen(tasks, first, 60) for first in (0, VALIDATION, HELD_OUT)]
+    assert [len(part) for part in parts] == [16, 2, 2] and len(set.union(*parts)) == 20
+    with pytest.raises(InvalidConfig, match=r"expected 3 different prompts or more, .* got 1 in"):
+        FileTasks("f", lines(1) * 9)
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "tasks.jsonl"
+    file.write_text("\n".join(lines(3)), encoding="utf-8-sig")
+    assert load_tasks(str(file), {}).task(0).prompt.startswith("p")

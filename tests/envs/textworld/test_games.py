@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -60,6 +61,37 @@ def test_a_damaged_file_is_made_anew(content: bytes, textworld_cache: str, tmp_p
     file.write_bytes(made.read_bytes()[:-3000] if content == b"cut" else content)
     assert load_game(GAME, str(tmp_path)).story[0] == 8, "a story of the z-machine's version 8"
     assert files(tmp_path) == ["5.zip"]
+
+
+@pytest.mark.parametrize(("place", "value"), [(8, 1), (10, 99)])
+def test_a_file_in_a_form_that_is_not_read_is_made_anew(
+    place: int, value: int, textworld_cache: str, tmp_path: Path
+) -> None:
+    made = game_file(Path(textworld_cache), GameId("coin-easy", 900_000_000))
+    content = bytearray(made.read_bytes())
+    # In the entry of the last part: the flag of a password, or another compression.
+    content[content.rindex(b"PK\x01\x02") + place] = value
+    file = game_file(tmp_path, GAME)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    assert load_game(GAME, str(tmp_path)).story[0] == 8
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    game_file(tmp_path, GAME).mkdir(parents=True)
+    with pytest.raises(LondiError, match=r"5.zip': Is a directory"):
+        load_game(GAME, str(tmp_path))
+    (tmp_path / "file").touch()
+    with pytest.raises(LondiError, match=r"5.zip': Not a directory"):
+        load_game(GAME, str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("processes", [0, -1, 1.5, "2", True])
+def test_games_are_made_by_one_process_at_least(processes: Any, tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfig, match=r"processes: expected a whole number >= 1, got"):
+        make_games([GAME], str(tmp_path), processes)
+    with pytest.raises(InvalidConfig, match=r"seed: expected a whole number >= 0, got -1"):
+        generate_games("londi/TextWorld-coin-easy-v0", [-1], cache=str(tmp_path))
 
 
 def test_a_game_that_cannot_be_made_is_one_line(

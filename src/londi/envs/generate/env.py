@@ -20,6 +20,8 @@ from londi.envs.seeds import SWITCHING
 from londi.errors import InvalidConfig
 from londi.types import Info
 
+MOST = 1_000_000
+"""Largest bound of a text, in chunks or tokens."""
 LINE = ("\n",)
 """What closes a line."""
 SENTENCE = (". ", "! ", "? ", "\n")
@@ -84,8 +86,12 @@ class Generate(gym.Env[str, str]):
         render_mode: str | None = None,
     ) -> None:
         for name, value in (("most_chunks", most_chunks), ("most_tokens", most_tokens)):
-            if type(value) is not int or value < 1:
-                raise InvalidConfig(f"{name}: expected a whole number >= 1, got {value!r}")
+            if type(value) is not int or not 1 <= value <= MOST:
+                raise InvalidConfig(
+                    f"{name}: expected a whole number from 1 to {MOST}, got {value!r}"
+                )
+        if not isinstance(expert, bool):
+            raise InvalidConfig(f"expert: expected True or False, got {expert!r}")
         if isinstance(most_seconds, bool) or not (
             isinstance(most_seconds, (int, float)) and 0 < most_seconds < 1e6
         ):
@@ -154,6 +160,8 @@ def _bounds(chunk: object, most_tokens: int) -> Chunk:
         return Chunk(LINE, most_tokens)
     if chunk == "sentence":
         return Chunk(SENTENCE, most_tokens)
-    if type(chunk) is int and chunk >= 1:
+    if type(chunk) is int and 1 <= chunk <= MOST:
         return Chunk((), chunk)
-    raise InvalidConfig(f"chunk: expected line, sentence or a number of tokens >= 1, got {chunk!r}")
+    raise InvalidConfig(
+        f"chunk: expected line, sentence or a number of tokens from 1 to {MOST}, got {chunk!r}"
+    )

@@ -7,26 +7,28 @@
     reasoning-gym    the dataset's own `score_answer`, of the text's answer
     module:function  a function of one's own
 
-The answer of a text is what stands in its last `<answer>...</answer>`, or else its last line. This
-file knows tasks and texts, and no environment.
+The answer of a text is what stands in its last `<answer>...</answer>`, or else its last line, or as
+many lines as the task's answer has. This file knows tasks and texts, and no environment.
 """
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from math import isclose, isfinite
+from math import inf, isclose, isfinite
 from types import FrameType
 from typing import Any, Protocol
 
 from londi.envs.contract import shortened
 from londi.envs.generate.sandbox import Limits, Sandbox
-from londi.envs.generate.tasks import Task, lacking
+from londi.envs.generate.tasks import Task, lacking, own_function
 from londi.envs.info import Options
 from londi.errors import (
     EnvironmentFailed,
@@ -36,7 +38,7 @@ from londi.errors import (
     extras_named,
     one_line,
 )
-from londi.storage.names import is_spec, resolve
+from londi.storage.names import is_spec
 
 EVALUATED = frozenset(
     """
@@ -46,10 +48,15 @@ EVALUATED = frozenset(
 )
 """Datasets of reasoning-gym whose `score_answer` runs a text as Python, in this process."""
 
-_ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+_BEGIN, _END = "<answer>", "</answer>"
 _NUMBER = re.compile(
-    r"(?<![\d)])[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:[eE][-+]?\d{1,4})?", re.ASCII
+    r"""(?<![\d)]) [-+]?
+        (?: (?: \d{1,3} (?:,\d{3})+ (?!\d) | \d+ ) (?:\.\d+)? | (?<![\w.]) \.\d+ )
+        (?: [eE] [-+]? \d{1,4} )?
+    """,
+    re.ASCII | re.VERBOSE,
 )
+_WORD = re.compile("[a-zA-Z0-9]")
 _FENCED = re.compile(r"^```[^\n]*\n(.*?)(?:^```|\Z)", re.DOTALL | re.MULTILINE)
 
 
@@ -92,7 +99,7 @@ def make_scorer(name: str, options: Options) -> Scorer:
         return FunctionScorer(name, options)
     if not name:
         raise InvalidConfig(f"scorer: expected {', '.join(SCORERS)} or module:function, got none")
-    if name not in SCORERS:
+    if not isinstance(name, str) or name not in SCORERS:
         raise UnknownName("scorer", str(name), SCORERS)
     known = inspect.signature(SCORERS[name]).parameters
     for option in options:
@@ -123,11 +130,11 @@ def checked_score(name: str, scorer: Scorer, task: Task, text: str, seconds: flo
         raise EnvironmentFailed(f"{where}: no score within {seconds:g} seconds") from None
     except LondiError:
         raise
-    except Exception as error:  # whatever a user's scorer raises
+    except (Exception, SystemExit) as error:  # whatever a user's scorer raises
         raise EnvironmentFailed(f"{where}: {one_line(error)}") from error
     try:
         number = float(score)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except Exception:  # whatever a user's number raises
         number = float("nan")
     if isinstance(score, str) or not (isfinite(number) and 0.0 <= number <= 1.0):
         raise EnvironmentFailed(f"{where}: expected a number from 0 to 1, got {shortened(score)}")
@@ -157,12 +164,20 @@ def _limited(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def answer_of(text: str) -> str:
-    """The answer that a text gives: in its last `<answer>...</answer>`, or else its last line."""
-    if found := _ANSWER.findall(text):
-        return str(found[-1]).strip()
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+def answer_of(text: str, answer: str | None = None) -> str:
+    """The answer that a text gives.
+
+    Args:
+        text: the text.
+        answer: the right answer, whose number of lines counts where nothing is marked.
+    """
+    end = text.rfind(_END)
+    begin = text.rfind(_BEGIN, 0, max(end, 0))
+    if begin >= 0:
+        begin += len(_BEGIN)
+        return text[begin : text.find(_END, begin)].strip()
+    lines = max(1, len((answer or "").strip().splitlines()))
+    return "\n".join(text.rstrip().splitlines()[-lines:]).strip()
 
 
 def last_number(text: str) -> float | None:
@@ -183,11 +198,11 @@ class ExactScorer:
     waits = False
 
     def check(self, task: Task) -> None:
-        if not task.answer:
+        if not (task.answer and task.answer.strip()):
             raise lacking("answer", task.name, task.given)
 
     def score(self, task: Task, text: str) -> float:
-        return float(answer_of(text) == (task.answer or "").strip())
+        return float(answer_of(text, task.answer) == (task.answer or "").strip())
 
 
 class NumericScorer:
@@ -200,15 +215,19 @@ class NumericScorer:
     waits = False
 
     def __init__(self, tolerance: float = 1e-6) -> None:
-        if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float)) or tolerance < 0:
+        kind = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
+        if not (kind and 0 <= tolerance < inf):
             raise InvalidConfig(f"tolerance: expected a number >= 0, got {tolerance!r}")
         self._tolerance = tolerance
 
     def check(self, task: Task) -> None:
         if not task.answer:
             raise lacking("answer", task.name, task.given)
-        if last_number(task.answer) is None:
-            raise InvalidConfig(f"{task.name}: answer: expected a number, got {task.answer!r}")
+        number = last_number(task.answer)
+        if number is None or not isfinite(number):
+            raise InvalidConfig(
+                f"{task.name}: answer: expected a number, got {shortened(task.answer)}"
+            )
 
     def score(self, task: Task, text: str) -> float:
         right, found, near = last_number(task.answer or ""), last_number(text), self._tolerance
@@ -230,6 +249,11 @@ class RougeScorer:
     def check(self, task: Task) -> None:
         if not task.reference:
             raise lacking("reference", task.name, task.given)
+        if not _WORD.search(task.reference):
+            raise InvalidConfig(
+                f"{task.name}: reference: expected words of a-z and digits, which are all that"
+                f" ROUGE compares, got {shortened(task.reference)}"
+            )
 
     def score(self, task: Task, text: str) -> float:
         return float(self._rouge.score(task.reference or "", text)["rougeL"].fmeasure)
@@ -256,14 +280,33 @@ class TestsScorer:
     def check(self, task: Task) -> None:
         if not task.tests:
             raise lacking("tests", task.name, task.given)
+        for test in task.tests:
+            if fault := _fault_of(test):
+                raise InvalidConfig(f"{task.name}: tests: {fault}")
 
     def score(self, task: Task, text: str) -> float:
         program = task.before + code_of(text)
         return sum(self._sandbox.passes(program, test) for test in task.tests) / len(task.tests)
 
 
+@lru_cache(1 << 14)  # each copy of an environment asks, and at each reset
+def _fault_of(test: str) -> str:
+    """Why a test is none, since every text would fail or pass it; empty where it is one."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of strings such as 'a\d'
+            tree = ast.parse(test)
+            compile(tree, "test.py", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return f"expected Python: {one_line(error)}"
+    return "" if tree.body else f"expected code that fails, got {shortened(test)}"
+
+
 class ReasoningScorer:
-    """`score_answer` of the dataset of reasoning-gym that a task is from."""
+    """`score_answer` of the dataset of reasoning-gym that a task is from.
+
+    An answer that it cannot read, and raises an error at, scores 0.
+    """
 
     waits = False
 
@@ -281,7 +324,11 @@ class ReasoningScorer:
             )
 
     def score(self, task: Task, text: str) -> object:
-        return _score_answer(task.given["metadata"]["source_dataset"])(answer_of(text), task.given)
+        score = _score_answer(task.given["metadata"]["source_dataset"])
+        try:
+            return score(answer_of(text, task.answer), task.given)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            return 0.0
 
 
 @lru_cache
@@ -303,10 +350,8 @@ class FunctionScorer:
     waits = False
 
     def __init__(self, spec: str, options: Options) -> None:
-        found = resolve(spec, "scorer")
-        if not callable(found):
-            raise InvalidConfig(f"scorer: expected a function of a text and a task, got {spec!r}")
-        self._function, self._options = found, options
+        self._function = own_function(spec, "scorer", ("a text", "a task"), options)
+        self._options = options
 
     def check(self, task: Task) -> None:
         """Any task will do: the function says what it lacks."""

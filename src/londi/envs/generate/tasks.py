@@ -1,15 +1,18 @@
 """Tasks of texts: lines of a JSONL file, a dataset of reasoning-gym, or a function of one's own.
 
-Each seed of an episode names one task, and the three splits of `londi.envs.seeds` share none. This
-file knows what a task holds; not how a text is scored.
+Each seed of an episode names one task. The lines of a file are parted, so that the three splits of
+`londi.envs.seeds` share none. This file knows what a task holds; not how a text is scored.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache, partial
+from itertools import chain
+from math import isfinite
 from os.path import exists
 from pathlib import Path
 from typing import Any, Protocol, cast, get_args
@@ -20,7 +23,14 @@ from londi.envs.contract import shortened
 from londi.envs.generate.worked import WORKED, next_line
 from londi.envs.info import Options
 from londi.envs.seeds import Split, split_of
-from londi.errors import InvalidConfig, UnknownName, extras_named, one_line
+from londi.errors import (
+    EnvironmentFailed,
+    InvalidConfig,
+    LondiError,
+    UnknownName,
+    extras_named,
+    one_line,
+)
 from londi.storage.names import is_spec, resolve
 
 Given = Mapping[str, Any]
@@ -82,12 +92,16 @@ class Task:
             raise InvalidConfig(
                 f"{name}: tests: expected a text or a list of texts, got {shortened(tests)}"
             )
+        for test in tests:
+            _check_unicode(test, "tests", name)
         answer = given.get("answer")
         if isinstance(answer, (int, float)) and not isinstance(answer, bool):
+            if isinstance(answer, float) and not isfinite(answer):
+                raise InvalidConfig(f"{name}: answer: expected a finite number, got {answer}")
             answer = str(answer)
         solution = _text(given, "solution", name)
         prompt = _text(given, "prompt", name)
-        if not prompt:
+        if not (prompt and prompt.strip()):
             raise lacking("prompt", name, given)
         return cls(
             name,
@@ -110,7 +124,55 @@ def _text(given: Given, key: str, name: str) -> str | None:
     value = given.get(key)
     if not (value is None or isinstance(value, str)):
         raise InvalidConfig(f"{name}: {key}: expected a text, got {shortened(value)}")
+    _check_unicode(value or "", key, name)
     return value
+
+
+def _check_unicode(text: str, key: str, name: str) -> None:
+    """Check that a text can be written, which JSON does not see to."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        wrong = shortened(text[error.start])
+        raise InvalidConfig(
+            f"{name}: {key}: expected Unicode, got half of a surrogate pair, {wrong}"
+        ) from error
+
+
+def own_function(
+    spec: str, key: str, arguments: tuple[str, ...], options: Options
+) -> Callable[..., object]:
+    """A function of one's own, which takes these arguments and options.
+
+    Args:
+        spec: ``module:function``.
+        key: what it is given as, for messages, such as ``"tasks"``.
+        arguments: what it is called with, in words.
+        options: further arguments by name.
+
+    Raises:
+        UnknownName: if there is no such function or option; suggests the nearest.
+        InvalidConfig: if its module cannot be imported, or it takes other arguments.
+    """
+    found = resolve(spec, key)
+    wanted = f"{key}: expected a function of {' and '.join(arguments)}, got {spec!r}"
+    if not callable(found):
+        raise InvalidConfig(wanted)
+    try:
+        signature = inspect.signature(found)
+    except (TypeError, ValueError):  # some of Python's own functions do not tell
+        return found
+    parameters = list(signature.parameters.values())
+    if not any(one.kind is one.VAR_KEYWORD for one in parameters):
+        known = [one.name for one in parameters[len(arguments) :]]
+        for option in options:
+            if option not in known:
+                raise UnknownName(f"option of {spec}", str(option), known)
+    try:
+        signature.bind(*arguments, **options)
+    except TypeError as error:
+        raise InvalidConfig(f"{wanted}: {error}") from error
+    return found
 
 
 class Tasks(Protocol):
@@ -163,7 +225,7 @@ def load_tasks(spec: str, options: Options) -> Tasks:
 @lru_cache(8)
 def _file_tasks(spec: str, *_version: int) -> FileTasks:
     """The tasks of a file, read once for all copies of an environment."""
-    text = Path(spec).expanduser().read_text(encoding="utf-8")
+    text = Path(spec).expanduser().read_text(encoding="utf-8-sig")
     return FileTasks(spec, text.split("\n"))
 
 
@@ -171,7 +233,7 @@ class FileTasks:
     """The lines of a JSONL file.
 
     A key `split` (train, dev or test) says where a line belongs. Where no line has it, a tenth of
-    the lines is held out for each of dev and test, the same ones every time.
+    the prompts is held out for each of dev and test, the same ones every time.
 
     Args:
         spec: the file's name.
@@ -202,9 +264,19 @@ class FileTasks:
 
 def _json(line: str, name: str) -> object:
     try:
-        return json.loads(line)
+        return json.loads(line, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         raise InvalidConfig(f"{name}: expected JSON: {one_line(error)}") from error
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """The object of these keys and values; json would take the last value of a key."""
+    made: dict[str, object] = {}
+    for key, value in pairs:
+        if key in made:
+            raise ValueError(f"the key {key!r} is there twice")
+        made[key] = value
+    return made
 
 
 def _by_key(tasks: Sequence[Task]) -> dict[Split, list[Task]] | None:
@@ -213,7 +285,9 @@ def _by_key(tasks: Sequence[Task]) -> dict[Split, list[Task]] | None:
         return None
     splits: dict[Split, list[Task]] = {}
     for task in tasks:
-        split = task.given.get("split")
+        if "split" not in task.given:
+            raise lacking("split", task.name, task.given)
+        split = task.given["split"]
         if split not in get_args(Split):
             raise UnknownName(f"split in {task.name}:", str(split), get_args(Split))
         splits.setdefault(cast(Split, split), []).append(task)
@@ -221,15 +295,20 @@ def _by_key(tasks: Sequence[Task]) -> dict[Split, list[Task]] | None:
 
 
 def _drawn(spec: str, tasks: Sequence[Task]) -> dict[Split, list[Task]]:
-    """The tasks in parts that are drawn, the same ones every time."""
-    if len(tasks) < 3:
+    """The tasks in parts that are drawn, the same ones every time; a prompt is in one part."""
+    alike: dict[str, list[Task]] = {}
+    for task in tasks:
+        alike.setdefault(task.prompt, []).append(task)
+    if len(alike) < 3:
         raise InvalidConfig(
-            f"tasks: expected 3 lines or more, so that train, dev and test have one each, got"
-            f" {len(tasks)} in {spec!r}"
+            f"tasks: expected 3 different prompts or more, so that train, dev and test have one"
+            f" each, got {len(alike)} in {spec!r}"
         )
-    part = max(1, round(_HELD_OUT_SHARE * len(tasks)))
-    drawn = [tasks[i] for i in np.random.default_rng(0).permutation(len(tasks))]
-    return {"test": drawn[:part], "dev": drawn[part : 2 * part], "train": drawn[2 * part :]}
+    part = max(1, round(_HELD_OUT_SHARE * len(alike)))
+    groups = list(alike.values())
+    drawn = [groups[i] for i in np.random.default_rng(0).permutation(len(groups))]
+    parts = {"test": drawn[:part], "dev": drawn[part : 2 * part], "train": drawn[2 * part :]}
+    return {cast(Split, split): list(chain.from_iterable(own)) for split, own in parts.items()}
 
 
 class ReasoningTasks:
@@ -287,14 +366,18 @@ class FunctionTasks:
     """
 
     def __init__(self, spec: str, options: Options) -> None:
-        found = resolve(spec, "tasks")
-        if not callable(found):
-            raise InvalidConfig(f"tasks: expected a function of a seed, got {spec!r}")
-        self._spec, self._function, self._options = spec, found, options
+        self._function = own_function(spec, "tasks", ("a seed",), options)
+        self._spec, self._options = spec, options
 
     def task(self, seed: int) -> Task:
-        given = self._function(seed, **self._options)
-        return Task.read(given, f"{self._spec}, seed {seed}")
+        name = f"{self._spec}, seed {seed}"
+        try:
+            given = self._function(seed, **self._options)
+        except LondiError:
+            raise
+        except (Exception, SystemExit) as error:  # whatever a user's function raises
+            raise EnvironmentFailed(f"{name}: {one_line(error)}") from error
+        return Task.read(given, name)
 
     def known(self) -> Sequence[Task]:
-        return []
+        return [self.task(0)]

@@ -22,7 +22,8 @@ def generate_games(env: str, seeds: Iterable[int], processes: int = 1, **options
         options: options of the environment.
 
     Raises:
-        InvalidConfig: if it is no environment of TextWorld games.
+        InvalidConfig: if it is no environment of TextWorld games, or `processes` is no whole
+            number >= 1.
         EnvironmentFailed: if a game cannot be made; the others stay.
         LondiError: if the cache cannot be written.
     """

@@ -18,7 +18,7 @@ from londi.envs.closest import closest
 from londi.envs.info import Told
 from londi.envs.seeds import among_first
 from londi.envs.textworld.challenges import CHALLENGES
-from londi.envs.textworld.games import CACHE, GameId
+from londi.envs.textworld.games import CACHE, GameId, check_cache
 from londi.errors import InvalidConfig, UnknownName, extras_named
 from londi.types import Info
 
@@ -64,7 +64,7 @@ class TextWorld(gym.Env[str, str]):
 
     Raises:
         UnknownName: if there is no such challenge; suggests the nearest.
-        InvalidConfig: if `games` or `limit` is no whole number >= 1.
+        InvalidConfig: if an option has a wrong value.
         MissingExtra: if TextWorld is not installed.
     """
 
@@ -91,12 +91,16 @@ class TextWorld(gym.Env[str, str]):
                 f"challenges: expected the name of at least one, got {challenges!r}"
             )
         for name in names:
-            if name not in CHALLENGES:
+            if not isinstance(name, str) or name not in CHALLENGES:
                 raise UnknownName("TextWorld challenge", str(name), CHALLENGES)
         self._challenges = tuple(names)
         for option, value in {"games": games, "limit": limit}.items():
             if type(value) is not int or value < 1:
                 raise InvalidConfig(f"{option}: expected a whole number >= 1, got {value!r}")
+        for option, value in {"list_all": list_all, "expert": expert}.items():
+            if not isinstance(value, bool):
+                raise InvalidConfig(f"{option}: expected True or False, got {value!r}")
+        check_cache(cache)
         self._games, self._limit = games, limit
         self._list_all = list_all
         self._expert = expert
@@ -110,7 +114,13 @@ class TextWorld(gym.Env[str, str]):
         self.action_space = spaces.Text(max_length=256, min_length=0, charset=_CHARSET)
 
     def game_of(self, seed: int) -> GameId:
-        """The game that the episode of that seed plays."""
+        """The game that the episode of that seed plays.
+
+        Raises:
+            InvalidConfig: if the seed is negative.
+        """
+        if seed < 0:
+            raise InvalidConfig(f"seed: expected a whole number >= 0, got {seed}")
         number = among_first(seed, self._games)
         return GameId(self._challenges[number % len(self._challenges)], number)
 

@@ -6,6 +6,7 @@ game is made (`generator.py`), nor how it is played (`engine.py`).
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
-from londi.errors import EnvironmentFailed, MissingExtra
+from londi.errors import EnvironmentFailed, InvalidConfig, MissingExtra
 from londi.storage.atomic import write_errors
 from londi.storage.paths import as_path
 
@@ -28,6 +29,11 @@ STORY, WORLD = "game.z8", "game.json"
 """Parts of a game's file: the compiled program that tells the story, and the world's logic."""
 _FORMAT = 1
 """Version of such a file and of the challenges' settings; those of another are made anew."""
+_DAMAGED = (
+    *(BadZipFile, KeyError, ValueError, EOFError, zlib.error),
+    *(NotImplementedError, RuntimeError),  # another compression, a password
+)
+"""Errors of reading a file whose bytes are not as they were written."""
 _GENERATOR = "londi.envs.textworld.generator"
 
 
@@ -43,6 +49,20 @@ class GameContent(NamedTuple):
 
     story: bytes
     world: Mapping[str, Any]
+
+
+def check_cache(cache: object) -> None:
+    """Check that this is the name of a folder, which is there or can be made.
+
+    Raises:
+        InvalidConfig: if it is not.
+    """
+    if not (cache and isinstance(cache, str)):
+        raise InvalidConfig(f"cache: expected the name of a folder, got {cache!r}")
+    folder = as_path(cache).absolute()
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir() or (there != folder and not os.access(there, os.W_OK)):
+        raise InvalidConfig(f"cache: expected a folder that can be written to, got {cache!r}")
 
 
 def game_file(folder: Path, game: GameId) -> Path:
@@ -67,10 +87,13 @@ def make_games(games: Sequence[GameId], cache: str = CACHE, processes: int = 1) 
         processes: number of games that are made at once.
 
     Raises:
+        InvalidConfig: if `processes` is no whole number >= 1.
         EnvironmentFailed: if a game cannot be made; the others stay.
         LondiError: if the cache cannot be written.
         MissingExtra: if TextWorld is not installed.
     """
+    if type(processes) is not int or processes < 1:
+        raise InvalidConfig(f"processes: expected a whole number >= 1, got {processes!r}")
     folder = as_path(cache)
     missing = [game for game in dict.fromkeys(games) if not game_file(folder, game).exists()]
     for game in missing:
@@ -109,17 +132,18 @@ def load_game(game: GameId, cache: str = CACHE) -> GameContent:
         LondiError: if the cache cannot be written or read.
     """
     file = game_file(as_path(cache), game)
-    try:
-        return _read(file)
-    except FileNotFoundError:
-        pass
-    except (BadZipFile, KeyError, ValueError, EOFError, zlib.error):
-        file.unlink(missing_ok=True)  # damaged
+    with write_errors(file):
+        try:
+            return _read(file)
+        except FileNotFoundError:
+            pass
+        except _DAMAGED:
+            file.unlink(missing_ok=True)
     make_games([game], cache)
     with write_errors(file):
         return _read(file)
 
 
 def _read(file: Path) -> GameContent:
-    with ZipFile(file) as packed:
+    with ZipFile(io.BytesIO(file.read_bytes())) as packed:
         return GameContent(packed.read(STORY), json.loads(packed.read(WORLD)))

@@ -118,8 +118,15 @@ def _bounded(value: object) -> None:
     if isinstance(value, dict):
         for entry in (*value, *value.values()):
             _bounded(entry)
-    elif isinstance(value, (list, tuple, set)):
+    elif isinstance(value, (list, tuple)):
         for entry in value:
             _bounded(entry)
+    elif isinstance(value, (set, frozenset)):  # its order is another in each process
+        raise IllFormed("expected a list in place of a set")
+    elif isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise IllFormed("expected Unicode in texts, got half of a surrogate pair") from error
     elif isinstance(value, int) and abs(value) > _MOST:
         raise IllFormed("expected whole numbers of at most 40 digits")

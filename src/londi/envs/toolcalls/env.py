@@ -93,7 +93,7 @@ class ToolCalls(gym.Env[str, str]):
 
     Raises:
         UnknownName: if there is no such category, split or form of documentation.
-        InvalidConfig: if a limit is no whole number >= 1, or bfcl_eval is another release.
+        InvalidConfig: if an option has a wrong value, or bfcl_eval is another release.
         MissingExtra: if bfcl_eval is not installed; says how it is.
     """
 
@@ -113,11 +113,13 @@ class ToolCalls(gym.Env[str, str]):
             raise InvalidConfig(f"category: expected a name or a list of them, got {category!r}")
         categories = (category,) if isinstance(category, str) else tuple(category)
         _check_names("category", categories, CATEGORIES)
-        _check_names("split", [split] if split else [], get_args(Split))
+        _check_names("split", [] if split is None else [split], get_args(Split))
         _check_names("docs", [docs], get_args(Docs))
         for name, value in (("turn_limit", turn_limit), ("limit", limit)):
             if type(value) is not int or value < 1:
                 raise InvalidConfig(f"{name}: expected a whole number >= 1, got {value!r}")
+        if not isinstance(expert, bool):
+            raise InvalidConfig(f"expert: expected True or False, got {expert!r}")
         check_installed()
         self._categories, self._split, self._docs = categories, split, docs
         self._turn_limit, self._limit, self._expert = turn_limit, limit, expert
