@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoTokenizer, modeling_gguf_pytorch_utils
+from transformers import AutoConfig, AutoTokenizer, GgufConfig, modeling_gguf_pytorch_utils
 from transformers.utils import logging as hf_logging
 
 from londi.errors import ModelError, UnknownName
@@ -49,6 +49,8 @@ def load_parts(loader: Any, path: str, dtype: torch.dtype, device: str) -> tuple
     with loading(path):
         folder = Path(path)
         source, more = _source(path)
+        # Or else weights stay packed where the library finds kernels for them, which it fetches.
+        plain = {"quantization_config": GgufConfig(dequantize=True)} if more else {}
         if folder.is_dir() and not any(any(folder.glob(name)) for name in _TOKENIZERS):
             raise ValueError("there is no tokenizer in the folder")
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **more)
@@ -62,6 +64,7 @@ def load_parts(loader: Any, path: str, dtype: torch.dtype, device: str) -> tuple
             ignore_mismatched_sizes=True,
             output_loading_info=True,
             **more,
+            **plain,
         )
         wrong = (
             ("lacks the weights", found["missing_keys"]),
