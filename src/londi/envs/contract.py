@@ -172,7 +172,7 @@ def read_step(told: object) -> tuple[str, Outcome, InfoView]:
 
 def trait_faults(env: gym.Env[str, str]) -> Iterator[Fault]:
     """The declarations in `metadata` that are none."""
-    metadata, name = env.unwrapped.metadata, name_of(env)
+    metadata, name = cast(object, env.unwrapped.metadata), name_of(env)
     if not isinstance(metadata, Mapping):
         yield _fault(
             "metadata",
