@@ -181,7 +181,7 @@ def test_what_cannot_work_is_refused_before_anything_is_played(
     made = {"test/Silent-v0": Silent, "test/Listless-v0": Listless, "test/Plain-v0": Corridor}
     for name, creator in made.items():
         monkeypatch.setitem(gym.registry, name, gym.envs.registration.EnvSpec(name, creator))
-    monkeypatch.setattr("londi.imitation.finetune.collect_expert", _nothing_is_played)
+    monkeypatch.setattr("londi.imitation.finetune.record_expert", _nothing_is_played)
     with pytest.raises(LondiError, match=message) as error:
         config = replace(tiny_config, **changed)
         finetune(config, tmp_path / "run")
@@ -192,7 +192,7 @@ def test_what_cannot_work_is_refused_before_anything_is_played(
 def test_a_path_that_is_too_long_is_refused(
     tiny_config: FinetuneConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("londi.imitation.finetune.collect_expert", _nothing_is_played)
+    monkeypatch.setattr("londi.imitation.finetune.record_expert", _nothing_is_played)
     with pytest.raises(LondiError, match="too long"):
         finetune(tiny_config, tmp_path / ("x" * 300))
     assert list(tmp_path.iterdir()) == []
@@ -247,13 +247,31 @@ def test_further_rounds_are_played_with_the_weights_learned_so_far(
     assert base.act([prompt])[0].logprob != before.logprob
 
 
+def test_a_recording_that_was_stopped_goes_on(
+    trained: Trained, tiny_config: FinetuneConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is recorded twice, and the model is that of a run that was not stopped."""
+    for module in ("finetune", "demonstrations"):
+        monkeypatch.setattr(f"londi.imitation.{module}.PART", 4)
+    folder, told = tmp_path / "run", []
+    assert tiny_config.episodes > 8
+    stopped = iter([False, True])
+    assert finetune(tiny_config, folder, should_stop=lambda: next(stopped)) is None
+    assert len(list(folder.glob("demonstrations-0*"))) == 1
+    assert finetune(tiny_config, folder, resume=True, on_recorded=told.append)
+    assert told[0] == 4 and told[-1] == tiny_config.episodes and told == sorted(told)
+    assert len(list(folder.glob("demonstrations-0*"))) == 1
+    first, second = weights(trained[0]), weights(folder)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
 def test_it_learns_the_same_from_borrowed_demonstrations(
     trained: Trained, tiny_config: FinetuneConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def record(*_: object) -> None:
         raise AssertionError("the expert was asked again")
 
-    monkeypatch.setattr("londi.imitation.finetune.collect_expert", record)
+    monkeypatch.setattr("londi.imitation.finetune.record_expert", record)
     finetune(replace(tiny_config, demonstrations=str(trained[0])), tmp_path / "borrower")
     first, second = weights(trained[0]), weights(tmp_path / "borrower")
     assert all(torch.equal(first[key], second[key]) for key in first)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from jsonargparse import ArgumentParser, Namespace
 
+from londi.cli.bars import one_after_the_other
 from londi.cli.interrupt import Interrupt, interrupted
 from londi.cli.options import add_run, add_settings, run_of
 from londi.cli.verb import Verb
@@ -57,17 +60,16 @@ def _run(given: Namespace) -> int:
     from londi.reports.progress import Bar
 
     config, folder = run_of(given, FinetuneConfig)
-    waiting = "recording or reading the expert's episodes"
-    with (
-        Interrupt() as asked,
-        Bar("training", config.steps, waiting=waiting, quiet=given.quiet) as bar,
-    ):
+    recording = Bar("recording", config.episodes, waiting="reading episodes", quiet=given.quiet)
+    training = partial(Bar, "training", config.steps, quiet=given.quiet)
+    with Interrupt() as asked, one_after_the_other(recording, training) as learning:
         figures = finetune(
             config,
             folder,
             resume=bool(given.resume),
             overwrite=given.overwrite,
-            on_progress=lambda p: bar.show(
+            on_recorded=recording.show,
+            on_progress=lambda p: learning().show(
                 p.step,
                 f"round {p.round}  loss {p.loss:.4f}  {p.examples_per_second:.0f} examples/s"
                 f"  success while gathering {p.success:.2f}",

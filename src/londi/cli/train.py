@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 
+from londi.cli.bars import one_after_the_other
 from londi.cli.interrupt import Interrupt, interrupted
 from londi.cli.options import add_run, add_settings, run_of
 from londi.cli.verb import Verb, warn
 from londi.config import TrainConfig
 from londi.config.train import R_LEARNER
 from londi.errors import InvalidConfig
-
-if TYPE_CHECKING:  # torch would be imported here
-    from londi.learning.statistics import Progress
 
 GROUPS = {
     "what matters first": (
@@ -113,7 +110,7 @@ def train_run(
     from contextlib import nullcontext
 
     from londi.learning.diagnostics import Diagnosis, diagnose
-    from londi.learning.statistics import read_progress
+    from londi.learning.statistics import Progress, read_progress
     from londi.learning.trainer import train
     from londi.reports.progress import Bar
     from londi.reports.run import write_run_page
@@ -233,19 +230,22 @@ def train_graphs(
         LondiError: if the run cannot be made.
     """
     from londi.planning.training import train_on_graphs
-    from londi.reports.progress import told_of_graphs
+    from londi.reports.progress import Bar, told_of_graphs
 
     if tensorboard:
         raise InvalidConfig("tensorboard: expected a training that plays; this one reads graphs")
-    bars = _two_bars("exploring", config.graphs, told_of_graphs, _begun(folder, resume), quiet)
-    with Interrupt() as asked, bars as (exploring, learning):
+    exploring = Bar("exploring", config.graphs, quiet=quiet)
+    learning = partial(
+        Bar, "training", begun=_begun(folder, resume), words=told_of_graphs, quiet=quiet
+    )
+    with Interrupt() as asked, one_after_the_other(exploring, learning) as training:
         done = train_on_graphs(
             config,
             folder,
             resume=resume,
             overwrite=overwrite,
-            on_states=exploring,
-            on_progress=learning,
+            on_states=exploring.show,
+            on_progress=lambda progress: training()(progress),
             should_stop=asked,
         )
     if not done:
@@ -269,46 +269,28 @@ def train_tosses(
         LondiError: if the run cannot be made.
     """
     from londi.learning.tosses import train_on_tosses
-    from londi.reports.progress import told_of_fits
+    from londi.reports.progress import Bar, told_of_fits
 
     if tensorboard:
         raise InvalidConfig("tensorboard: expected sac or universal; r-learner has no curve")
-    bars = _two_bars("playing", config.steps, told_of_fits, _begun(folder, resume), quiet)
-    with Interrupt() as asked, bars as (playing, learning):
+    playing = Bar("playing", config.steps, quiet=quiet)
+    learning = partial(
+        Bar, "training", begun=_begun(folder, resume), words=told_of_fits, quiet=quiet
+    )
+    with Interrupt() as asked, one_after_the_other(playing, learning) as training:
         done = train_on_tosses(
             config,
             folder,
             resume=resume,
             overwrite=overwrite,
-            on_steps=playing,
-            on_progress=learning,
+            on_steps=playing.show,
+            on_progress=lambda progress: training()(progress),
             should_stop=asked,
         )
     if not done:
         return interrupted("train", folder)
     print(f"trained Switcher in {folder}")
     return 0
-
-
-@contextmanager
-def _two_bars(
-    gathering: str, total: int, words: Callable[[Progress], str], begun: int, quiet: bool
-) -> Iterator[tuple[Callable[..., None], Callable[[Progress], None]]]:
-    """What shows how far the gathering is, and what shows the training behind it."""
-    from londi.reports.progress import Bar
-
-    with ExitStack() as bars:
-        first = bars.enter_context(Bar(gathering, total, quiet=quiet))
-        second: list[Bar] = []
-
-        def report(progress: Progress) -> None:
-            if not second:  # the first bar has come to its end
-                bars.close()
-                bar = Bar("training", begun=begun, words=words, quiet=quiet)
-                second.append(bars.enter_context(bar))
-            second[0](progress)
-
-        yield first.show, report
 
 
 def _begun(folder: Path, resume: bool) -> int:

@@ -82,6 +82,10 @@ def check_expert(env: str, seed: int, noise: Sequence[float], options: Options) 
         slot.start(seed)
 
 
+PART = 50
+"""Episodes of the expert that are recorded and stored together."""
+
+
 def collect_expert(
     env: str,
     seeds: range,
@@ -101,14 +105,28 @@ def collect_expert(
     Raises:
         LondiError: if the environment cannot be made or has no expert.
     """
+    parts = record_expert(env, seeds, noise, workers, options)
+    return [episode for part in parts for episode in part]
+
+
+def record_expert(
+    env: str,
+    seeds: range,
+    noise: Sequence[float],
+    workers: int = 1,
+    options: Options | None = None,
+) -> Iterator[list[Demonstration]]:
+    """As `collect_expert`, `PART` episodes at a time, in the order of their seeds."""
     record = partial(_expert_episodes, env, noise=tuple(noise), options=options)
+    parts = [seeds[begin : begin + PART] for begin in range(0, len(seeds), PART)]
     if workers <= 1:
-        return record(seeds)
-    parts = [seeds[k::workers] for k in range(workers)]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        made = list(pool.map(record, parts))
-    # Back into the order of the seeds, so that the result does not depend on `workers`.
-    return [made[i % workers][i // workers] for i in range(len(seeds))]
+        yield from map(record, parts)
+        return
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    try:
+        yield from pool.map(record, parts)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _expert_episodes(

@@ -11,9 +11,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +27,13 @@ from londi.envs.registry import make_env
 from londi.envs.seeds import HELD_OUT, demonstration_seeds, held_out_seeds
 from londi.evaluation.evaluate import play, summary
 from londi.imitation.demonstrations import (
+    PART,
     Demonstration,
     check_expert,
     collect,
-    collect_expert,
     demonstrations_file,
     load_demonstrations,
+    record_expert,
     save_demonstrations,
 )
 from londi.imitation.examples import Examples
@@ -78,6 +81,7 @@ def finetune(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    on_recorded: Callable[[int], None] = lambda done: None,
     on_progress: Callable[[FinetuneProgress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> StateDict | None:
@@ -88,8 +92,10 @@ def finetune(
         folder: the folder of the run.
         resume: go on from the last checkpoint of an interrupted run with this configuration.
         overwrite: replace an earlier run.
+        on_recorded: called with the number of the expert's episodes that are recorded.
         on_progress: called with every report.
-        should_stop: asked after every step; if true, a checkpoint is written and training ends.
+        should_stop: asked after every part of the recording and every step; if true, what there is
+            is kept and training ends.
 
     Returns:
         The figures of the model card, success on held-out episodes among them; None if it was
@@ -111,13 +117,14 @@ def finetune(
     if not resume:
         create_run(folder, config, overwrite)
     with locked(folder):
-        return _finetune(config, folder, base, on_progress, should_stop)
+        return _finetune(config, folder, base, on_recorded, on_progress, should_stop)
 
 
 def _finetune(
     config: FinetuneConfig,
     folder: Path,
     base: TransformerModel | None,
+    on_recorded: Callable[[int], None],
     on_progress: Callable[[FinetuneProgress], None],
     should_stop: Callable[[], bool],
 ) -> StateDict | None:
@@ -128,8 +135,8 @@ def _finetune(
     started = time.perf_counter()
 
     bot = demonstrations_file(folder, 0)
-    if not bot.is_file():
-        save_demonstrations(bot, _record(config))
+    if not bot.is_file() and not _record(config, folder, on_recorded, should_stop):
+        return None
     episodes = load_demonstrations(bot)
     lm = base or _new_model(config, episodes)
     optimizers = make_optimizers(lm.model, config)
@@ -255,11 +262,39 @@ def _learn(
     return float(loss.detach())
 
 
-def _record(config: FinetuneConfig) -> list[Demonstration]:
+def _record(
+    config: FinetuneConfig,
+    folder: Path,
+    on_recorded: Callable[[int], None],
+    should_stop: Callable[[], bool],
+) -> bool:
+    """Leave the expert's episodes in `folder`; False if it was stopped before the last.
+
+    Parts that were recorded before it was stopped are there already.
+    """
+    whole = demonstrations_file(folder, 0)
     if config.demonstrations:
-        return load_demonstrations(demonstrations_file(Path(config.demonstrations), 0))
-    seeds = demonstration_seeds(config.seed, 0, config.episodes)
-    return collect_expert(config.env, seeds, config.noise, config.workers, config.env_options)
+        lent = demonstrations_file(Path(config.demonstrations), 0)
+        save_demonstrations(whole, load_demonstrations(lent))
+        return True
+    parts = [whole.with_name(f"{whole.name}.{k}") for k in range(ceil(config.episodes / PART))]
+    done = sum(part.is_file() for part in parts) * PART
+    seeds = demonstration_seeds(config.seed, 0, config.episodes)[done:]
+    on_recorded(done)
+    with closing(
+        record_expert(config.env, seeds, config.noise, config.workers, config.env_options)
+    ) as recorded:
+        for part in parts[done // PART :]:
+            if should_stop():
+                return False
+            episodes = next(recorded)
+            save_demonstrations(part, episodes)
+            done += len(episodes)
+            on_recorded(done)
+    save_demonstrations(whole, (e for part in parts for e in load_demonstrations(part)))
+    for part in parts:
+        part.unlink()
+    return True
 
 
 def _load_base(config: FinetuneConfig) -> TransformerModel | None:
