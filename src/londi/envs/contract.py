@@ -233,7 +233,7 @@ def step_faults(told: object) -> Iterator[Fault]:
         return
     observation, reward, terminated, truncated, info = told
     yield from _observation_faults(observation)
-    if not _finite(reward):
+    if not finite_number(reward):
         yield _fault("reward", f"expected a finite number as reward, got {shortened(reward)}")
     yield from _flag_faults("terminated", terminated)
     yield from _flag_faults("truncated", truncated)
@@ -340,9 +340,10 @@ def _text_faults(key: str, value: object) -> Iterator[Fault]:
         yield _fault(key, f"expected info[{key!r}] to be a text or None, got {shortened(value)}")
 
 
-def _finite(reward: object) -> bool:
+def finite_number(value: object) -> bool:
+    """Whether `value` is a finite number."""
     try:
-        return not isinstance(reward, str) and isfinite(float(reward))  # type: ignore[arg-type]
+        return not isinstance(value, str) and isfinite(float(value))  # type: ignore[arg-type]
     except Exception:  # whatever a user's number raises
         return False
 

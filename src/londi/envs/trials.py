@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from numbers import Real
 
 import gymnasium as gym
 import numpy as np
 
-from londi.envs.contract import Outcome, Traits, name_of, shortened
+from londi.envs.contract import Outcome, Traits, finite_number, name_of, shortened
 from londi.envs.episode import TextEpisode
 from londi.envs.findings import Finding, fault, hint
 from londi.envs.restorable import Restorable, Rewindable, restorable, rewindable
@@ -124,7 +123,7 @@ def _rewinding(trial: Trial) -> Iterator[Finding]:
         yield fault(trial.name, "rewindable member", what)
         return
     reward = inner.reward_at(1)
-    if not isinstance(reward, Real) or not np.isfinite(reward) or reward == 0:
+    if not finite_number(reward) or reward == 0:
         what = f"reward_at(1): expected a number other than 0, got {shortened(reward)}"
         yield fault(trial.name, "rewindable member", what)
         return
