@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
@@ -115,7 +115,7 @@ def record_expert(
     noise: Sequence[float],
     workers: int = 1,
     options: Options | None = None,
-) -> Iterator[list[Demonstration]]:
+) -> Generator[list[Demonstration], None, None]:
     """As `collect_expert`, `PART` episodes at a time, in the order of their seeds."""
     record = partial(_expert_episodes, env, noise=tuple(noise), options=options)
     parts = [seeds[begin : begin + PART] for begin in range(0, len(seeds), PART)]
