@@ -253,13 +253,22 @@ def test_a_recording_that_was_stopped_goes_on(
     """Nothing is recorded twice, and the model is that of a run that was not stopped."""
     for module in ("finetune", "demonstrations"):
         monkeypatch.setattr(f"londi.imitation.{module}.PART", 4)
-    folder, told = tmp_path / "run", []
+    folder = tmp_path / "run"
+    told: list[tuple[str, int, int]] = []
     assert tiny_config.episodes > 8
     stopped = iter([False, True])
     assert finetune(tiny_config, folder, should_stop=lambda: next(stopped)) is None
     assert len(list(folder.glob("demonstrations-0*"))) == 1
-    assert finetune(tiny_config, folder, resume=True, on_recorded=told.append)
-    assert told[0] == 4 and told[-1] == tiny_config.episodes and told == sorted(told)
+    assert finetune(tiny_config, folder, resume=True, on_episodes=lambda *stage: told.append(stage))
+    stages = {stage: [done for of, done, _ in told if of == stage] for stage, *_ in told}
+    assert list(stages) == ["recording", "playing", "evaluating"]
+    assert stages["recording"] == [4, 8, 12]
+    assert stages["evaluating"] == [1, 2, 3, 4]
+    assert {(of, total) for of, _, total in told} == {
+        ("recording", 12),
+        ("playing", 4),
+        ("evaluating", 4),
+    }
     assert len(list(folder.glob("demonstrations-0*"))) == 1
     first, second = weights(trained[0]), weights(folder)
     assert all(torch.equal(first[key], second[key]) for key in first)

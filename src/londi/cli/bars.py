@@ -1,37 +1,44 @@
-"""Two bars of progress, one after the other.
+"""Bars of progress of a command that goes through stages.
 
 This file knows when a bar is shown, and not what is counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from typing import Any
 
-if TYPE_CHECKING:
-    from londi.reports.progress import Bar
+from londi.reports.progress import Bar
 
 
-@contextmanager
-def one_after_the_other(first: Bar, second: Callable[[], Bar]) -> Iterator[Callable[[], Bar]]:
-    """Show the first bar, until the second is asked for.
+class Stages:
+    """One bar at a time: that of a stage ends where the next one begins.
 
     Args:
-        first: the bar that is shown at once.
-        second: makes the other one.
-
-    Yields:
-        What gives the second bar; the first has ended then.
+        first: name of the first stage, whose bar is shown at once.
+        total: what it counts to.
+        quiet: show nothing.
     """
-    with ExitStack() as bars:
-        bars.enter_context(first)
-        made: list[Bar] = []
 
-        def later() -> Bar:
-            if not made:
-                bars.close()
-                made.append(bars.enter_context(second()))
-            return made[0]
+    def __init__(self, first: str, total: int = 0, *, quiet: bool, **shown: Any) -> None:
+        self._quiet, self._open = quiet, ExitStack()
+        self._begin(first, total, shown)
 
-        yield later
+    def __enter__(self) -> Stages:
+        self._open.enter_context(self._bar)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._open.close()
+
+    def bar(self, stage: str, total: int = 0, **shown: Any) -> Bar:
+        """The bar of that stage; others of `Bar`'s arguments count where it begins."""
+        if stage != self._stage:
+            self._open.close()
+            self._begin(stage, total, shown)
+            self._open.enter_context(self._bar)
+        return self._bar
+
+    def _begin(self, stage: str, total: int, shown: dict[str, Any]) -> None:
+        self._stage = stage
+        self._bar = Bar(stage, total, quiet=self._quiet, **shown)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from jsonargparse import ArgumentParser, Namespace
 
-from londi.cli.bars import one_after_the_other
 from londi.cli.interrupt import Interrupt, interrupted
 from londi.cli.options import add_run, add_settings, run_of
 from londi.cli.verb import Verb
@@ -56,24 +53,28 @@ def _arguments(parser: ArgumentParser) -> None:
 
 
 def _run(given: Namespace) -> int:
-    from londi.imitation.finetune import finetune
-    from londi.reports.progress import Bar
+    from londi.cli.bars import Stages
+    from londi.imitation.finetune import FinetuneProgress, finetune
 
     config, folder = run_of(given, FinetuneConfig)
-    recording = Bar("recording", config.episodes, waiting="reading episodes", quiet=given.quiet)
-    training = partial(Bar, "training", config.steps, quiet=given.quiet)
-    with Interrupt() as asked, one_after_the_other(recording, training) as learning:
+    stages = Stages("recording", config.episodes, waiting="reading episodes", quiet=given.quiet)
+    with Interrupt() as asked, stages:
+
+        def told(progress: FinetuneProgress) -> None:
+            p = progress
+            stages.bar("training", p.steps, begun=p.step).show(
+                p.step,
+                f"round {p.round}  loss {p.loss:.4f}  {p.examples_per_second:.0f} examples/s"
+                f"  success while gathering {p.success:.2f}",
+            )
+
         figures = finetune(
             config,
             folder,
             resume=bool(given.resume),
             overwrite=given.overwrite,
-            on_recorded=recording.show,
-            on_progress=lambda p: learning().show(
-                p.step,
-                f"round {p.round}  loss {p.loss:.4f}  {p.examples_per_second:.0f} examples/s"
-                f"  success while gathering {p.success:.2f}",
-            ),
+            on_episodes=lambda stage, done, total: stages.bar(stage, total).show(done),
+            on_progress=told,
             should_stop=asked,
         )
     if figures is None:

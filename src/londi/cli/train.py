@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from londi.cli.bars import one_after_the_other
 from londi.cli.interrupt import Interrupt, interrupted
 from londi.cli.options import add_run, add_settings, run_of
 from londi.cli.verb import Verb, warn
@@ -229,23 +227,26 @@ def train_graphs(
     Raises:
         LondiError: if the run cannot be made.
     """
+    from londi.cli.bars import Stages
+    from londi.learning.statistics import Progress
     from londi.planning.training import train_on_graphs
-    from londi.reports.progress import Bar, told_of_graphs
+    from londi.reports.progress import told_of_graphs
 
     if tensorboard:
         raise InvalidConfig("tensorboard: expected a training that plays; this one reads graphs")
-    exploring = Bar("exploring", config.graphs, quiet=quiet)
-    learning = partial(
-        Bar, "training", begun=_begun(folder, resume), words=told_of_graphs, quiet=quiet
-    )
-    with Interrupt() as asked, one_after_the_other(exploring, learning) as training:
+    begun = _begun(folder, resume)
+    with Interrupt() as asked, Stages("exploring", config.graphs, quiet=quiet) as stages:
+
+        def learned(progress: Progress) -> None:
+            stages.bar("training", begun=begun, words=told_of_graphs)(progress)
+
         done = train_on_graphs(
             config,
             folder,
             resume=resume,
             overwrite=overwrite,
-            on_states=exploring.show,
-            on_progress=lambda progress: training()(progress),
+            on_states=stages.bar("exploring").show,
+            on_progress=learned,
             should_stop=asked,
         )
     if not done:
@@ -268,23 +269,26 @@ def train_tosses(
     Raises:
         LondiError: if the run cannot be made.
     """
+    from londi.cli.bars import Stages
+    from londi.learning.statistics import Progress
     from londi.learning.tosses import train_on_tosses
-    from londi.reports.progress import Bar, told_of_fits
+    from londi.reports.progress import told_of_fits
 
     if tensorboard:
         raise InvalidConfig("tensorboard: expected sac or universal; r-learner has no curve")
-    playing = Bar("playing", config.steps, quiet=quiet)
-    learning = partial(
-        Bar, "training", begun=_begun(folder, resume), words=told_of_fits, quiet=quiet
-    )
-    with Interrupt() as asked, one_after_the_other(playing, learning) as training:
+    begun = _begun(folder, resume)
+    with Interrupt() as asked, Stages("playing", config.steps, quiet=quiet) as stages:
+
+        def learned(progress: Progress) -> None:
+            stages.bar("training", begun=begun, words=told_of_fits)(progress)
+
         done = train_on_tosses(
             config,
             folder,
             resume=resume,
             overwrite=overwrite,
-            on_steps=playing.show,
-            on_progress=lambda progress: training()(progress),
+            on_steps=stages.bar("playing").show,
+            on_progress=learned,
             should_stop=asked,
         )
     if not done:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,10 @@ from londi.types import StateDict
 CHECKPOINT, MODEL = "checkpoint", "model"
 
 
+OnEpisodes = Callable[[str, int, int], None]
+"""Told of a stage, of how many of its episodes are played, and of how many there are."""
+
+
 @dataclass(frozen=True, slots=True)
 class FinetuneProgress:
     """Progress of a training, for display.
@@ -81,7 +85,7 @@ def finetune(
     *,
     resume: bool = False,
     overwrite: bool = False,
-    on_recorded: Callable[[int], None] = lambda done: None,
+    on_episodes: OnEpisodes = lambda stage, done, total: None,
     on_progress: Callable[[FinetuneProgress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> StateDict | None:
@@ -92,7 +96,8 @@ def finetune(
         folder: the folder of the run.
         resume: go on from the last checkpoint of an interrupted run with this configuration.
         overwrite: replace an earlier run.
-        on_recorded: called with the number of the expert's episodes that are recorded.
+        on_episodes: called as episodes are played: the stage ("recording", "playing" or
+            "evaluating"), how many are done, and of how many.
         on_progress: called with every report.
         should_stop: asked after every part of the recording and every step; if true, what there is
             is kept and training ends.
@@ -117,14 +122,14 @@ def finetune(
     if not resume:
         create_run(folder, config, overwrite)
     with locked(folder):
-        return _finetune(config, folder, base, on_recorded, on_progress, should_stop)
+        return _finetune(config, folder, base, on_episodes, on_progress, should_stop)
 
 
 def _finetune(
     config: FinetuneConfig,
     folder: Path,
     base: TransformerModel | None,
-    on_recorded: Callable[[int], None],
+    on_episodes: OnEpisodes,
     on_progress: Callable[[FinetuneProgress], None],
     should_stop: Callable[[], bool],
 ) -> StateDict | None:
@@ -135,7 +140,7 @@ def _finetune(
     started = time.perf_counter()
 
     bot = demonstrations_file(folder, 0)
-    if not bot.is_file() and not _record(config, folder, on_recorded, should_stop):
+    if not bot.is_file() and not _record(config, folder, on_episodes, should_stop):
         return None
     episodes = load_demonstrations(bot)
     lm = base or _new_model(config, episodes)
@@ -165,7 +170,7 @@ def _finetune(
             file = demonstrations_file(folder, number)
             if not file.is_file():
                 lm.model.eval()
-                save_demonstrations(file, list(_own_states(lm, config, number)))
+                save_demonstrations(file, list(_own_states(lm, config, number, on_episodes)))
             own = load_demonstrations(file)
             success = float(np.mean([e.success for e in own]))
             examples.add(lm, own)
@@ -205,7 +210,7 @@ def _finetune(
     lm.model.eval()
     lm.save(folder / MODEL, getattr(torch, config.save_dtype))
     figures = {
-        **_figures(load_model(str(folder / MODEL)), config),
+        **_figures(load_model(str(folder / MODEL)), config, on_episodes),
         "parameters": sum(p.numel() for p in lm.model.parameters()),
         "examples": len(examples),
         "seconds": round(spent + time.perf_counter() - started, 1),
@@ -265,7 +270,7 @@ def _learn(
 def _record(
     config: FinetuneConfig,
     folder: Path,
-    on_recorded: Callable[[int], None],
+    on_episodes: OnEpisodes,
     should_stop: Callable[[], bool],
 ) -> bool:
     """Leave the expert's episodes in `folder`; False if it was stopped before the last.
@@ -280,7 +285,7 @@ def _record(
     parts = [whole.with_name(f"{whole.name}.{k}") for k in range(ceil(config.episodes / PART))]
     done = sum(part.is_file() for part in parts) * PART
     seeds = demonstration_seeds(config.seed, 0, config.episodes)[done:]
-    on_recorded(done)
+    on_episodes("recording", done, config.episodes)
     with closing(
         record_expert(config.env, seeds, config.noise, config.workers, config.env_options)
     ) as recorded:
@@ -290,7 +295,7 @@ def _record(
             episodes = next(recorded)
             save_demonstrations(part, episodes)
             done += len(episodes)
-            on_recorded(done)
+            on_episodes("recording", done, config.episodes)
     save_demonstrations(whole, (e for part in parts for e in load_demonstrations(part)))
     for part in parts:
         part.unlink()
@@ -331,10 +336,10 @@ def _warm_then_linear(config: FinetuneConfig) -> Callable[[int], float]:
 
 
 def _own_states(
-    lm: TransformerModel, config: FinetuneConfig, number: int
+    lm: TransformerModel, config: FinetuneConfig, number: int, on_episodes: OnEpisodes
 ) -> Iterator[Demonstration]:
     seeds = demonstration_seeds(config.seed, number, config.round_episodes)
-    yield from collect(
+    played = collect(
         config.env,
         seeds,
         lambda prompts: [reply.action for reply in lm.act(prompts)],
@@ -342,19 +347,24 @@ def _own_states(
         parallel=config.num_envs,
         options=config.env_options,
     )
+    for done, episode in enumerate(played, 1):
+        on_episodes("playing", done, len(seeds))
+        yield episode
 
 
-def _figures(lm: LanguageModel, config: FinetuneConfig) -> StateDict:
+def _figures(lm: LanguageModel, config: FinetuneConfig, on_episodes: OnEpisodes) -> StateDict:
     """Return, success and length of held-out episodes that the model plays alone."""
+    total, done = config.evaluation_episodes, count(1)
     played = summary(
         play(
             ModelPair(lm, lm, partial(make_env, config.env, **config.env_options)),
             ConstantSwitcher(0.0),
-            held_out_seeds(config.evaluation_episodes),
+            held_out_seeds(total),
             cost=0.0,
             budget=Budget(),
             num_envs=config.num_envs,
             seed=config.seed,
+            on_episode=lambda: on_episodes("evaluating", next(done), total),
         )
     )
     return {
