@@ -11,6 +11,7 @@ import pytest
 from londi.encoders.quick import QuickEncoder, QuickWordsEncoder
 from londi.encoders.registry import make_encoder
 from londi.envs.prompt import Prompt
+from londi.envs.textworld.prompt import TextWorldPrompt
 from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.types import Reply, Usage
 
@@ -70,6 +71,17 @@ def test_a_free_text_is_known_by_its_first_word() -> None:
     assert features("open fridge")[:8] == opening[:8]
     assert opening[8:] == [0, *opening[:8]] * 2  # what was done before was an opening, too
     assert features(" ")[:8] == [0] * 8
+
+
+def test_where_the_possible_actions_change_their_places_say_nothing() -> None:
+    def features(*actions: str) -> list[float]:
+        prompt = TextWorldPrompt("eat", actions, ("a kitchen",) * 2, ("open fridge",))
+        reply = Reply("open oven", -0.1, 0.5, Usage(), np.zeros(1))
+        return list(QuickEncoder(1).encode([prompt], [reply])[0, 2:].tolist())
+
+    first, last = features("open oven", "take knife"), features("drop knife", "open oven")
+    assert first == last and sum(first[:8]) == 1
+    assert first[9:17] == first[:8]  # what was done before was an opening, too
 
 
 def test_the_words_of_a_free_text_are_seen() -> None:

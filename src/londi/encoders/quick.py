@@ -20,11 +20,11 @@ class QuickEncoder(Encoder):
     """QUICK's own embedding of the prompt, and a little of what it does not show; all frozen.
 
     It falls out of the call that QUICK makes anyhow where it acts, so that the Switcher's own
-    decision is a small network's. Behind it come the log-odds of QUICK's choice; which
-    of the possible actions that is, one-hot (zeros for those beyond the first `CHOICES`; where any
-    text is an action, its first word falls into one of as many bins); and for each of the two
-    earlier steps, as far as the prompt holds them, the action done then, one-hot, and whether the
-    same was observed then: a player that goes in circles sees its own past.
+    decision is a small network's. Behind it come the log-odds of QUICK's choice; which of the
+    possible actions that is, one-hot (zeros for those beyond the first `CHOICES`; where any text is
+    an action, or the possible ones change, its first word falls into one of as many bins); and for
+    each of the two earlier steps, as far as the prompt holds them, the action done then, one-hot,
+    and whether the same was observed then: a player that goes in circles sees its own past.
 
     Args:
         width: of QUICK's embedding.
@@ -54,7 +54,7 @@ class QuickEncoder(Encoder):
 
     def _mark(self, row: np.ndarray, start: int, prompt: Prompt, action: str) -> None:
         """Set the one of `CHOICES` numbers from `start` on that stands for `action`."""
-        known = prompt.actions[: self.CHOICES]
+        known = prompt.actions[: self.CHOICES] if prompt.same_actions else ()
         if action in known:
             row[start + known.index(action)] = 1.0
         elif action.strip() and not known:

@@ -13,7 +13,7 @@ import re
 from collections import deque
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Self
+from typing import ClassVar, Self
 
 from londi.envs.info import InfoView
 
@@ -66,6 +66,8 @@ class Prompt:
     """One text state.
 
     Attributes:
+        same_actions: whether the possible actions are the same in all states, so that a place in
+            their list says which action it is.
         goal: the mission, such as ``"go to the red ball"``.
         actions: the actions that can be chosen; empty where any text is an action.
         observations: the last observations, oldest first, at least one.
@@ -74,6 +76,8 @@ class Prompt:
             part of the text that a model reads.
         chunk: the bounds of the answer, where it is a chunk of a text; None where it is an action.
     """
+
+    same_actions: ClassVar[bool] = True
 
     goal: str
     actions: tuple[str, ...]

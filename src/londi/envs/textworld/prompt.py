@@ -25,6 +25,8 @@ class TextWorldPrompt(Prompt):
         rooms: the rooms visited so far, in order.
     """
 
+    same_actions = False
+
     look: str = ""
     inventory: str = ""
     recipe: str = ""
