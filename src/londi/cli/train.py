@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
@@ -86,9 +87,7 @@ def _run(given: Namespace) -> int:
 def _training(config: TrainConfig) -> Callable[..., int]:
     if config.traces:
         return train_traces
-    if config.graphs:
-        return train_graphs
-    return train_tosses if config.algorithm == R_LEARNER else train_run
+    return train_ahead if config.graphs or config.algorithm == R_LEARNER else train_run
 
 
 def train_run(
@@ -213,7 +212,7 @@ def train_traces(
     return 0
 
 
-def train_graphs(
+def train_ahead(
     config: TrainConfig,
     folder: Path,
     *,
@@ -222,49 +221,7 @@ def train_graphs(
     quiet: bool = False,
     tensorboard: bool = False,
 ) -> int:
-    """Explore episodes and train on their graphs, show the progress; the exit code.
-
-    Raises:
-        LondiError: if the run cannot be made.
-    """
-    from londi.cli.bars import Stages
-    from londi.learning.statistics import Progress
-    from londi.planning.training import train_on_graphs
-    from londi.reports.progress import told_of_graphs
-
-    if tensorboard:
-        raise InvalidConfig("tensorboard: expected a training that plays; this one reads graphs")
-    begun = _begun(folder, resume)
-    with Interrupt() as asked, Stages("exploring", config.graphs, quiet=quiet) as stages:
-
-        def learned(progress: Progress) -> None:
-            stages.bar("training", begun=begun, words=told_of_graphs)(progress)
-
-        done = train_on_graphs(
-            config,
-            folder,
-            resume=resume,
-            overwrite=overwrite,
-            on_states=stages.bar("exploring").show,
-            on_progress=learned,
-            should_stop=asked,
-        )
-    if not done:
-        return interrupted("train", folder)
-    print(f"trained Switcher in {folder}")
-    return 0
-
-
-def train_tosses(
-    config: TrainConfig,
-    folder: Path,
-    *,
-    resume: bool = False,
-    overwrite: bool = False,
-    quiet: bool = False,
-    tensorboard: bool = False,
-) -> int:
-    """Play coin tosses and learn what a call adds, show the progress; the exit code.
+    """Explore graphs or play coin tosses, train on them, show the progress; the exit code.
 
     Raises:
         LondiError: if the run cannot be made.
@@ -272,22 +229,30 @@ def train_tosses(
     from londi.cli.bars import Stages
     from londi.learning.statistics import Progress
     from londi.learning.tosses import train_on_tosses
-    from londi.reports.progress import told_of_fits
+    from londi.planning.training import train_on_graphs
+    from londi.reports.progress import told_of_fits, told_of_graphs
 
     if tensorboard:
-        raise InvalidConfig("tensorboard: expected sac or universal; r-learner has no curve")
+        raise InvalidConfig("tensorboard: expected a training that learns while it plays")
     begun = _begun(folder, resume)
-    with Interrupt() as asked, Stages("playing", config.steps, quiet=quiet) as stages:
+    first, total = ("exploring", config.graphs) if config.graphs else ("playing", config.steps)
+    words = told_of_graphs if config.graphs else told_of_fits
+    with Interrupt() as asked, Stages(first, total, quiet=quiet) as stages:
+        gathered = stages.bar(first).show
 
         def learned(progress: Progress) -> None:
-            stages.bar("training", begun=begun, words=told_of_fits)(progress)
+            stages.bar("training", begun=begun, words=words)(progress)
 
-        done = train_on_tosses(
+        training = (
+            partial(train_on_graphs, on_states=gathered)
+            if config.graphs
+            else partial(train_on_tosses, on_steps=gathered)
+        )
+        done = training(
             config,
             folder,
             resume=resume,
             overwrite=overwrite,
-            on_steps=stages.bar("playing").show,
             on_progress=learned,
             should_stop=asked,
         )
