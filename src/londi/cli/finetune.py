@@ -60,8 +60,7 @@ def _run(given: Namespace) -> int:
     stages = Stages("recording", config.episodes, waiting="reading episodes", quiet=given.quiet)
     with Interrupt() as asked, stages:
 
-        def told(progress: FinetuneProgress) -> None:
-            p = progress
+        def told(p: FinetuneProgress) -> None:
             stages.bar("training", p.steps, begun=p.step).show(
                 p.step,
                 f"round {p.round}  loss {p.loss:.4f}  {p.examples_per_second:.0f} examples/s"

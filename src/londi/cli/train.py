@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
@@ -228,8 +227,7 @@ def train_ahead(
     """
     from londi.cli.bars import Stages
     from londi.learning.statistics import Progress
-    from londi.learning.tosses import train_on_tosses
-    from londi.planning.training import train_on_graphs
+    from londi.planning.training import find_training
     from londi.reports.progress import told_of_fits, told_of_graphs
 
     if tensorboard:
@@ -238,21 +236,16 @@ def train_ahead(
     first, total = ("exploring", config.graphs) if config.graphs else ("playing", config.steps)
     words = told_of_graphs if config.graphs else told_of_fits
     with Interrupt() as asked, Stages(first, total, quiet=quiet) as stages:
-        gathered = stages.bar(first).show
 
         def learned(progress: Progress) -> None:
             stages.bar("training", begun=begun, words=words)(progress)
 
-        training = (
-            partial(train_on_graphs, on_states=gathered)
-            if config.graphs
-            else partial(train_on_tosses, on_steps=gathered)
-        )
-        done = training(
+        done = find_training(config)(
             config,
             folder,
             resume=resume,
             overwrite=overwrite,
+            on_gathered=stages.bar(first).show,
             on_progress=learned,
             should_stop=asked,
         )

@@ -184,7 +184,6 @@ class TrainConfig(PairConfig):
                 object.__setattr__(self, "encoder", "quick")
             if self.algorithm == R_LEARNER:
                 check(self, passes=(1e-3, INF))
-                object.__setattr__(self, "universal", True)
             return
         check(self, held_out=(0, 0.9), passes=(1e-3, INF))
         if self.encoder == AUTO:
@@ -199,7 +198,7 @@ class TrainConfig(PairConfig):
         if not self.algorithm:
             return
         check_name("algorithm", self.algorithm, ALGORITHMS)
-        if self.algorithm == "universal":
+        if self.algorithm in ("universal", R_LEARNER):
             object.__setattr__(self, "universal", True)
         elif self.algorithm == "sac" and self.universal:
             raise InvalidConfig("algorithm: expected universal for a universal Switcher, got sac")

@@ -19,7 +19,6 @@ from pathlib import Path
 from londi.config import EvaluateConfig, PairConfig, SweepConfig, TrainConfig
 from londi.config.prices import Prices, find_prices
 from londi.config.settings import make_config
-from londi.config.train import R_LEARNER
 from londi.encoders.registry import make_encoder
 from londi.envs.registry import make_env
 from londi.envs.seeds import held_out_seeds
@@ -34,10 +33,8 @@ from londi.evaluation.jobs import LeftOff, Part, run_parts
 from londi.evaluation.results import Episode, Result, call_rate, former_episode, result
 from londi.learning.diagnostics import diagnose
 from londi.learning.statistics import read_progress
-from londi.learning.tosses import train_on_tosses
-from londi.learning.trainer import train
 from londi.models.pair import load_pair
-from londi.planning.training import train_on_graphs
+from londi.planning.training import find_training
 from londi.storage.atomic import write_whole
 from londi.storage.records import read_record
 from londi.storage.runs import CONFIG, create_run, is_free, locked
@@ -177,7 +174,7 @@ class _Trained:
 
     def do(self, should_stop: Callable[[], bool]) -> str:
         begun = (self.folder / CONFIG).is_file()
-        learn = _training(self.config)
+        learn = find_training(self.config)
         if not learn(self.config, self.folder, resume=begun, should_stop=should_stop):
             raise LeftOff
         played = play_held_out(self.config, self.folder, self.evaluation, should_stop)
@@ -186,12 +183,6 @@ class _Trained:
 
     def warnings(self) -> tuple[str, ...]:
         return tuple(map(str, diagnose(self.config, read_progress(self.folder))))
-
-
-def _training(config: TrainConfig) -> Callable[..., bool]:
-    if config.graphs:
-        return train_on_graphs
-    return train_on_tosses if config.algorithm == R_LEARNER else train
 
 
 def sweep(

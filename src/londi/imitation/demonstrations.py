@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -271,6 +272,21 @@ def save_demonstrations(file: Path, episodes: Iterable[Demonstration]) -> None:
     ):
         for episode in episodes:
             out.write(json.dumps(asdict(episode)) + "\n")
+
+
+def join_demonstrations(file: Path, parts: Sequence[Path]) -> None:
+    """Write the episodes of several files into one, and remove those; gzip reads on from one to
+    the next.
+
+    Raises:
+        LondiError: if it cannot be written, such as on a full disk.
+    """
+    with replacing(file) as whole, whole.open("wb") as out:
+        for part in parts:
+            with part.open("rb") as episodes:
+                shutil.copyfileobj(episodes, out)
+    for part in parts:
+        part.unlink()
 
 
 def load_demonstrations(file: Path) -> list[Demonstration]:

@@ -32,6 +32,7 @@ from londi.imitation.demonstrations import (
     check_expert,
     collect,
     demonstrations_file,
+    join_demonstrations,
     load_demonstrations,
     record_expert,
     save_demonstrations,
@@ -296,9 +297,7 @@ def _record(
             save_demonstrations(part, episodes)
             done += len(episodes)
             on_episodes("recording", done, config.episodes)
-    save_demonstrations(whole, (e for part in parts for e in load_demonstrations(part)))
-    for part in parts:
-        part.unlink()
+    join_demonstrations(whole, parts)
     return True
 
 

@@ -6,6 +6,7 @@ DEEPTHINK is asked only where it acts. This file knows runs, and nothing of how 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from math import inf
 from pathlib import Path
@@ -37,7 +38,7 @@ def train_on_tosses(
     encoder: Encoder | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    on_steps: Callable[[int], None] = lambda done: None,
+    on_gathered: Callable[[int, str], None] = lambda done, text: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> bool:
@@ -50,7 +51,7 @@ def train_on_tosses(
         encoder: of the Switcher, in place of the one that `config` names.
         resume: go on with an interrupted run of this configuration.
         overwrite: replace an earlier run.
-        on_steps: told of the number of steps that are played.
+        on_gathered: called as steps are played: how many are done, a text.
         on_progress: told of every report of the learning.
         should_stop: asked between groups of episodes and after every fit.
 
@@ -62,7 +63,7 @@ def train_on_tosses(
             nothing is written then.
     """
     with begun(config, folder, pair, encoder, resume=resume, overwrite=overwrite) as made:
-        log = _tossed(folder / TOSSES, *made, on_steps, should_stop)
+        log = _tossed(folder / TOSSES, *made, on_gathered, should_stop)
         if log is None:
             return False
         run, config = fitting(made[0], log, made[2])
@@ -74,7 +75,7 @@ def _tossed(
     config: TrainConfig,
     pair: ModelPair,
     encoder: Encoder,
-    on_steps: Callable[[int], None],
+    on_gathered: Callable[[int, str], None],
     should_stop: Callable[[], bool],
 ) -> OfflineDataset | None:
     """At least `config.steps` steps, of whole episodes; those that are in `folder` already are not
@@ -87,20 +88,18 @@ def _tossed(
     while made < config.steps:
         if should_stop():
             return None
-        number, seeds = len(parts), list(islice(episodes, TOGETHER))
-
-        def play(number: int = number, seeds: list[int] = seeds) -> OfflineDataset:
-            return collect(
-                pair,
-                encoder,
-                seeds,
-                lambda rng: RATE,
-                steps=inf,
-                num_envs=min(config.num_envs, TOGETHER),
-                seed=config.seed * 1_000_000 + number,
-            )
-
+        number = len(parts)
+        play = partial(
+            collect,
+            pair,
+            encoder,
+            list(islice(episodes, TOGETHER)),
+            lambda rng: RATE,
+            steps=inf,
+            num_envs=min(config.num_envs, TOGETHER),
+            seed=config.seed * 1_000_000 + number,
+        )
         parts.append(cached_dataset(folder / str(number), play))
         made += len(parts[-1].choice)
-        on_steps(min(made, config.steps))
+        on_gathered(min(made, config.steps), "")
     return OfflineDataset.joined(parts)

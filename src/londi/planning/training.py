@@ -16,12 +16,14 @@ import numpy as np
 import torch
 
 from londi.config import TrainConfig
+from londi.config.train import R_LEARNER
 from londi.encoders.base import Encoder
 from londi.envs.seeds import switching_seeds
 from londi.errors import InvalidConfig, LondiError
 from londi.learning.ahead import begun
 from londi.learning.statistics import Progress
-from londi.learning.trainer import to_the_end
+from londi.learning.tosses import train_on_tosses
+from londi.learning.trainer import to_the_end, train
 from londi.models.pair import ModelPair
 from londi.planning.graphs import EpisodeGraph, explored_graphs
 from londi.planning.learner import GraphLearner, Judged
@@ -146,6 +148,15 @@ class GraphTraining:
         return self._before + time.perf_counter() - self._start
 
 
+def find_training(config: TrainConfig) -> Callable[..., bool]:
+    """The training in an environment that `config` asks for: on explored graphs, on coin tosses, or
+    while it plays.
+    """
+    if config.graphs:
+        return train_on_graphs
+    return train_on_tosses if config.algorithm == R_LEARNER else train
+
+
 def train_on_graphs(
     config: TrainConfig,
     folder: Path,
@@ -154,7 +165,7 @@ def train_on_graphs(
     encoder: Encoder | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    on_states: Callable[[int, str], None] = lambda done, text: None,
+    on_gathered: Callable[[int, str], None] = lambda done, text: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> bool:
@@ -167,7 +178,7 @@ def train_on_graphs(
         encoder: of the Switcher, in place of the one that `config` names.
         resume: go on with an interrupted run of this configuration.
         overwrite: replace an earlier run.
-        on_states: called while states are explored: the number of episodes that are done, a text.
+        on_gathered: called while states are explored: the number of episodes that are done, a text.
         on_progress: told of every report.
         should_stop: asked between groups of episodes and after every update.
 
@@ -189,7 +200,7 @@ def train_on_graphs(
             list(islice(switching_seeds(config.seed), config.graphs)),
             folder / GRAPHS,
             states=config.graph_states,
-            on_states=on_states,
+            on_states=on_gathered,
             should_stop=should_stop,
         )
         if graphs is None:
