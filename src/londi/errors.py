@@ -23,6 +23,9 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+FOREIGN_ERRORS = (Exception, SystemExit)
+"""Errors of a user\'s code or a library; `sys.exit` would end a command as if all were well."""
+
 
 class LondiError(Exception):
     """Base of all errors that londi raises on purpose."""

@@ -119,3 +119,28 @@ def test_quicks_width_is_found_behind_its_wrappers(make_lm: MakeLM) -> None:
     narrow, wide = make_lm(config={"d_model": 8}), make_lm()
     assert make_encoder("quick", wrapped(narrow), wrapped(wide)).size == 8 + 27
     assert make_encoder("quick", wrapped(wide), wrapped(narrow)).size == 16 + 27
+
+
+class NoSize(NoEncoder):
+    @property
+    def size(self) -> int:  # type: ignore[override]
+        raise RuntimeError("not known yet")
+
+
+class Half(NoEncoder):
+    size = 0.5  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("RandomModel", "expected one that derives from londi.encoders.base.Encoder, got Random"),
+        ("NoSize", "no size: RuntimeError: not known yet"),
+        ("Half", "expected a size >= 0, got 0.5"),
+    ],
+)
+def test_a_users_encoder_that_is_none_is_refused(name: str, said: str) -> None:
+    spec = f"{__name__}:{name}"
+    with pytest.raises(InvalidConfig) as caught:
+        make_encoder(spec, wrapped(RandomModel()), wrapped(RandomModel()))
+    assert str(caught.value).startswith(f"encoder {spec!r}: {said}")

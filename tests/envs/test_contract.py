@@ -96,3 +96,22 @@ def test_a_wrapper_is_not_passed_over_by_restoring_states() -> None:
     assert rewindable(gym.wrappers.OrderEnforcing(env)) is env
     assert rewindable(Halved(env)) is None
     londi.check_env(Halved(env))
+
+
+class Raising(Door):
+    """An environment whose declarations raise."""
+
+    @property
+    def metadata(self) -> dict[str, Any]:  # type: ignore[override]
+        raise RuntimeError("not made yet")
+
+    @property
+    def action_space(self) -> spaces.Space[str]:  # type: ignore[override]
+        raise SystemExit(0)
+
+
+def test_declarations_that_raise_are_refused_in_one_line() -> None:
+    with pytest.raises(InvalidConfig, match="reading metadata raised RuntimeError: not made yet"):
+        Traits.of(Raising())
+    with pytest.raises(InvalidConfig, match=r"got Text and an error \(SystemExit: 0\) of Raising"):
+        check_spaces(Raising())

@@ -168,3 +168,12 @@ def test_answers_that_depend_on_the_other_prompts_of_a_batch_are_named() -> None
             return [replace(GOOD, logprob=-float(longest)) for _ in prompts]
 
     assert "expected one answer alone and in a batch" in refused(Neighbours())
+
+
+def test_a_member_that_raises_is_named() -> None:
+    class Raising(Mine):
+        @property
+        def history(self) -> int | None:
+            raise RuntimeError("not loaded")
+
+    assert refused(Raising(), check_members).endswith("history: RuntimeError: not loaded")

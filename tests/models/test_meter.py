@@ -98,9 +98,10 @@ def test_a_batch_of_none_asks_nobody(lm: Counting) -> None:
     [
         (RuntimeError("out of\n  memory"), "model 'fails' failed: RuntimeError: out of memory"),
         (KeyError(), "model 'fails' failed: KeyError"),
+        (SystemExit(0), "model 'fails' failed: SystemExit: 0"),
     ],
 )
-def test_what_a_model_raises_is_named_in_one_line(error: Exception, said: str) -> None:
+def test_what_a_model_raises_is_named_in_one_line(error: BaseException, said: str) -> None:
     with pytest.raises(ModelError) as caught:
         MeteredModel(Fails(error)).act(PROMPTS)
     assert str(caught.value) == said

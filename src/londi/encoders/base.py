@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from londi.envs.prompt import Prompt
+from londi.errors import FOREIGN_ERRORS, LondiError, ModelError, one_line
 from londi.types import Reply
 
 if TYPE_CHECKING:  # features are made without torch
@@ -40,6 +41,27 @@ class Encoder(ABC):
     reads_quick = False
     slow = True
     spec: str
+
+    def checked_encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:
+        """What `encode` makes, checked.
+
+        Raises:
+            ModelError: if it raises an error, or gives other than `size` finite numbers a prompt.
+        """
+        try:
+            rows = np.asarray(self.encode(prompts, replies), np.float32)
+        except LondiError:
+            raise
+        except FOREIGN_ERRORS as error:  # whatever a user's encoder or a library raises
+            raise ModelError(f"encoder {self.spec!r} failed: {one_line(error)}") from error
+        expected = (len(prompts), self.size)
+        if rows.shape != expected:
+            raise ModelError(
+                f"encoder {self.spec!r}: expected features {expected}, got {rows.shape}"
+            )
+        if not np.isfinite(rows).all():
+            raise ModelError(f"encoder {self.spec!r}: expected finite features, got {rows.min()}")
+        return rows
 
     @abstractmethod
     def encode(self, prompts: Sequence[Prompt], replies: Sequence[Reply]) -> np.ndarray:

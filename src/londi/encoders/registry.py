@@ -6,13 +6,12 @@ This file knows what there is and what each needs of the two models.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 from londi.encoders.base import ConfidenceEncoder, Encoder, NoEncoder, ProgressEncoder
 from londi.encoders.pretrained import ModelEncoder, SentenceEncoder
 from londi.encoders.quick import QuickEncoder, QuickWordsEncoder
 from londi.encoders.text import TextEncoder
-from londi.errors import InvalidConfig, UnknownName
+from londi.errors import FOREIGN_ERRORS, InvalidConfig, UnknownName, one_line
 from londi.models.base import LanguageModel
 from londi.storage.names import build, is_spec
 
@@ -64,7 +63,13 @@ def make_encoder(spec: str, quick: LanguageModel, deepthink: LanguageModel) -> E
     if spec == "confidence":
         return ConfidenceEncoder()
     if is_spec(spec):
-        own = cast(Encoder, build(spec, "encoder", quick=quick, deepthink=deepthink))
+        own = build(spec, "encoder", quick=quick, deepthink=deepthink)
+        if not isinstance(own, Encoder):
+            raise InvalidConfig(
+                f"encoder {spec!r}: expected one that derives from londi.encoders.base.Encoder,"
+                f" got {type(own).__name__}"
+            )
+        _check_size(spec, own)
         own.spec = spec
         return own
     if spec not in ENCODERS:
@@ -86,3 +91,17 @@ def make_encoder(spec: str, quick: LanguageModel, deepthink: LanguageModel) -> E
         f"encoder: 'transformer' needs a language model with a tokenizer, got {quick.name!r}"
         f" and {deepthink.name!r}; use 'text' or 'sentence:<model>'"
     )
+
+
+def _check_size(spec: str, own: Encoder) -> None:
+    """Check the size that a user's encoder declares.
+
+    Raises:
+        InvalidConfig: if it is none.
+    """
+    try:
+        size: object = own.size
+    except FOREIGN_ERRORS as error:  # whatever a user's encoder raises
+        raise InvalidConfig(f"encoder {spec!r}: no size: {one_line(error)}") from error
+    if type(size) is not int or size < 0:
+        raise InvalidConfig(f"encoder {spec!r}: expected a size >= 0, got {size!r}")

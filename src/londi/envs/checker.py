@@ -16,7 +16,7 @@ from londi.envs.episode import TextEpisode
 from londi.envs.findings import Finding, fault, hint
 from londi.envs.forms import Forms
 from londi.envs.trials import Trial
-from londi.errors import InvalidEnvironment, one_line
+from londi.errors import FOREIGN_ERRORS, InvalidEnvironment, one_line
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def inspect_env(
         episode.start(seed)
         try:
             prompt = episode.prompt().text()
-        except Exception as error:  # whatever a user's history raises
+        except FOREIGN_ERRORS as error:  # whatever a user's history raises
             what = f"expected a prompt of the first state, making it raised {one_line(error)}"
             faults = (fault(name_of(env), "prompt", what),)
     return Report(name_of(env), faults, hints, prompt)

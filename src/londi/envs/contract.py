@@ -34,7 +34,7 @@ import numpy as np
 
 from londi.envs.histories import HISTORIES
 from londi.envs.info import InfoView, Told
-from londi.errors import InvalidConfig, LondiError, UnknownName
+from londi.errors import FOREIGN_ERRORS, InvalidConfig, LondiError, UnknownName, one_line
 
 
 class Fault(NamedTuple):
@@ -172,7 +172,12 @@ def read_step(told: object) -> tuple[str, Outcome, InfoView]:
 
 def trait_faults(env: gym.Env[str, str]) -> Iterator[Fault]:
     """The declarations in `metadata` that are none."""
-    metadata, name = cast(object, env.unwrapped.metadata), name_of(env)
+    name = name_of(env)
+    try:
+        metadata = cast(object, env.unwrapped.metadata)
+    except FOREIGN_ERRORS as error:  # whatever a user's environment raises
+        yield _fault("metadata", f"{name}: reading metadata raised {one_line(error)}")
+        return
     if not isinstance(metadata, Mapping):
         yield _fault(
             "metadata",
@@ -297,7 +302,7 @@ def shortened(value: object) -> str:
     """The `repr` of a value on one line, not too long for a message."""
     try:
         text = " ".join(repr(value).split())
-    except Exception:  # whatever a user's object raises
+    except FOREIGN_ERRORS:  # whatever a user's object raises
         text = f"<{type(value).__name__}>"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
@@ -310,7 +315,10 @@ def _refuse(faults: Iterator[Fault]) -> None:
 
 def _kind(env: gym.Env[str, str], space: str) -> str:
     """The class of a space; Gymnasium declares both and sets neither."""
-    value = getattr(env, space, None)
+    try:
+        value = getattr(env, space, None)
+    except FOREIGN_ERRORS as error:  # whatever a user's environment raises
+        return f"an error ({one_line(error)})"
     if isinstance(value, gym.spaces.Text):
         return "Text"
     return "nothing" if value is None else type(value).__name__
@@ -344,7 +352,7 @@ def finite_number(value: object) -> bool:
     """Whether `value` is a finite number."""
     try:
         return not isinstance(value, str) and isfinite(float(value))  # type: ignore[arg-type]
-    except Exception:  # whatever a user's number raises
+    except FOREIGN_ERRORS:  # whatever a user's number raises
         return False
 
 

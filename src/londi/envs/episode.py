@@ -16,7 +16,7 @@ from londi.envs.contract import Outcome, StateInfo, Traits, name_of, read_reset,
 from londi.envs.histories import HISTORIES
 from londi.envs.info import InfoView
 from londi.envs.prompt import Prompt
-from londi.errors import EnvironmentFailed, InvalidConfig, LondiError, one_line
+from londi.errors import FOREIGN_ERRORS, EnvironmentFailed, InvalidConfig, LondiError, one_line
 
 __all__ = ["Outcome", "TextEpisode"]
 
@@ -29,7 +29,7 @@ def close(env: gym.Env[str, str]) -> None:
     """
     try:
         env.close()
-    except (Exception, SystemExit) as error:  # whatever a user's environment raises
+    except FOREIGN_ERRORS as error:  # whatever a user's environment raises
         raise EnvironmentFailed(
             f"{name_of(env)}: expected close to return, it raised {one_line(error)}"
         ) from error
@@ -124,7 +124,7 @@ class TextEpisode:
             yield
         except LondiError:
             raise
-        except (Exception, SystemExit) as error:  # whatever a user's environment raises
+        except FOREIGN_ERRORS as error:  # whatever a user's environment raises
             where = f"{self.name}, episode {self.seed}, step {len(self.taken)}"
             raise EnvironmentFailed(
                 f"{where}: the environment failed: {one_line(error)}"

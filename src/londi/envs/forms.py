@@ -26,7 +26,7 @@ from londi.envs.findings import Finding, fault
 from londi.envs.histories import HISTORIES
 from londi.envs.restorable import restorable, rewindable
 from londi.envs.trials import STEPS, UNKNOWN
-from londi.errors import InvalidConfig, one_line
+from londi.errors import FOREIGN_ERRORS, InvalidConfig, one_line
 
 _ODD = (UNKNOWN, "", "\N{SNOWMAN}'\"\\\n(")
 """Texts that a model may write, none of them an action."""
@@ -65,7 +65,7 @@ class Forms:
         """The possible actions of the first state; None where the episode has not begun."""
         try:
             told: Any = self._env.reset(seed=self._seed)
-        except (Exception, SystemExit) as error:  # whatever a user's environment raises
+        except FOREIGN_ERRORS as error:  # whatever a user's environment raises
             self._raised("reset", 0, error)
             return None
         faults = list(reset_faults(told))
@@ -81,7 +81,7 @@ class Forms:
             action = actions[rng.integers(len(actions))] if actions else UNKNOWN
             try:
                 told: Any = self._env.step(action)
-            except (Exception, SystemExit) as error:  # whatever a user's environment raises
+            except FOREIGN_ERRORS as error:  # whatever a user's environment raises
                 self._raised("step", t, error)
                 return
             faults = list(step_faults(told))
@@ -101,7 +101,7 @@ class Forms:
                 return
             try:
                 self._env.step(text)
-            except (Exception, SystemExit) as error:  # whatever a user's environment raises
+            except FOREIGN_ERRORS as error:  # whatever a user's environment raises
                 wrong = InvalidConfig(
                     "expected step to take any text, as no action or in place of one;"
                     f" {text!r} raised {one_line(error)}"

@@ -26,7 +26,14 @@ from londi.envs.scienceworld.env import TASKS as SCIENCEWORLD_TASKS
 from londi.envs.textworld.challenges import CHALLENGES, KINDS
 from londi.envs.textworld.env import TextWorld  # noqa: F401  made by name
 from londi.envs.toolcalls.env import ToolCalls  # noqa: F401  made by name
-from londi.errors import InvalidConfig, LondiError, UnknownName, extras_named, one_line
+from londi.errors import (
+    FOREIGN_ERRORS,
+    InvalidConfig,
+    LondiError,
+    UnknownName,
+    extras_named,
+    one_line,
+)
 
 __all__ = [
     "environment_names",
@@ -171,7 +178,7 @@ def make_unchecked(name: str, /, **options: Any) -> gym.Env[str, str]:
             import_module(module)
         except (ImportError, SyntaxError, TypeError, ValueError) as error:
             raise InvalidConfig(f"env: cannot import {module!r}: {_line(error)}") from error
-        except (Exception, SystemExit) as error:  # whatever a user's module raises when imported
+        except FOREIGN_ERRORS as error:  # whatever a user's module raises when imported
             raise InvalidConfig(f"env: cannot import {module!r}: {one_line(error)}") from error
     if name not in gym.registry:
         own = [known for known, spec in gym.registry.items() if module and _is_of(spec, module)]
@@ -190,7 +197,7 @@ def make_unchecked(name: str, /, **options: Any) -> gym.Env[str, str]:
         raise
     except (TypeError, ValueError, ImportError, gym.error.Error) as error:
         raise InvalidConfig(f"{name} with {options}: {_line(error)}") from error
-    except (Exception, SystemExit) as error:  # whatever a user's environment raises
+    except FOREIGN_ERRORS as error:  # whatever a user's environment raises
         raise InvalidConfig(f"{name} with {options}: {one_line(error)}") from error
     return made
 

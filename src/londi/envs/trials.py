@@ -23,7 +23,7 @@ from londi.envs.seeds import (
     switching_seeds,
     validation_seeds,
 )
-from londi.errors import LondiError, one_line
+from londi.errors import FOREIGN_ERRORS, LondiError, one_line
 
 UNKNOWN = "do something that no environment knows"
 """A text that is no action."""
@@ -93,7 +93,7 @@ def _determinism(trial: Trial) -> Iterator[Finding]:
             yield from check(trial)
         except LondiError:
             raise
-        except (Exception, SystemExit) as error:  # whatever a user's environment raises
+        except FOREIGN_ERRORS as error:  # whatever a user's environment raises
             what = f"expected its members to return, one raised {one_line(error)}"
             yield fault(trial.name, f"{kind} member", what)
 

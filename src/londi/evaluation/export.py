@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from londi.config import TrainConfig
 from londi.encoders.base import Encoder
 from londi.encoders.registry import make_encoder, make_prompt_encoder
-from londi.errors import InvalidConfig, LondiError, one_line
+from londi.errors import FOREIGN_ERRORS, InvalidConfig, LondiError, one_line
 from londi.evaluation.operating_point import load_operating_point
 from londi.evaluation.trainings import check_trained
 from londi.models.hf.onnx.trace import trace
@@ -143,7 +143,7 @@ def _write(switcher: LearnedSwitcher, made: ExportedSwitcher, file: Path) -> Non
             {"observation": rows, "allowed": rows},
             dict.fromkeys(outputs, rows),
         )
-    except Exception as error:  # whatever the exporter or a user's network raises
+    except FOREIGN_ERRORS as error:  # whatever the exporter or a user's network raises
         raise LondiError(f"this Switcher cannot be exported: {one_line(error)}") from error
     graph = onnx.load_model_from_string(traced)
     onnx.helper.set_model_props(graph, {METADATA: made.text()})

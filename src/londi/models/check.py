@@ -13,7 +13,7 @@ from textwrap import shorten
 import numpy as np
 
 from londi.envs.prompt import Prompt
-from londi.errors import ModelError
+from londi.errors import FOREIGN_ERRORS, ModelError, one_line
 from londi.models.base import LanguageModel
 from londi.types import Reply, Usage, amounts
 
@@ -86,7 +86,10 @@ def check_members(model: LanguageModel) -> None:
         raise ModelError(f"model {model.__name__!r}: expected a model, got the class")
     for member, (expected, holds) in _MEMBERS.items():
         # The one place that must look for what may not be there.
-        value = getattr(model, member, _NONE)
+        try:
+            value = getattr(model, member, _NONE)
+        except FOREIGN_ERRORS as error:  # whatever a user's model raises
+            raise ModelError(f"model of type {kind!r}: {member}: {one_line(error)}") from error
         if value is _NONE:
             raise ModelError(f"model of type {kind!r} has no {member!r}{BASE}")
         if not holds(value):

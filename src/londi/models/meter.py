@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from londi.envs.prompt import Prompt
-from londi.errors import LondiError, ModelError, one_line
+from londi.errors import FOREIGN_ERRORS, LondiError, ModelError, one_line
 from londi.models.base import LanguageModel, ModelWrapper
 from londi.models.check import check_replies
 from londi.types import Reply
@@ -41,7 +41,7 @@ class MeteredModel(ModelWrapper):
             replies = self.inner.act(prompts)
         except LondiError:
             raise
-        except Exception as error:  # whatever a user's model or a library raises
+        except FOREIGN_ERRORS as error:  # whatever a user's model or a library raises
             raise ModelError(f"model {self.name!r} failed: {one_line(error)}") from error
         spent = time.perf_counter() - start
         self.seconds += spent

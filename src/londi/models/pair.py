@@ -14,6 +14,7 @@ import gymnasium as gym
 import torch
 
 from londi.config import PairConfig
+from londi.envs.contract import Traits
 from londi.envs.registry import make_env
 from londi.errors import InvalidConfig
 from londi.models.base import LanguageModel
@@ -105,7 +106,7 @@ def load_pair(config: PairConfig, seed: int) -> ModelPair:
     env.close()
     config.check_models()
     models = (config.quick, config.deepthink)
-    if "random" in models and not env.unwrapped.metadata.get("lists_actions", True):
+    if "random" in models and not Traits.of(env).lists_actions:
         can = "list_actions" in inspect.signature(type(env.unwrapped)).parameters
         gives = "gives one with --env_options.list_actions true" if can else "gives none"
         raise InvalidConfig(

@@ -136,7 +136,7 @@ def _explored(
 
     def opened(graph: Graph, place: int, prompt: Prompt, quick: Reply) -> None:
         assert place == len(seen[graph.seed])
-        (features,) = encoder.encode([prompt], [quick] if encoder.reads_quick else [])
+        (features,) = encoder.checked_encode([prompt], [quick] if encoder.reads_quick else [])
         seen[graph.seed].append((features, prompt.observations[-1]))
 
     graphs = explore(

@@ -208,7 +208,7 @@ def _observations(file: Path, rows: Sequence[Row], encoder: Encoder) -> Array | 
         return None
     states = _states(file, rows, prompts)
     observation = np.zeros((len(rows), layout.size), np.float32)
-    features = encoder.encode([state.prompt for state in states], [])
+    features = encoder.checked_encode([state.prompt for state in states], [])
     for row, numbers, state in zip(observation, features, states, strict=True):
         layout.write(row, numbers, state)
     return observation

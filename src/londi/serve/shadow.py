@@ -253,5 +253,5 @@ def shadow_encoder(spec: str) -> Encoder | None:
 
 def _embedded(encoder: Encoder, texts: Sequence[str]) -> list[bytes]:
     prompts = [Prompt("", (), (text,), ()) for text in texts]
-    rows = encoder.encode(prompts, [])
+    rows = encoder.checked_encode(prompts, [])
     return [np.asarray(row, "<f4").tobytes() for row in rows]

@@ -10,7 +10,7 @@ from functools import partial
 from importlib import import_module
 
 from londi.config.base import is_spec as is_spec
-from londi.errors import InvalidConfig, LondiError, UnknownName, one_line
+from londi.errors import FOREIGN_ERRORS, InvalidConfig, LondiError, UnknownName, one_line
 
 
 def resolve(spec: str, kind: str) -> object:
@@ -29,7 +29,7 @@ def resolve(spec: str, kind: str) -> object:
     module, _, path = spec.partition(":")
     try:
         found: object = import_module(module)
-    except (Exception, SystemExit) as error:  # whatever a user's module raises when imported
+    except FOREIGN_ERRORS as error:  # whatever a user's module raises when imported
         raise InvalidConfig(
             f"{kind} {spec!r}: cannot import {module!r}: {one_line(error)}"
         ) from error
@@ -63,5 +63,5 @@ def build(spec: str, kind: str, **offered: object) -> object:
         return made
     except LondiError:
         raise
-    except (Exception, SystemExit) as error:  # whatever a user's code raises
+    except FOREIGN_ERRORS as error:  # whatever a user's code raises
         raise InvalidConfig(f"{kind} {spec!r} cannot be made: {one_line(error)}") from error

@@ -219,7 +219,7 @@ class Observer:
             for state, reply in zip(seen, self._deepthink.act(prompts), strict=True):
                 state.deepthink = reply
         read = [state.quick for state in seen if state.quick] if self.encoder.reads_quick else []
-        for state, row in zip(seen, self.encoder.encode(prompts, read), strict=True):
+        for state, row in zip(seen, self.encoder.checked_encode(prompts, read), strict=True):
             state.features = row
 
     def observe(self, states: Sequence[State | None]) -> Array:

@@ -31,6 +31,7 @@ from londi.envs.generate.sandbox import Limits, Sandbox
 from londi.envs.generate.tasks import Task, lacking, own_function
 from londi.envs.info import Options
 from londi.errors import (
+    FOREIGN_ERRORS,
     EnvironmentFailed,
     InvalidConfig,
     LondiError,
@@ -130,11 +131,11 @@ def checked_score(name: str, scorer: Scorer, task: Task, text: str, seconds: flo
         raise EnvironmentFailed(f"{where}: no score within {seconds:g} seconds") from None
     except LondiError:
         raise
-    except (Exception, SystemExit) as error:  # whatever a user's scorer raises
+    except FOREIGN_ERRORS as error:  # whatever a user's scorer raises
         raise EnvironmentFailed(f"{where}: {one_line(error)}") from error
     try:
         number = float(score)  # type: ignore[arg-type]
-    except Exception:  # whatever a user's number raises
+    except FOREIGN_ERRORS:  # whatever a user's number raises
         number = float("nan")
     if isinstance(score, str) or not (isfinite(number) and 0.0 <= number <= 1.0):
         raise EnvironmentFailed(f"{where}: expected a number from 0 to 1, got {shortened(score)}")

@@ -24,6 +24,7 @@ from londi.envs.generate.worked import WORKED, next_line
 from londi.envs.info import Options
 from londi.envs.seeds import Split, split_of
 from londi.errors import (
+    FOREIGN_ERRORS,
     EnvironmentFailed,
     InvalidConfig,
     LondiError,
@@ -375,7 +376,7 @@ class FunctionTasks:
             given = self._function(seed, **self._options)
         except LondiError:
             raise
-        except (Exception, SystemExit) as error:  # whatever a user's function raises
+        except FOREIGN_ERRORS as error:  # whatever a user's function raises
             raise EnvironmentFailed(f"{name}: {one_line(error)}") from error
         return Task.read(given, name)
 
