@@ -24,6 +24,7 @@ from minigrid.utils.baby_ai_bot import (
 import londi.envs.babyai.grid  # noqa: F401  (levels are made of it)
 from londi.envs.babyai.expert import Expert
 from londi.envs.info import Told
+from londi.envs.options import check_flags
 from londi.envs.prompt import HISTORY
 from londi.errors import InvalidConfig
 from londi.types import Array, Info
@@ -122,6 +123,7 @@ class BabyAIText(gym.Env[str, str]):
     ) -> None:
         if memory is not None and not (type(memory) is int and memory >= 1):
             raise InvalidConfig(f"memory: expected a whole number >= 1 or nothing, got {memory!r}")
+        check_flags(expert=expert)
         self._level = level
         self._expert = expert
         self._memory = memory

@@ -15,6 +15,7 @@ from gymnasium import spaces
 from londi.envs.generate.scorers import checked_score, make_scorer
 from londi.envs.generate.tasks import Task, load_tasks
 from londi.envs.info import Options, Told
+from londi.envs.options import check_counts, check_flags
 from londi.envs.prompt import Chunk
 from londi.envs.seeds import SWITCHING
 from londi.errors import InvalidConfig
@@ -85,13 +86,8 @@ class Generate(gym.Env[str, str]):
         expert: bool = False,
         render_mode: str | None = None,
     ) -> None:
-        for name, value in (("most_chunks", most_chunks), ("most_tokens", most_tokens)):
-            if type(value) is not int or not 1 <= value <= MOST:
-                raise InvalidConfig(
-                    f"{name}: expected a whole number from 1 to {MOST}, got {value!r}"
-                )
-        if not isinstance(expert, bool):
-            raise InvalidConfig(f"expert: expected True or False, got {expert!r}")
+        check_counts(MOST, most_chunks=most_chunks, most_tokens=most_tokens)
+        check_flags(expert=expert)
         if isinstance(most_seconds, bool) or not (
             isinstance(most_seconds, (int, float)) and 0 < most_seconds < 1e6
         ):

@@ -15,6 +15,7 @@ from gymnasium import spaces
 
 from londi.envs.closest import closest
 from londi.envs.info import Told
+from londi.envs.options import check_counts, check_flags
 from londi.envs.scienceworld.simulator import TIMEOUT, Simulator, SimulatorError, SimulatorLost
 from londi.envs.seeds import Split, split_of
 from londi.errors import InvalidConfig, UnknownName
@@ -145,8 +146,8 @@ class ScienceWorld(gym.Env[str, str]):
         _check("task", tasks, TASKS)
         _check("split", [split] if split else [], _VARIATIONS)
         _check("simplification", filter(None, simplifications.split(",")), SIMPLIFICATIONS)
-        if type(limit) is not int or limit < 1:
-            raise InvalidConfig(f"limit: expected a whole number >= 1, got {limit!r}")
+        check_counts(limit=limit)
+        check_flags(list_actions=list_actions, expert=expert)
         self._tasks = tuple(tasks)
         self._split = split
         self._simplifications = simplifications

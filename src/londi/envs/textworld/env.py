@@ -16,6 +16,7 @@ from gymnasium import spaces
 
 from londi.envs.closest import closest
 from londi.envs.info import Told
+from londi.envs.options import check_counts, check_flags
 from londi.envs.seeds import among_first
 from londi.envs.textworld.challenges import CHALLENGES
 from londi.envs.textworld.games import CACHE, GameId, check_cache
@@ -94,12 +95,8 @@ class TextWorld(gym.Env[str, str]):
             if not isinstance(name, str) or name not in CHALLENGES:
                 raise UnknownName("TextWorld challenge", str(name), CHALLENGES)
         self._challenges = tuple(names)
-        for option, value in {"games": games, "limit": limit}.items():
-            if type(value) is not int or value < 1:
-                raise InvalidConfig(f"{option}: expected a whole number >= 1, got {value!r}")
-        for option, value in {"list_all": list_all, "expert": expert}.items():
-            if not isinstance(value, bool):
-                raise InvalidConfig(f"{option}: expected True or False, got {value!r}")
+        check_counts(games=games, limit=limit)
+        check_flags(list_all=list_all, expert=expert)
         check_cache(cache)
         self._games, self._limit = games, limit
         self._list_all = list_all

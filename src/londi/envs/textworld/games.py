@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
+from londi.envs.options import check_counts
 from londi.errors import EnvironmentFailed, InvalidConfig, MissingExtra
 from londi.storage.atomic import write_errors
 from londi.storage.paths import as_path
@@ -92,8 +93,7 @@ def make_games(games: Sequence[GameId], cache: str = CACHE, processes: int = 1) 
         LondiError: if the cache cannot be written.
         MissingExtra: if TextWorld is not installed.
     """
-    if type(processes) is not int or processes < 1:
-        raise InvalidConfig(f"processes: expected a whole number >= 1, got {processes!r}")
+    check_counts(processes=processes)
     folder = as_path(cache)
     missing = [game for game in dict.fromkeys(games) if not game_file(folder, game).exists()]
     for game in missing:

@@ -13,6 +13,7 @@ import gymnasium as gym
 from gymnasium import spaces
 
 from londi.envs.info import Told
+from londi.envs.options import check_counts, check_flags
 from londi.envs.seeds import Split, split_of
 from londi.envs.toolcalls.calls import IllFormed, read_call
 from londi.envs.toolcalls.expert import Expert
@@ -115,11 +116,8 @@ class ToolCalls(gym.Env[str, str]):
         _check_names("category", categories, CATEGORIES)
         _check_names("split", [] if split is None else [split], get_args(Split))
         _check_names("docs", [docs], get_args(Docs))
-        for name, value in (("turn_limit", turn_limit), ("limit", limit)):
-            if type(value) is not int or value < 1:
-                raise InvalidConfig(f"{name}: expected a whole number >= 1, got {value!r}")
-        if not isinstance(expert, bool):
-            raise InvalidConfig(f"expert: expected True or False, got {expert!r}")
+        check_counts(turn_limit=turn_limit, limit=limit)
+        check_flags(expert=expert)
         check_installed()
         self._categories, self._split, self._docs = categories, split, docs
         self._turn_limit, self._limit, self._expert = turn_limit, limit, expert
