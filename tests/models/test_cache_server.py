@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,12 @@ from answer_servers import AnswerServer, PostgresAnswersServer, RedisAnswersServ
 from londi.config.addresses import CACHE_PASSWORD
 from londi.envs.prompt import Prompt
 from londi.errors import InvalidConfig, LondiError, ModelError
+from londi.learning.trainer import train
 from londi.models.cache import AnswerStore, CachedModel, CacheStats
+from londi.models.pair import ModelPair
 from londi.types import Reply, Usage
 from models.players import Counting, Scripted, assert_same
+from playthings import TOY, Corridor, deepthink, quick, same
 
 
 @pytest.fixture(scope="module", params=["redis", "postgres"])
@@ -137,7 +140,8 @@ def test_processes_that_begin_at_once_lose_nothing(server: AnswerServer) -> None
     """Each makes the tables if they are not there, and writes answers that others write too."""
     code = (
         "import sys\n"
-        "from londi.models.cache import AnswerStore\n"
+        "from londi.learning.trainer import train
+from londi.models.cache import AnswerStore\n"
         "print('ready', flush=True)\n"
         "sys.stdin.readline()\n"
         "for k in range(10):\n"
@@ -261,23 +265,11 @@ def test_a_value_that_is_no_text_is_refused(server: AnswerServer) -> None:
 def test_a_training_is_the_same_and_its_folder_has_no_password(
     server: AnswerServer, tmp_path: Path
 ) -> None:
-    def train(cache: str, out: Path) -> subprocess.CompletedProcess[str]:
-        command = [
-            *("-m", "londi", "train", "--env", "londi/BabyAIText-GoToObjS4-v0"),
-            *("--steps", "300", "--warmup", "100", "--quick", "random", "--deepthink", "expert"),
-            *("--encoder", "text", "--cache", cache, "--out", str(out), "--quiet"),
-        ]
-        command[command.index("random")] = "builtin:babyai-quick"
-        return subprocess.run(
-            [sys.executable, *command], text=True, capture_output=True, env=os.environ
-        )
-
-    here = train("memory", tmp_path / "here")
-    there = train(server.url, tmp_path / "there")
-    assert here.returncode == there.returncode == 0, there.stderr
+    config = replace(TOY, steps=200, warmup=100, checkpoint_every=100, cache=server.url)
+    for name, store in (("here", AnswerStore()), ("there", AnswerStore(server.url))):
+        train(config, tmp_path / name, pair=ModelPair(quick(), deepthink(), Corridor, store))
+    assert same(tmp_path / "here", tmp_path / "there")
     assert server.count() > 0
-    state = Path("checkpoint") / "state.safetensors"
-    assert (tmp_path / "here" / state).read_bytes() == (tmp_path / "there" / state).read_bytes()
+    assert server.url in (tmp_path / "there" / "config.yaml").read_text(encoding="utf-8")
     for file in (tmp_path / "there").rglob("*"):
         assert file.is_dir() or server.password.encode() not in file.read_bytes(), file
-    assert server.password not in there.stdout + there.stderr
