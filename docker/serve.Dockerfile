@@ -10,9 +10,9 @@ WORKDIR /londi
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src src
 RUN pip install --no-cache-dir -c constraints.txt '.[serve,redis,traces,hub]' \
-    && useradd --create-home londi && install -d -m 1777 /data
+    && useradd --uid 10001 londi && install -d -m 1777 /data
 ENV HOME=/data
-USER londi
+USER 10001
 WORKDIR /data
 EXPOSE 8080
 HEALTHCHECK CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/healthz', timeout=5)"]

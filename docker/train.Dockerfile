@@ -14,9 +14,9 @@ RUN if [ -n "$TORCH_INDEX" ]; then \
         pip install --no-cache-dir --no-deps -c constraints.txt --index-url "$TORCH_INDEX" torch; \
     fi \
     && pip install --no-cache-dir -c constraints.txt '.[train,scienceworld,redis,postgres,log]' \
-    && useradd --create-home londi && install -d -m 1777 /runs
+    && useradd --uid 10001 londi && install -d -m 1777 /runs
 ENV HOME=/runs
-USER londi
+USER 10001
 WORKDIR /runs
 ENTRYPOINT ["londi"]
 CMD ["--help"]

@@ -107,7 +107,9 @@ def test_a_card_says_what_it_is_and_how_it_did(run: Path, pushed: Path) -> None:
 def test_what_is_pulled_is_what_was_pushed(run: Path, pushed: Path, tmp_path: Path) -> None:
     made = pull(str(pushed), tmp_path / "pulled")
     assert content(tmp_path / "pulled") == content(pushed)
-    assert made.bytes == sum(len(content(pushed)[name]) for name in FILES if (pushed / name).is_file())
+    assert made.bytes == sum(
+        len(content(pushed)[name]) for name in FILES if (pushed / name).is_file()
+    )
     again = evaluate(
         tmp_path / "pulled", EvaluateConfig(episodes=4, validation_episodes=2), pair=toy()
     )
@@ -379,7 +381,7 @@ def test_a_login_in_the_address_of_a_model_is_not_published(run: Path, tmp_path:
     assert "quick: quick\n" in text
     named = "quick: openai:model@http://me:hunter2@localhost/v1\n"
     (folder / "config.yaml").write_text(text.replace("quick: quick\n", named))
-    with pytest.raises(LondiError, match="quick: expected an address without a login") as caught:
+    with pytest.raises(LondiError, match="quick: without a login") as caught:
         push_folder(folder, tmp_path / "pushed", pair=toy())
     assert "hunter2" not in str(caught.value)
 
@@ -395,7 +397,11 @@ def test_a_login_in_the_address_of_a_model_is_not_published(run: Path, tmp_path:
     ],
 )
 def test_the_command_line_says_in_one_line_what_is_wrong(
-    args: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: Hub,
+    args: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    hub: Hub,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)

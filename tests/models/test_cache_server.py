@@ -130,7 +130,7 @@ def test_a_damaged_answer_is_named_in_one_line(
     store.close()
     server.spoil(value)
     store = AnswerStore(server.url)
-    with pytest.raises(ModelError, match="an answer that cannot be read") as caught:
+    with pytest.raises(ModelError, match="model .scripted.: ") as caught:
         CachedModel(Scripted(), store).act(prompts[:1])
     assert len(str(caught.value).splitlines()) == 1
     store.close()
@@ -140,8 +140,7 @@ def test_processes_that_begin_at_once_lose_nothing(server: AnswerServer) -> None
     """Each makes the tables if they are not there, and writes answers that others write too."""
     code = (
         "import sys\n"
-        "from londi.learning.trainer import train
-from londi.models.cache import AnswerStore\n"
+        "from londi.models.cache import AnswerStore\n"
         "print('ready', flush=True)\n"
         "sys.stdin.readline()\n"
         "for k in range(10):\n"

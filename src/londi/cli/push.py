@@ -23,7 +23,7 @@ def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--public", action="store_true", help="Let everybody read a new repository."
     )
-    parser.add_argument("--overwrite", action="store_true", help="Replace the files that are there.")
+    parser.add_argument("--overwrite", action="store_true", help="Replace the files there.")
 
 
 def _run(given: Namespace) -> int:

@@ -20,8 +20,9 @@ _TEXT = """---
 
 # {title}
 
-A Switcher of [londi](https://arxiv.org/abs/2402.12061): at each step of an episode it decides which of two language models acts,
-the small one (QUICK) or the large one (DEEPTHINK). It holds no weights of either model.
+A Switcher of [londi](https://arxiv.org/abs/2402.12061): at each step of an episode it decides which
+of two language models acts, the small one (QUICK) or the large one (DEEPTHINK). It holds no weights
+of either model.
 
 | | |
 |---|---|
@@ -40,13 +41,14 @@ londi pull OWNER/NAME --out switcher
 londi evaluate switcher
 ```
 
-or, without torch, the file `switcher.onnx` alone: `londi.Switcher.load("switcher/switcher.onnx")`, or
+or, without torch, its one file: `londi.Switcher.load("switcher/switcher.onnx")`, or
 `switcher: switcher/switcher.onnx` in the settings of `londi serve`.
 
 ## Limits
 
-The Switcher was trained for the environment and the two models above. With other models it is refused where they are known by
-their weights. On levels unlike those of its training its choices may be no better than a coin's at the same rate.
+The Switcher was trained for the environment and the two models above; models with other weights or
+settings are refused. On levels unlike those of its training its choices may be no better than a
+coin's at the same rate.
 
 All files are safetensors, ONNX, JSON and YAML; `londi.json` has their digests.
 """

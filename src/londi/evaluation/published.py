@@ -195,7 +195,9 @@ def _write(run: Path, folder: Path, pair: ModelPair | None) -> Published:
         )
     for key in ("quick", "deepthink"):
         if _LOGIN.search(getattr(training, key)):
-            raise LondiError(f"{key}: expected an address without a login, which would be published")
+            raise LondiError(
+                f"{key}: expected an address without a login, which would be published"
+            )
     # The answers of the models are no part of it, and where they lie is nobody's business.
     create_run(folder, replace(training, cache=TrainConfig.cache))
     save_state(folder / CHECKPOINT, state)

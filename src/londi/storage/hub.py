@@ -151,4 +151,6 @@ class HubRepository:
                 " does not open it"
             ) from error
         except Exception as error:  # whatever the library and its HTTP client raise
-            raise LondiError(f"cannot use the repository {self._place}: {one_line(error)}") from error
+            raise LondiError(
+                f"cannot use the repository {self._place}: {one_line(error)}"
+            ) from error
