@@ -137,7 +137,7 @@ def test_the_script_prints_a_line_an_extra() -> None:
         text=True,
         check=True,
     )
-    assert re.search(r"^\| `client` \| \d+ \| \d+ \|  \|$", ran.stdout, re.M), ran.stdout
+    assert re.search(r"^\| `client` \| \d+ \| \d+ \| \|$", ran.stdout, re.M), ran.stdout
     assert "| `hub` |" in ran.stdout
 
 

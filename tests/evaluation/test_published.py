@@ -126,6 +126,8 @@ def test_pulling_needs_no_torch(pushed: Path, tmp_path: Path) -> None:
     assert content(tmp_path / "pulled") == content(pushed)
 
 
+# huggingface_hub uploads to LFS in a way that its HTTP client would rather not have.
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 @pytest.mark.parametrize("lfs", [(), (".onnx", ".safetensors")])
 def test_a_private_repository_there_and_back(
     run: Path, tmp_path: Path, hub: Hub, lfs: tuple[str, ...]
@@ -250,7 +252,7 @@ def _named(folder: Path, name: str, data: bytes) -> None:
         ("needed", r"londi\.json lacks 'switcher\.onnx'"),
         ("no graph", "is no model in ONNX's format"),
         ("another format", "expected format 1, got 2"),
-        ("no run", "config.yaml: expected"),
+        ("no run", "'config.yaml': steps: expected a whole number"),
         ("a cache", "expected the default cache"),
     ],
 )
@@ -381,7 +383,7 @@ def test_a_login_in_the_address_of_a_model_is_not_published(run: Path, tmp_path:
     assert "quick: quick\n" in text
     named = "quick: openai:model@http://me:hunter2@localhost/v1\n"
     (folder / "config.yaml").write_text(text.replace("quick: quick\n", named))
-    with pytest.raises(LondiError, match="quick: without a login") as caught:
+    with pytest.raises(LondiError, match="quick: expected .* without a login") as caught:
         push_folder(folder, tmp_path / "pushed", pair=toy())
     assert "hunter2" not in str(caught.value)
 

@@ -46,7 +46,11 @@ class PostgresAnswers:
     def __init__(self, url: str) -> None:
         self._url = url
         self._db: psycopg.Connection[Any] | None = None
-        self._asked(_prepare)
+        try:
+            self._asked(_prepare)
+        except BaseException:
+            self.close()
+            raise
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         look = f"SELECT key, value FROM {TABLE} WHERE key = ANY(%s)"

@@ -49,10 +49,14 @@ class RedisAnswers:
                 socket_connect_timeout=WAIT,
                 retry=Retry(ExponentialBackoff(cap=1, base=0.1), TRIES, (redis.ConnectionError,)),
             )
-            # It also shows that the server takes what is written.
-            self._redis.set(MARK, FORMAT, nx=True)
-            if self._redis.get(MARK) != FORMAT:
-                raise ValueError("it holds answers of another kind")
+            try:
+                # It also shows that the server takes what is written.
+                self._redis.set(MARK, FORMAT, nx=True)
+                if self._redis.get(MARK) != FORMAT:
+                    raise ValueError("it holds answers of another kind")
+            except BaseException:
+                self._redis.close()
+                raise
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         with self._errors():
