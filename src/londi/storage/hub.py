@@ -38,7 +38,7 @@ class HubRepository:
     def __init__(self, name: str) -> None:
         with extras_named():
             from huggingface_hub import HfApi
-            from huggingface_hub.utils import disable_progress_bars
+            from huggingface_hub.utils.tqdm import disable_progress_bars
         disable_progress_bars()  # the files are small, and standard error is for errors
         self._name = name
         # False keeps the library from a token that a login has left on the disk.
