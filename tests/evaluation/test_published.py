@@ -383,7 +383,7 @@ def test_a_login_in_the_address_of_a_model_is_not_published(run: Path, tmp_path:
     assert "quick: quick\n" in text
     named = "quick: openai:model@http://me:hunter2@localhost/v1\n"
     (folder / "config.yaml").write_text(text.replace("quick: quick\n", named))
-    with pytest.raises(LondiError, match="quick: expected .* without a login") as caught:
+    with pytest.raises(LondiError, match=r"quick: expected .* without a login") as caught:
         push_folder(folder, tmp_path / "pushed", pair=toy())
     assert "hunter2" not in str(caught.value)
 

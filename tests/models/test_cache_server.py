@@ -130,7 +130,7 @@ def test_a_damaged_answer_is_named_in_one_line(
     store.close()
     server.spoil(value)
     store = AnswerStore(server.url)
-    with pytest.raises(ModelError, match="model .scripted.: ") as caught:
+    with pytest.raises(ModelError, match=r"model .scripted.: ") as caught:
         CachedModel(Scripted(), store).act(prompts[:1])
     assert len(str(caught.value).splitlines()) == 1
     store.close()
