@@ -50,8 +50,8 @@ def check_cache(cache: str) -> None:
     keys = [key.lower() for key, _ in parse_qsl(rest.partition("?")[2], keep_blank_values=True)]
     if ":" in rest.rpartition("@")[0] or any(word in key for key in keys for word in _SECRET):
         raise InvalidConfig(
-            "cache: expected an address without a password, which stands in the environment"
-            f" variable {CACHE_PASSWORD}, got {shown!r}"
+            f"cache: expected an address without a password, got {shown!r}; put it into the"
+            f" environment variable {CACHE_PASSWORD}"
         )
     try:
         _ = urlsplit(cache).port

@@ -34,7 +34,7 @@ def unusable(place: str, error: Exception | str) -> LondiError:
     reason: object = error
     if isinstance(error, OSError):
         reason = error.strerror or error
-    text = " ".join(str(reason).split()) or type(error).__name__
+    text = " ".join(str(reason).split()).rstrip(".") or type(error).__name__
     return LondiError(
         f"cannot use the answer cache {without_secrets(place)!r}: {text}; try --cache none"
     )
