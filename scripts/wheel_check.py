@@ -1,4 +1,4 @@
-"""What the base of an installed wheel must do, without torch: `scripts/wheels` runs it."""
+"""What an installed wheel must do, with or without extras: `scripts/wheels` runs it."""
 
 from importlib.metadata import distribution
 from importlib.util import find_spec
@@ -22,6 +22,8 @@ assert issubclass(londi.Switcher, object) and "pull" in VERBS
 allowed = np.array([[True, True], [True, False]])
 decision = ConstantSwitcher(1.0).decide(np.zeros((2, 1)), allowed, np.random.default_rng(0))
 assert decision.choice.tolist() == [1, 0]
+if find_spec("starlette") and find_spec("uvicorn"):  # the extra `serve`
+    import londi.serve.gateway
 if find_spec("torch") is None:
     try:
         londi.train  # noqa: B018

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, ModelCard
 
 from hidden import without_train
 from hub_server import TOKEN, Hub, Repository
@@ -100,6 +100,11 @@ def test_a_card_says_what_it_is_and_how_it_did(run: Path, pushed: Path) -> None:
         "type": "return",
         "value": round(figures["londi"]["return_mean"], 4),
     }
+    # The Hub's own library reads the figures, too.
+    read = ModelCard((pushed / CARD).read_text()).data.eval_results
+    assert {one.metric_type: one.metric_value for one in read}["call rate"] == round(
+        figures["londi"]["call_rate"], 4
+    )
     assert "`quick`" in text and "`deepthink`" in text and "4 held-out episodes" in text
     assert f"| londi | {figures['londi']['return_mean']:.3f} |" in text
 

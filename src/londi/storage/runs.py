@@ -68,7 +68,7 @@ def making_run(folder: Path, kind: type, overwrite: bool = False) -> Iterator[Pa
     Raises:
         OutputExists, RunInUse, LondiError: as `create_run`.
     """
-    free = is_free(folder, kind, overwrite)
+    is_free(folder, kind, overwrite)  # before anything is written
     folder = folder.resolve()
     with write_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -79,6 +79,8 @@ def making_run(folder: Path, kind: type, overwrite: bool = False) -> Iterator[Pa
             new.mkdir()
             yield new
             sync_folder(new)
+            # Asked again: somebody else may have made a run there meanwhile.
+            free = is_free(folder, kind, overwrite)
             with nullcontext() if free else locked(folder):
                 swap(new, folder, aside / "old")
         finally:
