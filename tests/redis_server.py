@@ -22,14 +22,16 @@ class Server:
 
     Args:
         folder: where it works.
+        password: what it asks for, if it does.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, password: str = "") -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self.url = f"redis://127.0.0.1:{port}/0"
         place = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
-        self._command = ["redis-server", *place, "--save", ""]
+        secret = ["--requirepass", password] if password else []
+        self._command = ["redis-server", *place, *secret, "--save", ""]
 
     def start(self) -> None:
         """Start it, at the same address as before."""

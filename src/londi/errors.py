@@ -88,6 +88,8 @@ EXTRAS = {
     ),
     **dict.fromkeys(("httpx2", "anyio"), "client"),
     "redis": "redis",
+    "psycopg": "postgres",
+    "huggingface_hub": "hub",
     "reasoning_gym": "reasoning",
     "rouge_score": "rouge",
     "duckdb": "traces",

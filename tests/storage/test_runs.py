@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from londi.config import FinetuneConfig, TrainConfig
 from londi.errors import InvalidConfig, LondiError, OutputExists, RunInUse, UnknownName
-from londi.storage.runs import CONFIG, create_run, locked, read_run
+from londi.storage.runs import CONFIG, create_run, locked, making_run, read_run
 
 
 @dataclass(frozen=True)
@@ -235,6 +235,24 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         create_run(tmp_path / "file" / "r", Settings())
     assert one_line(caught.value)
     assert str(caught.value).endswith("Not a directory")
+
+
+def test_a_run_that_somebody_else_made_meanwhile_is_left(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OutputExists, match="exists"),
+        making_run(tmp_path / "run", Settings) as new,
+    ):
+        (new / "late").write_text("x")
+        create_run(tmp_path / "run", Settings(count=5))
+    assert read_run(tmp_path / "run", Settings).count == 5
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+
+
+def test_what_fails_while_a_run_is_made_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), making_run(tmp_path / "a" / "run", Settings) as new:
+        (new / "half").write_text("x")
+        _ = 1 / 0
+    assert not list((tmp_path / "a").iterdir())
 
 
 def test_no_run_is_said_to_be_none(tmp_path: Path) -> None:

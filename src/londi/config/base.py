@@ -11,6 +11,7 @@ from math import isfinite
 from typing import Literal
 from urllib.parse import urlsplit
 
+from londi.config.addresses import check_cache
 from londi.config.kinds import conform
 from londi.errors import InvalidConfig, UnknownName
 from londi.types import Values
@@ -133,12 +134,15 @@ class PairConfig(Settings):
     lm_batch_size: int = 64
     """Largest number of prompts in one forward pass of a language model."""
     cache: str = "~/.cache/londi/answers.sqlite"
-    """File in which answers of the language models are cached, shared by all runs; `memory` caches
-    them for this run only, `none` asks the models every time."""
+    """File in which answers of the language models are cached, shared by all runs; for several
+    machines `redis://HOST:PORT/NUMBER` or `postgresql://USER@HOST:PORT/DATABASE`, whose password
+    the environment variable `LONDI_CACHE_PASSWORD` holds. `memory` caches them for this run only,
+    `none` asks the models every time."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check(self, threads=(0, 1024), lm_batch_size=(1, INF))
+        check_cache(self.cache)
         for place, name in enumerate(("quick", "deepthink")):
             pair = builtin_pair(self.env)
             if getattr(self, name) == AUTO and pair:

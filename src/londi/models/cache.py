@@ -1,28 +1,26 @@
 """A content-addressed cache of language-model answers that lasts across runs.
 
 Greedy models are deterministic, so (model fingerprint, prompt) decides the answer. Answers of this
-process are kept in memory and written to one SQLite file at `commit`, never in between: a killed
-run leaves the file as of its last checkpoint, which is what a resumed run needs to repeat itself.
-This file knows nothing of switching.
+process are kept in memory and written to one database at `commit`, never in between: a killed run
+leaves the database as of its last checkpoint, which is what a resumed run needs to repeat itself.
+This file knows nothing of switching, nor where the database is.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from londi.envs.prompt import Prompt
-from londi.errors import LondiError, ModelError
+from londi.errors import ModelError
 from londi.models.base import LanguageModel, ModelWrapper
 from londi.models.check import check_replies
-from londi.storage.sqlite import connected
+from londi.storage.answers.places import open_answers
 from londi.types import Reply, Usage, amounts
 
 
@@ -40,111 +38,56 @@ class CacheStats:
 
 
 class AnswerStore:
-    """Answers by key, in memory and in one SQLite file.
-
-    If the file's folder does not exist, the store only tries that it could be made, and makes it
-    when it is first needed: it may be the folder of a run that is yet to be created.
+    """Answers by key, in memory and in one database.
 
     Args:
-        file: the SQLite file; None keeps answers in memory only.
+        place: where answers outlast the process, as `londi.storage.answers.places.open_answers`
+            takes it; None keeps them in memory only.
 
     Raises:
-        LondiError: if the file cannot be made or opened, or holds something else.
+        LondiError: if the database cannot be made or opened, or holds something else.
     """
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(self, place: str | Path | None = None) -> None:
         self.stats = CacheStats()
         self._known: dict[bytes, bytes] = {}
         self._new: dict[bytes, bytes] = {}
-        self._db: sqlite3.Connection | None = None
-        self._file = file
-        if file is not None:
-            try:
-                if file.parent.is_dir():
-                    self._open(file)
-                else:
-                    _try_to_make(file)
-            except (OSError, ValueError, sqlite3.Error) as error:
-                raise _unusable(file, error) from error
+        self._database = None if place is None else open_answers(place)
 
-    def _open(self, file: Path) -> sqlite3.Connection:
-        """The connection to the file, which is opened at the first call."""
-        if self._db is None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._db = connected(file, _prepare)
-        return self._db
-
-    def get(self, key: bytes) -> bytes | None:
-        """The answer under `key`, or None; counts the look-up."""
-        value = self._known.get(key)
-        if value is None and self._file is not None:
-            look = "SELECT value FROM answers WHERE key = ?"
-            try:
-                row = self._open(self._file).execute(look, (key,)).fetchone()
-            except (OSError, sqlite3.Error) as error:
-                raise _unusable(self._file, error) from error
-            if row is not None:
-                value = self._known[key] = row[0]
-        if value is None:
-            self.stats.misses += 1
-        else:
-            self.stats.hits += 1
-        return value
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The answers under those of `keys` that have one; counts each look-up."""
+        unknown = [key for key in dict.fromkeys(keys) if key not in self._known]
+        if unknown and self._database:
+            self._known |= self._database.find(unknown)
+        found = {key: self._known[key] for key in keys if key in self._known}
+        hits = sum(key in found for key in keys)
+        self.stats.hits += hits
+        self.stats.misses += len(keys) - hits
+        return found
 
     def put(self, key: bytes, value: bytes) -> None:
-        """Keep an answer; `commit` writes it to the file."""
+        """Keep an answer; `commit` writes it to the database."""
         self._known[key] = value
-        if self._file is not None:
+        if self._database:
             self._new[key] = value
 
     def commit(self) -> None:
-        """Write the answers since the last commit to the file."""
-        if self._file is None or not self._new:
-            return
-        try:
-            with self._open(self._file) as db:
-                db.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?)", self._new.items())
-        except (OSError, sqlite3.Error) as error:
-            raise _unusable(self._file, error) from error
-        self._new.clear()
+        """Write the answers since the last commit to the database; where it fails, they are kept.
+
+        Raises:
+            LondiError: if they cannot be written.
+        """
+        if self._database and self._new:
+            self._database.add(self._new)
+            self._new.clear()
 
     def close(self) -> None:
-        """Commit, and close the file even if the commit fails."""
+        """Commit, and close the database even if the commit fails."""
         try:
             self.commit()
         finally:
-            if self._db is not None:
-                self._db.close()
-                self._db = None
-
-
-_SCHEMA = [("key", "BLOB"), ("value", "BLOB")]
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    """Make the table of answers, unless the file holds something else."""
-    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    columns = [(name, kind) for _, name, kind, *_ in db.execute("PRAGMA table_info(answers)")]
-    if tables and columns != _SCHEMA:
-        raise sqlite3.DatabaseError("it is a database of something else")
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute(
-        "CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID"
-    )
-
-
-def _try_to_make(file: Path) -> None:
-    """Make a file of that name, below the nearest folder there is, and remove it again."""
-    nearest = next(folder for folder in file.parents if folder.exists())
-    with TemporaryDirectory(dir=nearest, prefix=".") as folder:
-        trial = Path(folder) / file.relative_to(nearest)
-        trial.parent.mkdir(parents=True)
-        connected(trial, _prepare).close()
-
-
-def _unusable(file: Path | None, error: Exception) -> LondiError:
-    reason = error.strerror or error if isinstance(error, OSError) else error
-    return LondiError(f"cannot use the answer cache {str(file)!r}: {reason}; try --cache none")
+            if self._database:
+                self._database.close()
 
 
 class CachedModel(ModelWrapper):
@@ -170,18 +113,18 @@ class CachedModel(ModelWrapper):
     def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
         """One reply a prompt, in order; equal prompts of one batch are asked once."""
         keys = [self._key(prompt) for prompt in prompts]
-        found: dict[bytes, bytes | None] = {key: self._store.get(key) for key in keys}
-        missing = {k: p for k, p in zip(keys, prompts, strict=True) if found[k] is None}
+        found = self._store.find(keys)
+        missing = {k: p for k, p in zip(keys, prompts, strict=True) if k not in found}
         replies = self.inner.act(list(missing.values())) if missing else []
         for key, reply in zip(missing, replies, strict=True):
             raw = found[key] = _raw(reply)
             self._store.put(key, raw)
         try:
-            answers = [_reply(found[key] or b"") for key in keys]
+            answers = [_reply(found[key]) for key in keys]
         except (ValueError, TypeError, AttributeError) as error:
             raise ModelError(
-                f"model {self.name!r}: the answer cache holds an answer that cannot be read; delete"
-                " the cache's file, or use --cache none"
+                f"model {self.name!r}: the answer cache holds an answer that cannot be read; name"
+                " another --cache, or none"
             ) from error
         check_replies(self, prompts, answers)
         return answers

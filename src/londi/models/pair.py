@@ -8,7 +8,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import gymnasium as gym
 import torch
@@ -72,12 +71,12 @@ class ModelPair:
         return self._store.stats.rate if self._store else 0.0
 
     def commit(self) -> None:
-        """Write to the cache's file what was learned since the last commit."""
+        """Write to the cache's database what was learned since the last commit."""
         if self._store:
             self._store.commit()
 
     def close(self) -> None:
-        """Commit, and close the cache's file on every way out."""
+        """Commit, and close the cache's database on every way out."""
         if self._store:
             self._store.close()
 
@@ -138,4 +137,4 @@ def load_pair(config: PairConfig, seed: int) -> ModelPair:
 def _store(cache: str) -> AnswerStore | None:
     if cache == "none":
         return None
-    return AnswerStore(None if cache == "memory" else Path(cache).expanduser())
+    return AnswerStore(None if cache == "memory" else cache)

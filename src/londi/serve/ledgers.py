@@ -18,6 +18,7 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
+from londi.config.addresses import REDIS, without_secrets
 from londi.errors import DamagedFile, InvalidConfig, LondiError
 from londi.serve.core.budget import (
     KEPT,
@@ -36,8 +37,6 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
-REDIS = ("redis://", "rediss://", "unix://")
-"""Beginnings of an address of Redis."""
 WAIT = 1.0
 """Most seconds that a request waits for a ledger."""
 PAUSE = 5.0
@@ -60,7 +59,8 @@ def open_ledger(place: str, kept: float = KEPT) -> Ledger:
         remote = RedisLedger(place, kept)
         return FailClosed(remote, remote.failure)
     if "://" in place:
-        raise InvalidConfig(f"ledger: expected a file or redis://HOST:PORT, got {place!r}")
+        shown = without_secrets(place)
+        raise InvalidConfig(f"ledger: expected a file or redis://HOST:PORT, got {shown!r}")
     return FailClosed(SqliteLedger(Path(place).expanduser(), kept), sqlite3.Error)
 
 
@@ -279,7 +279,7 @@ class RedisLedger:
         try:
             self._redis.ping()
         except redis.RedisError as error:
-            raise LondiError(f"ledger: no Redis at {url!r}: {error}") from error
+            raise LondiError(f"ledger: no Redis at {without_secrets(url)!r}: {error}") from error
         self._kept = int(kept)
         self._reserve = self._redis.register_script(self._RESERVE)
         self._settle = self._redis.register_script(self._SETTLE)

@@ -107,14 +107,21 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         try:
             part.mkdir(parents=True)
             yield part
-            for file in part.rglob("*"):
-                if file.is_file():
-                    _sync(file)
-            _sync_entries(part)
+            sync_folder(part)
             swap(part, folder, old)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the disk hold the files in `folder`, and their names."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            _sync(file)
+        elif file.is_dir():
+            _sync_entries(file)
+    _sync_entries(folder)
 
 
 def swap(new: Path, folder: Path, old: Path) -> None:

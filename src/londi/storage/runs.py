@@ -22,7 +22,7 @@ import yaml
 from londi.config.base import Settings
 from londi.config.settings import read_config
 from londi.errors import InvalidConfig, LondiError, OutputExists, RunInUse
-from londi.storage.atomic import swap, write_errors, write_whole
+from londi.storage.atomic import swap, sync_folder, write_errors, write_whole
 from londi.storage.paths import as_path
 
 CONFIG = "config.yaml"
@@ -47,10 +47,28 @@ def create_run(folder: Path, config: Settings, overwrite: bool = False) -> None:
         LondiError: if the folder cannot be made.
     """
     text = _yaml(config)
-    free = is_free(folder, type(config), overwrite)
-    if free and folder.is_dir():  # it may be a mount point, which cannot be renamed
-        write_whole(folder / CONFIG, [text])
+    if is_free(folder, type(config), overwrite) and folder.is_dir():
+        write_whole(folder / CONFIG, [text])  # it may be a mount point, which cannot be renamed
         return
+    with making_run(folder, type(config), overwrite) as new:
+        write_whole(new / CONFIG, [text])
+
+
+@contextmanager
+def making_run(folder: Path, kind: type, overwrite: bool = False) -> Iterator[Path]:
+    """A new folder aside; what was written into it becomes the folder of a run.
+
+    Whatever fails, an earlier run is still there, and nothing else is left.
+
+    Args:
+        folder: where to; an empty folder will do.
+        kind: of the run's configuration.
+        overwrite: replace an earlier run that is there.
+
+    Raises:
+        OutputExists, RunInUse, LondiError: as `create_run`.
+    """
+    is_free(folder, kind, overwrite)  # before anything is written
     folder = folder.resolve()
     with write_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +77,10 @@ def create_run(folder: Path, config: Settings, overwrite: bool = False) -> None:
         try:
             new = aside / "new"
             new.mkdir()
-            write_whole(new / CONFIG, [text])
+            yield new
+            sync_folder(new)
+            # Asked again: somebody else may have made a run there meanwhile.
+            free = is_free(folder, kind, overwrite)
             with nullcontext() if free else locked(folder):
                 swap(new, folder, aside / "old")
         finally:
