@@ -104,6 +104,10 @@ class TrainConfig(PairConfig):
     """Number of transitions in a gradient step."""
     capacity: int = 100_000
     """Largest number of transitions in the replay buffer."""
+    replay_folder: str = ""
+    """Folder on a local disk for the file of a replay buffer that is larger than memory; empty
+    keeps the buffer in memory. The file takes its whole space at the start, and is gone when the
+    process ends."""
     gamma: float = 0.97
     """Discount factor per step."""
     critics: Literal["mean", "min"] = "mean"
