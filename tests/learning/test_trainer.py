@@ -215,7 +215,8 @@ def test_without_foresight_steps_are_kept_as_they_were(tmp_path: Path) -> None:
     asked = iter(range(1, 1000))
     config = replace(SHORT, foresight=False, warmup=799)
     train(config, tmp_path / "run", pair=toy(), should_stop=lambda: next(asked) == 90)
-    buffer = load_state(tmp_path / "run" / "checkpoint")["learner"]["buffer"]
+    log = load_state(tmp_path / "run" / "checkpoint")["learner"]["buffer"]
+    buffer = log.read(*next(log.parts()))
     assert buffer["observation"].shape[1] == QuickEncoder(3).size + CONTEXT
     assert buffer["choice"].mean() == pytest.approx(0.5, abs=0.1)
     assert train(config, tmp_path / "run", pair=toy(), resume=True)
