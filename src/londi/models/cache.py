@@ -39,8 +39,12 @@ class CacheStats:
         return self.hits / max(1, self.hits + self.misses)
 
 
+KEPT = 10_000
+"""Answers that are kept in memory beside a file: some 10 MB, however long a run is."""
+
+
 class AnswerStore:
-    """Answers by key, in memory and in one SQLite file.
+    """Answers by key, the newest in memory and all in one SQLite file.
 
     If the file's folder does not exist, the store only tries that it could be made, and makes it
     when it is first needed: it may be the folder of a run that is yet to be created.
@@ -76,7 +80,7 @@ class AnswerStore:
 
     def get(self, key: bytes) -> bytes | None:
         """The answer under `key`, or None; counts the look-up."""
-        value = self._known.get(key)
+        value = self._known.get(key) or self._new.get(key)
         if value is None and self._file is not None:
             look = "SELECT value FROM answers WHERE key = ?"
             try:
@@ -84,7 +88,8 @@ class AnswerStore:
             except (OSError, sqlite3.Error) as error:
                 raise _unusable(self._file, error) from error
             if row is not None:
-                value = self._known[key] = row[0]
+                value = row[0]
+                self._remember(key, value)
         if value is None:
             self.stats.misses += 1
         else:
@@ -93,9 +98,15 @@ class AnswerStore:
 
     def put(self, key: bytes, value: bytes) -> None:
         """Keep an answer; `commit` writes it to the file."""
-        self._known[key] = value
+        self._remember(key, value)
         if self._file is not None:
             self._new[key] = value
+
+    def _remember(self, key: bytes, value: bytes) -> None:
+        """Keep an answer in memory; where it is in a file too, the oldest one gives way."""
+        self._known[key] = value
+        if self._file is not None and len(self._known) > KEPT:
+            del self._known[next(iter(self._known))]
 
     def commit(self) -> None:
         """Write the answers since the last commit to the file."""
