@@ -75,7 +75,8 @@ def main() -> int:
     with TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         command = [sys.executable, "-m", "londi", "train", "--out", str(run)]
-        command += ["--cache", str(Path(folder) / "answers.sqlite"), "--steps", "1000000000", "--seed", "0"]
+        command += ["--cache", str(Path(folder) / "answers.sqlite"), "--seed", "0"]
+        command += ["--steps", "1000000000"]
         command += ["--capacity", str(given.capacity), "--report_every", "160", *options]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
