@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import statistics
 import subprocess
 import sys
@@ -82,7 +81,7 @@ def main() -> int:
         try:
             samples = watched(process, run, given.capacity, 60 * given.minutes)
         finally:
-            process.send_signal(signal.SIGINT)
+            process.kill()
             process.wait()
     print("| part | until step | " + " | ".join(f"{name}, MB" for name in FIELDS) + " |")
     print("|---" * (2 + len(FIELDS)) + "|")
