@@ -3,11 +3,12 @@
     python benchmarks/replay.py FOLDER [--memory] [--transitions N] [--observation D]
 
 FOLDER is on a local disk with room for the buffer twice: its file, and a checkpoint. Transitions
-are added in blocks, with two draws of 256 after each. At 1%, 10%, 50% and 100% of the transitions a
+are added in blocks, with seven draws of 256 after each. At 1%, 10%, 50% and 100% of the transitions a
 checkpoint is written, 4,000 transitions are added, and another checkpoint is written, of which a
-row has the MB and the seconds. Memory is the largest resident one (VmRSS) since the row before, and
-what of it is the process's own (RssAnon) at its end; a row without a buffer stands first. With
-`--memory` the buffer is in memory, as by default in a training.
+row has the MB. Times are of the CPU, and behind a stroke of the wall. Memory is the largest
+resident one (VmRSS) since the row before, and what of it is the process's own (RssAnon) at its end;
+a row without a buffer stands first. With `--memory` the buffer is in memory, as by default in a
+training.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from londi.learning.replay import Experience, ReplayBuffer
 from londi.storage.checkpoint import save_state
 
 BLOCK, BATCH, NEW = 4_096, 256, 4_000
+DRAWS = 7
+"""After a block; memory is given back within the eighth."""
 SHARES = (0.01, 0.1, 0.5, 1.0)
 
 
@@ -46,14 +49,27 @@ def block(rows: int, size: int, rng: np.random.Generator) -> Experience:
     )
 
 
-def checkpoint(buffer: ReplayBuffer, folder: Path) -> tuple[float, float]:
-    """Write one; MB that are new on the disk, and seconds."""
+class Watch:
+    """Seconds of the CPU and of the wall, added up over the contexts that it is."""
+
+    def __init__(self) -> None:
+        self.taken = np.zeros(2)
+
+    def __enter__(self) -> None:
+        self.taken -= time.process_time(), time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.taken += time.process_time(), time.perf_counter()
+
+
+def checkpoint(buffer: ReplayBuffer, folder: Path) -> tuple[float, Watch]:
+    """Write one; MB that are new on the disk, and the time."""
     before = {file.stat().st_ino for file in folder.glob("*")}
-    start = time.perf_counter()
-    save_state(folder, {"buffer": buffer.state()})
-    seconds = time.perf_counter() - start
+    watch = Watch()
+    with watch:
+        save_state(folder, {"buffer": buffer.state()})
     files = [file.stat() for file in folder.iterdir()]
-    return sum(file.st_size for file in files if file.st_ino not in before) / 1e6, seconds
+    return sum(file.st_size for file in files if file.st_ino not in before) / 1e6, watch
 
 
 def main() -> None:
@@ -74,22 +90,22 @@ def main() -> None:
     buffer = ReplayBuffer(given.transitions, given.observation, folder)
     try:
         for share in SHARES:
-            most, draws, spent = 0.0, 0, 0.0
+            most, draws, drawing = 0.0, 0, Watch()
             while len(buffer) < share * given.transitions:
                 buffer.add(some)
-                start = time.perf_counter()
-                for _ in range(2):
-                    buffer.sample(BATCH, 0.1, 0.0, rng)
-                spent += time.perf_counter() - start
-                draws += 2
+                with drawing:
+                    for _ in range(DRAWS):
+                        buffer.sample(BATCH, 0.1, 0.0, rng)
+                draws += DRAWS
                 most = max(most, resident("VmRSS"))
             checkpoint(buffer, saved)
             buffer.add(block(NEW, given.observation, rng))
-            written, seconds = checkpoint(buffer, saved)
+            written, saving = checkpoint(buffer, saved)
             most = max(most, resident("VmRSS"))
             size = len(buffer) * (8 * given.observation + 32) / 1e9
             row = [f"{len(buffer):,}", f"{size:.2f}", f"{most:.0f}", f"{resident('RssAnon'):.0f}"]
-            row += [f"{1e3 * spent / draws:.2f}", f"{written:.1f}", f"{seconds:.2f}"]
+            row.append(" / ".join(f"{1e3 * taken / draws:.2f}" for taken in drawing.taken))
+            row += [f"{written:.1f}", " / ".join(f"{taken:.2f}" for taken in saving.taken)]
             print("| " + " | ".join(row) + " |", flush=True)
     finally:
         shutil.rmtree(saved, ignore_errors=True)

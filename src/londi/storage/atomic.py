@@ -108,7 +108,8 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
             part.mkdir(parents=True)
             yield part
             for file in part.rglob("*"):
-                if file.is_file():
+                # One that has another name was here before, and is on the disk.
+                if file.is_file() and file.stat().st_nlink == 1:
                     _sync(file)
             _sync_entries(part)
             swap(part, folder, old)
