@@ -3,7 +3,7 @@
     python benchmarks/replay.py FOLDER [--memory] [--transitions N] [--observation D]
 
 FOLDER is on a local disk with room for the buffer twice: its file, and a checkpoint. Transitions
-are added in blocks, with seven draws of 256 after each. At 1%, 10%, 50% and 100% of the transitions a
+are added in blocks, with 7 draws of 256 after each. At 1%, 10%, 50% and 100% of the transitions a
 checkpoint is written, 4,000 transitions are added, and another checkpoint is written, of which a
 row has the MB. Times are of the CPU, and behind a stroke of the wall. Memory is the largest
 resident one (VmRSS) since the row before, and what of it is the process's own (RssAnon) at its end;

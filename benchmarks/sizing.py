@@ -58,8 +58,8 @@ UNITS = {
     "gateway, memory": UnitCost(152, "MB a process", "benchmarks/load"),
     "decision": UnitCost(28, "us, exported, batch 1", "benchmarks/decision.py"),
     "decision, batch 32": UnitCost(2.3, "us, exported, batch 32", "benchmarks/decision.py"),
-    "Redis, time": UnitCost(305, "us of its CPU a request", "benchmarks/sizing.py --measure-redis"),
-    "Redis, memory": UnitCost(212, "bytes a session", "benchmarks/sizing.py --measure-redis"),
+    "Redis, time": UnitCost(163, "us of its CPU a request", "benchmarks/sizing.py --measure-redis"),
+    "Redis, memory": UnitCost(207, "bytes a session", "benchmarks/sizing.py --measure-redis"),
     "trace": UnitCost(1_400, "bytes a step, without texts", "benchmarks/live.py"),
     "training": UnitCost(1_012, "steps/s beside the built-in models", "benchmarks/training.py"),
 }
