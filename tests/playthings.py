@@ -162,6 +162,12 @@ def same(first: Path, second: Path) -> bool:
     return all(torch.equal(a[key], b[key]) for key in a)
 
 
+def held(buffer: ReplayBuffer) -> dict[str, np.ndarray]:
+    """All transitions of a buffer by field, oldest first."""
+    log = buffer.state()
+    return log.read(log.first, log.end)
+
+
 def record(mdp: FiniteSwitching, budget: int | None, n: int, shown: np.ndarray) -> ReplayBuffer:
     """Uniform states and choices of a finite problem.
 

@@ -88,8 +88,8 @@ from londi.cli.parser import verb_parser
             "warmup: expected fewer steps than the 2,000 of the training",
         ),
         (
-            "train --steps 2000000",
-            "steps: expected a whole number from 1 to 1,000,000, got 2000000",
+            "train --steps 2000000000",
+            "steps: expected a whole number from 1 to 1,000,000,000, got 2000000000",
         ),
         ("evaluate run --sed 3", "unknown option '--sed'; did you mean '--seed'?"),
         ("demo --config x.yaml", "unknown option '--config'; did you mean '--out'?"),

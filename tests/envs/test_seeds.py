@@ -79,6 +79,11 @@ def test_a_run_plays_each_of_its_episodes_once(seed: int) -> None:
     assert played == list(islice(switching_seeds(seed), 100))
 
 
+def test_a_run_of_more_episodes_begins_anew_and_leaves_its_range_to_others() -> None:
+    played = islice(switching_seeds(299), MOST - 1, MOST + 2)
+    assert list(played) == [VALIDATION - 1, *switching(299, 2)]
+
+
 @given(fewer=COUNTS, more=COUNTS)
 def test_fewer_episodes_are_the_first_of_more(fewer: int, more: int) -> None:
     fewer, more = sorted((fewer, more))

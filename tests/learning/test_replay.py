@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from londi.learning.replay import Experience, ReplayBuffer
+from londi.storage.checkpoint import load_state, save_state
+from playthings import held
 
 
 def rows(first: int, n: int) -> dict[str, Any]:
@@ -44,23 +48,22 @@ def test_the_newest_transitions_are_kept_whole(capacity: int, sizes: list[int]) 
         total += n
     assert len(buffer) == min(total, capacity)
 
-    state = buffer.state()
+    stored = held(buffer)
     expected = rows(max(0, total - capacity), min(total, capacity))
-    order = np.argsort(state["observation"][:, 0])
     for name, value in expected.items():
-        np.testing.assert_array_equal(state[name][order], value.astype(state[name].dtype))
+        np.testing.assert_array_equal(stored[name], value.astype(stored[name].dtype))
 
 
 def test_the_cost_is_applied_at_the_draw() -> None:
     buffer = filled(40)
-    before = buffer.state()["reward"]
+    before = held(buffer)["reward"]
     for cost, penalty in ((0.0, 0.0), (0.25, 0.0), (0.25, 2.0)):
         batch = buffer.sample(64, cost, penalty, np.random.default_rng(0))
         number = batch.observation[:, 0]
         overspent = (number % 4 == 1).float()
         expected = number / 2 - cost * (number % 2) - penalty * overspent
         torch.testing.assert_close(batch.reward, expected, rtol=0, atol=1e-6)
-    np.testing.assert_array_equal(buffer.state()["reward"], before)
+    np.testing.assert_array_equal(held(buffer)["reward"], before)
 
 
 def test_each_drawn_transition_may_have_its_own_cost() -> None:
@@ -89,21 +92,64 @@ def test_the_same_generator_draws_the_same_batch() -> None:
     assert torch.equal(one.observation, two.observation) and torch.equal(one.reward, two.reward)
 
 
+def same_from_here(first: ReplayBuffer, second: ReplayBuffer) -> None:
+    """Both hold the same, draw the same, and go on the same."""
+    for n in (4, 9, 0):
+        for buffer in (first, second):
+            buffer.add(Experience(**rows(1000, n)))
+        one, two = held(first), held(second)
+        for name, value in one.items():
+            np.testing.assert_array_equal(two[name], value)
+        one, two = (
+            asdict(buffer.sample(32, 0.1, 0.5, np.random.default_rng(n)))
+            for buffer in (first, second)
+        )
+        for name, value in one.items():
+            assert torch.equal(two[name], value)
+
+
+@pytest.fixture(params=["memory", "file"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return "" if request.param == "memory" else str(tmp_path)
+
+
+@pytest.mark.parametrize("n", [0, 3, 8, 13])
+def test_a_resumed_buffer_goes_on_as_the_first(n: int, folder: str, tmp_path: Path) -> None:
+    first, second = filled(n, capacity=8), ReplayBuffer(8, 2, folder)
+    save_state(tmp_path / "s", {"buffer": first.state()})
+    second.load_state(load_state(tmp_path / "s")["buffer"])
+    same_from_here(first, second)
+
+
 @pytest.mark.parametrize("n", [3, 8, 13])
-def test_a_resumed_buffer_goes_on_as_the_first(n: int) -> None:
-    first, second = filled(n, capacity=8), ReplayBuffer(8, 2)
-    second.load_state(first.state())
-    for buffer in (first, second):
-        buffer.add(Experience(**rows(n, 4)))
-    for name, value in first.state().items():
-        np.testing.assert_array_equal(second.state()[name], value)
+def test_a_state_of_format_2_is_taken_up(n: int, tmp_path: Path) -> None:
+    """It held the filled part in slot order, and the number of all transitions ever added."""
+    first, second, third = filled(n, capacity=8), ReplayBuffer(8, 2), ReplayBuffer(8, 2)
+    order = np.argsort(np.arange(max(0, n - 8), n) % 8)
+    old = {name: value[order] for name, value in held(first).items()}
+    second.load_state(old | {"added": np.array(n)})
+    save_state(tmp_path / "s", {"buffer": second.state()})
+    third.load_state(load_state(tmp_path / "s")["buffer"])
+    same_from_here(first, second)
+    same_from_here(filled(n, capacity=8), third)
 
 
-def test_a_saved_state_is_a_copy() -> None:
+def test_a_buffer_in_a_file_is_one_in_memory(tmp_path: Path) -> None:
+    def kept(folder: str) -> ReplayBuffer:
+        buffer = ReplayBuffer(50, 2, folder)
+        for first in range(0, 4000, 16):  # often enough that memory is given back in between
+            buffer.add(Experience(**rows(first, 16)))
+        return buffer
+
+    same_from_here(kept(""), kept(str(tmp_path)))
+
+
+def test_what_is_saved_is_not_changed_by_what_is_added_later(tmp_path: Path) -> None:
     buffer = filled(3, capacity=3)
-    state = buffer.state()
+    save_state(tmp_path / "s", {"buffer": buffer.state()})
     buffer.add(Experience(**rows(50, 3)))
-    assert state["observation"][0, 0] == 0
+    log = load_state(tmp_path / "s")["buffer"]
+    assert log.read(0, 3)["observation"][:, 0].tolist() == [0, 1, 2]
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -112,6 +158,8 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="empty"):
         ReplayBuffer(4, 2).sample(1, 0.0, 0.0, np.random.default_rng(0))
     with pytest.raises(ValueError, match="shape"):
+        ReplayBuffer(100, 3).load_state(filled(8).state())
+    with pytest.raises(ValueError, match="must have 4 transitions for this buffer, got 8"):
         filled(8, capacity=4).load_state(filled(8).state())
     for name, wrong in (("reward", np.zeros((3, 1))), ("observation", np.zeros((3, 5)))):
         with pytest.raises(ValueError, match=name):

@@ -27,7 +27,7 @@ from londi.evaluation.results import Result
 from londi.learning.statistics import PROGRESS, Progress
 from londi.learning.trainer import train
 from londi.models.hf.seq2seq import Seq2SeqModel
-from londi.storage.checkpoint import load_state
+from londi.storage.checkpoint import load_state, save_state
 from londi.storage.runs import read_run
 from londi.switching.budget import Budget
 from londi.switching.observation import CONTEXT
@@ -119,6 +119,36 @@ def test_a_stopped_run_goes_on_and_ends_the_same(short: Path, tmp_path: Path, af
         for clock in ("seconds", "lm_seconds"):
             a.pop(clock), b.pop(clock)
         assert a == b
+
+
+def test_a_run_with_its_transitions_in_a_file_ends_the_same(short: Path, tmp_path: Path) -> None:
+    config = replace(SHORT, replay_folder=str(tmp_path))
+    asked = iter(range(1, 1000))
+    assert not train(config, tmp_path / "run", pair=toy(), should_stop=lambda: next(asked) == 60)
+    assert train(config, tmp_path / "run", pair=toy(), resume=True)
+    assert same(short, tmp_path / "run")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_folder_for_transitions_that_is_not_there_leaves_nothing(tmp_path: Path) -> None:
+    config = replace(SHORT, replay_folder=str(tmp_path / "none"))
+    with pytest.raises(LondiError, match=r"cannot write to .*/none': No such file or directory"):
+        train(config, tmp_path / "run", pair=toy())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_checkpoint_with_the_buffer_in_one_piece_goes_on_and_ends_the_same(
+    short: Path, tmp_path: Path
+) -> None:
+    """As format 2 had it: all fields in slot order, and the number of transitions ever added."""
+    run, asked = tmp_path / "run", iter(range(1, 1000))
+    assert not train(SHORT, run, pair=toy(), should_stop=lambda: next(asked) == 60)
+    state = load_state(run / "checkpoint")
+    log = state["learner"]["buffer"]
+    state["learner"]["buffer"] = log.read(*next(log.parts())) | {"added": np.array(log.end)}
+    save_state(run / "checkpoint", state | {"format": 2})
+    assert train(SHORT, run, pair=toy(), resume=True)
+    assert same(short, run)
 
 
 class Killed(Exception):
@@ -215,7 +245,8 @@ def test_without_foresight_steps_are_kept_as_they_were(tmp_path: Path) -> None:
     asked = iter(range(1, 1000))
     config = replace(SHORT, foresight=False, warmup=799)
     train(config, tmp_path / "run", pair=toy(), should_stop=lambda: next(asked) == 90)
-    buffer = load_state(tmp_path / "run" / "checkpoint")["learner"]["buffer"]
+    log = load_state(tmp_path / "run" / "checkpoint")["learner"]["buffer"]
+    buffer = log.read(*next(log.parts()))
     assert buffer["observation"].shape[1] == QuickEncoder(3).size + CONTEXT
     assert buffer["choice"].mean() == pytest.approx(0.5, abs=0.1)
     assert train(config, tmp_path / "run", pair=toy(), resume=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from londi.envs.generate.prompt import WritingPrompt
 from londi.envs.prompt import Chunk, Prompt
 from londi.errors import ModelError
+from londi.models import cache
 from londi.models.base import LanguageModel
 from londi.models.cache import AnswerStore, CachedModel, CacheStats
 from londi.models.hf.seq2seq import Seq2SeqModel
@@ -164,3 +166,19 @@ def test_a_cached_model_goes_by_the_name_and_the_fingerprint_of_its_own(lm: Coun
     assert cached.name == lm.inner.name
     assert cached.fingerprint == lm.inner.fingerprint
     assert isinstance(cached, LanguageModel)
+
+
+def test_memory_holds_the_newest_answers_and_the_file_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "KEPT", 10)
+    store = AnswerStore(tmp_path / "answers.sqlite")
+    for k in range(100):
+        store.put(bytes([k]), b"answer %d" % k)
+        if k == 50:
+            store.commit()
+    for k in (*range(100), *range(100)):
+        assert store.find([bytes([k])]) == {bytes([k]): b"answer %d" % k}  # committed or not
+    assert store.stats == CacheStats(hits=200)
+    assert len(store._known) == 10
+    store.close()

@@ -25,7 +25,7 @@ ABSURD = 1000
 MOST_EPISODES = 1_000_000
 """Bound of a number of episodes: those of one purpose have so many seeds (`londi.envs.seeds`)."""
 MOST_STEPS = 1_000_000
-"""Bound of a number of environment steps, for the same reason."""
+"""Bound of a number of logged environment steps, for the same reason."""
 MOST_ENVS = 10_000
 """Bound of the environments that are played side by side."""
 MOST_SEED = 2**32 - 1

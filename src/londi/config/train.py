@@ -13,7 +13,6 @@ from londi.config.base import (
     INF,
     MOST_ENVS,
     MOST_EPISODES,
-    MOST_STEPS,
     PairConfig,
     check,
     check_budget,
@@ -104,6 +103,10 @@ class TrainConfig(PairConfig):
     """Number of transitions in a gradient step."""
     capacity: int = 100_000
     """Largest number of transitions in the replay buffer."""
+    replay_folder: str = ""
+    """Folder on a local disk for the file of a replay buffer that is larger than memory; empty
+    keeps the buffer in memory. The file takes its whole space at the start, and is gone when the
+    process ends."""
     gamma: float = 0.97
     """Discount factor per step."""
     critics: Literal["mean", "min"] = "mean"
@@ -138,7 +141,7 @@ class TrainConfig(PairConfig):
             graphs=(0, MOST_EPISODES),
             graph_states=(2, 1_000_000_000),
             width=(1, 65_536),
-            steps=(1, MOST_STEPS),
+            steps=(1, 1_000_000_000),
             num_envs=(1, MOST_ENVS),
             warmup=(0, INF),
             exploration=(0, 1),

@@ -6,7 +6,8 @@ are far apart, and no run reaches from one into the next. This file knows no env
 
 from __future__ import annotations
 
-from itertools import count
+from collections.abc import Iterator
+from itertools import chain, repeat
 from typing import Literal
 
 DEMONSTRATIONS = 0
@@ -25,9 +26,13 @@ def demonstration_seeds(seed: int, round_number: int, episodes: int) -> range:
     return range(first, first + episodes)
 
 
-def switching_seeds(seed: int) -> count[int]:
-    """Endless seeds that a Switcher is trained on, by the run's seed (0 to 299)."""
-    return count(SWITCHING + seed * 1_000_000)
+def switching_seeds(seed: int) -> Iterator[int]:
+    """Endless seeds that a Switcher is trained on, by the run's seed (0 to 299).
+
+    A run has a million of its own, which come again from the first.
+    """
+    first = SWITCHING + seed * 1_000_000
+    return chain.from_iterable(repeat(range(first, first + 1_000_000)))
 
 
 def validation_seeds(episodes: int) -> range:

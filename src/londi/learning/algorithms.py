@@ -74,7 +74,7 @@ class Learner(Protocol):
         """A checkpoint of the Switcher; the algorithm's `switcher` makes it again."""
 
     def state_dict(self) -> StateDict:
-        """All that a resumed run needs."""
+        """All that a resumed run needs; rows that are many are best a `RowLog`."""
 
     def load_state_dict(self, state: StateDict) -> None:
         """Take up what `state_dict` returned."""
@@ -258,7 +258,7 @@ class SACAlgorithm:
             mean = cast(PenaltyActor, sac.networks.mean_actor.module)
             actor.punishment = mean.punishment = budget.punishment(alpha.value)
 
-        buffer = ReplayBuffer(config.capacity, layout.size)
+        buffer = ReplayBuffer(config.capacity, layout.size, config.replay_folder)
         return ReplayLearner(sac, buffer, sample, switcher, follow)
 
     def _temperature(self) -> Temperature:
@@ -328,7 +328,8 @@ class UniversalAlgorithm:
                 "value_head": learner.mean_value_head.module.state_dict(),
             }
 
-        return ReplayLearner(learner, ReplayBuffer(config.capacity, layout.size), sample, switcher)
+        buffer = ReplayBuffer(config.capacity, layout.size, config.replay_folder)
+        return ReplayLearner(learner, buffer, sample, switcher)
 
 
 ALGORITHMS.update(sac=SACAlgorithm, universal=UniversalAlgorithm)

@@ -6,7 +6,7 @@ knows reports and settings, and nothing of how a training runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite
@@ -41,7 +41,7 @@ class Diagnosis:
         return f"{self.name}: {self.text}"
 
 
-def diagnose(config: TrainConfig, reports: Sequence[Progress]) -> list[Diagnosis]:
+def diagnose(config: TrainConfig, reports: Iterable[Progress]) -> list[Diagnosis]:
     """Failures that the last `WINDOW` reports after the warm-up show."""
     last = [report for report in reports if report.step > config.warmup][-WINDOW:]
     if len(last) < WINDOW:

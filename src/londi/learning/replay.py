@@ -7,13 +7,17 @@ the batches; what an observation means is left to the caller.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from londi.storage.mapped import FileRecords, MemoryRecords
+from londi.storage.row_log import RowLog
 from londi.types import Array
 
 
@@ -68,33 +72,48 @@ class Experience:
 
 
 class ReplayBuffer:
-    """The newest `capacity` transitions, in a ring of preallocated arrays.
+    """The newest `capacity` transitions, in a ring of preallocated records.
 
     Args:
         capacity: most transitions kept; the oldest give way.
         observation_size: numbers in an observation, D.
+        folder: where to keep them in a file, for more than memory holds; empty for memory.
 
     Raises:
-        ValueError: if either is below one.
+        ValueError: if either number is below one.
+        LondiError: if there is no such folder, or no space in it.
     """
 
-    def __init__(self, capacity: int, observation_size: int) -> None:
+    def __init__(self, capacity: int, observation_size: int, folder: str = "") -> None:
         if capacity < 1 or observation_size < 1:
             raise ValueError(
                 f"capacity and observation_size must be positive, "
                 f"got {capacity} and {observation_size}"
             )
+        # The fields of a transition lie side by side: one place in memory or on the disk a draw.
+        kind = np.dtype(
+            [
+                ("observation", np.float32, (observation_size,)),
+                ("choice", np.int64),
+                ("reward", np.float32),
+                ("next_observation", np.float32, (observation_size,)),
+                ("terminated", np.float32),
+                ("allowed", np.bool_, (2,)),
+                ("next_allowed", np.bool_, (2,)),
+                ("overspent", np.float32),
+            ],
+            align=True,
+        )
         self.capacity = capacity
         self._added = 0  # over the whole life; the next slot is this modulo the capacity
+        self._log = secrets.token_hex(8)
+        self._records = (
+            FileRecords(capacity, kind, Path(folder).expanduser())
+            if folder
+            else MemoryRecords(capacity, kind)
+        )
         self._fields: dict[str, Array] = {
-            "observation": np.zeros((capacity, observation_size), np.float32),
-            "choice": np.zeros(capacity, np.int64),
-            "reward": np.zeros(capacity, np.float32),
-            "next_observation": np.zeros((capacity, observation_size), np.float32),
-            "terminated": np.zeros(capacity, np.float32),
-            "allowed": np.ones((capacity, 2), np.bool_),
-            "next_allowed": np.ones((capacity, 2), np.bool_),
-            "overspent": np.zeros(capacity, np.float32),
+            name: self._records.array[name] for name in kind.names or ()
         }
 
     def __len__(self) -> int:
@@ -123,6 +142,7 @@ class ReplayBuffer:
         for name, value in rows.items():
             self._fields[name][slots] = value[skip:]
         self._added += n
+        self._records.touched(len(slots))
 
     def sample(
         self, batch_size: int, cost: float | Array, penalty: float, rng: np.random.Generator
@@ -144,6 +164,7 @@ class ReplayBuffer:
             raise ValueError("cannot sample from an empty replay buffer")
         drawn = rng.integers(len(self), size=batch_size)
         take = {name: torch.from_numpy(field[drawn]) for name, field in self._fields.items()}
+        self._records.touched(batch_size)
         price = torch.as_tensor(cost, dtype=torch.float32)
         return Batch(
             observation=take["observation"],
@@ -155,26 +176,53 @@ class ReplayBuffer:
             next_allowed=take["next_allowed"],
         )
 
-    def state(self) -> dict[str, Array]:
-        """A copy of the filled part, in slot order, with the count of all rows ever added."""
-        held = {name: field[: len(self)].copy() for name, field in self._fields.items()}
-        return held | {"added": np.array(self._added)}
+    def state(self) -> RowLog:
+        """The transitions that are held, numbered in the order in which they were added.
 
-    def load_state(self, state: Mapping[str, Array]) -> None:
+        They are read from the buffer itself: to be saved before more are added.
+        """
+        return RowLog(self._log, self._added - len(self), self._added, self._read)
+
+    def load_state(self, state: RowLog | Mapping[str, Array]) -> None:
         """Take up what `state` returned; later draws and additions go on as they would have.
+
+        Args:
+            state: the transitions; or all fields in slot order, as checkpoints of format 2 have it.
 
         Raises:
             ValueError: if it comes from a buffer of another capacity or observation size.
         """
-        added = int(state["added"])
-        held = min(added, self.capacity)
+        log = _log_of_format_2(state) if isinstance(state, Mapping) else state
         # A ring of another capacity wraps elsewhere, so its slots would not line up.
-        for name, field in self._fields.items():
-            if state[name].shape != (held, *field.shape[1:]):
-                raise ValueError(
-                    f"{name} must have shape {(held, *field.shape[1:])} for this buffer, "
-                    f"got {state[name].shape}"
-                )
-        for name, field in self._fields.items():
-            field[:held] = state[name]
-        self._added = added
+        held = min(log.end, self.capacity)
+        if log.end - log.first != held:
+            raise ValueError(
+                f"state must have {held} transitions for this buffer, got {log.end - log.first}"
+            )
+        for first, end in log.parts():
+            rows, slots = log.read(first, end), np.arange(first, end) % self.capacity
+            for name, field in self._fields.items():
+                expected = (end - first, *field.shape[1:])
+                if rows[name].shape != expected:
+                    raise ValueError(f"{name} must have shape {expected}, got {rows[name].shape}")
+                field[slots] = rows[name]
+            self._records.touched(len(slots))
+        self._added, self._log = log.end, log.name
+
+    def _read(self, first: int, end: int) -> dict[str, Array]:
+        slots = np.arange(first, end) % self.capacity
+        rows = {name: field[slots] for name, field in self._fields.items()}
+        self._records.touched(len(slots))
+        return rows
+
+
+def _log_of_format_2(state: Mapping[str, Array]) -> RowLog:
+    end, held = int(state["added"]), len(state["choice"])
+    fields = {name: field for name, field in state.items() if name != "added"}
+
+    def read(first: int, end: int) -> dict[str, Array]:
+        # A ring that has not wrapped yet holds each transition at its number.
+        slots = np.arange(first, end) % held
+        return {name: field[slots] for name, field in fields.items()}
+
+    return RowLog(secrets.token_hex(8), end - held, end, read)

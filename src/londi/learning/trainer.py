@@ -8,6 +8,7 @@ not know what a text environment, a language model or a learner does.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -25,7 +26,7 @@ from londi.encoders.registry import make_encoder
 from londi.envs.seeds import switching_seeds
 from londi.errors import InvalidConfig, LondiError
 from londi.learning.algorithms import make_algorithm
-from londi.learning.diagnostics import Diagnosis, diagnose
+from londi.learning.diagnostics import WINDOW, Diagnosis, diagnose
 from londi.learning.sac import Losses
 from londi.learning.statistics import (
     EpisodeStatistics,
@@ -45,8 +46,9 @@ from londi.types import StateDict
 
 Array = np.ndarray
 
-FORMAT = 2
-"""Version of a training's state; release 0.1, which wrote none, had other observations."""
+FORMAT = 3
+"""Version of a training's state. Format 2 held the replay buffer in one piece; release 0.1, which
+wrote no version, had other observations."""
 
 
 class Training:
@@ -168,7 +170,7 @@ class Training:
         Raises:
             LondiError: if it is of another release.
         """
-        if state.get("format") != FORMAT:
+        if state.get("format") not in (2, FORMAT):
             raise LondiError(
                 "this training was begun by another release of londi, whose checkpoints hold other"
                 " observations; end it with that release, or train anew with --overwrite"
@@ -363,7 +365,7 @@ def to_the_end(
         run.load_state(state)
     else:
         run.begin()
-    reports = keep_progress(folder, run.step)
+    reports = deque(keep_progress(folder, run.step), maxlen=WINDOW)
     failing: set[str] = set()
     stopped = False
     while run.step < config.steps and not stopped:

@@ -37,8 +37,12 @@ class CacheStats:
         return self.hits / max(1, self.hits + self.misses)
 
 
+KEPT = 10_000
+"""Answers that are kept in memory beside a database: some 10 MB, however long a run is."""
+
+
 class AnswerStore:
-    """Answers by key, in memory and in one database.
+    """Answers by key, the newest in memory and all in one database.
 
     Args:
         place: where answers outlast the process, as `londi.storage.answers.places.open_answers`
@@ -56,10 +60,13 @@ class AnswerStore:
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The answers under those of `keys` that have one; counts each look-up."""
-        unknown = [key for key in dict.fromkeys(keys) if key not in self._known]
+        kept = (self._known, self._new)
+        found = {key: answers[key] for answers in kept for key in keys if key in answers}
+        unknown = [key for key in dict.fromkeys(keys) if key not in found]
         if unknown and self._database:
-            self._known |= self._database.find(unknown)
-        found = {key: self._known[key] for key in keys if key in self._known}
+            for key, value in self._database.find(unknown).items():
+                found[key] = value
+                self._remember(key, value)
         hits = sum(key in found for key in keys)
         self.stats.hits += hits
         self.stats.misses += len(keys) - hits
@@ -67,9 +74,15 @@ class AnswerStore:
 
     def put(self, key: bytes, value: bytes) -> None:
         """Keep an answer; `commit` writes it to the database."""
-        self._known[key] = value
+        self._remember(key, value)
         if self._database:
             self._new[key] = value
+
+    def _remember(self, key: bytes, value: bytes) -> None:
+        """Keep an answer in memory; where a database has it too, the oldest one gives way."""
+        self._known[key] = value
+        if self._database and len(self._known) > KEPT:
+            del self._known[next(iter(self._known))]
 
     def commit(self) -> None:
         """Write the answers since the last commit to the database; where it fails, they are kept.

@@ -118,7 +118,9 @@ def sync_folder(folder: Path) -> None:
     """Have the disk hold the files in `folder`, and their names."""
     for file in folder.rglob("*"):
         if file.is_file():
-            _sync(file)
+            # One that has another name was here before, and is on the disk.
+            if file.stat().st_nlink == 1:
+                _sync(file)
         elif file.is_dir():
             _sync_entries(file)
     _sync_entries(folder)
