@@ -33,6 +33,7 @@ GROUPS = {
         "evaluation_episodes",
         "num_envs",
         "workers",
+        "round_workers",
     ),
     "learning": (
         "batch_size",

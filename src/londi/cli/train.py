@@ -40,6 +40,7 @@ GROUPS = {
     "learning": (
         "algorithm",
         "num_envs",
+        "workers",
         "warmup",
         "exploration",
         "foresight",

@@ -25,7 +25,7 @@ import torch
 from londi.config import FinetuneConfig
 from londi.envs.registry import make_env
 from londi.envs.seeds import HELD_OUT, demonstration_seeds, held_out_seeds
-from londi.evaluation.evaluate import play, summary
+from londi.evaluation.play import play, summary
 from londi.imitation.demonstrations import (
     PART,
     Demonstration,

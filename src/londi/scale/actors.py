@@ -21,7 +21,7 @@ from londi.scale.workers import Context, Item, Workers
 
 try:
     import ray
-    from ray.exceptions import RayError, RayTaskError, TaskCancelledError
+    from ray.exceptions import RayError, RayTaskError
 except ModuleNotFoundError as error:
     raise MissingExtra("ray", "ray") from error
 
@@ -95,6 +95,9 @@ class _Actor(Generic[Context]):
         except LondiError as error:
             yield _Failed(str(error))
 
+    def idle(self) -> None:
+        """Return once what was asked before is done."""
+
     def end(self) -> None:
         if self._context is not None:
             self._end(self._context)
@@ -166,10 +169,14 @@ class RayWorkers(Workers[Context]):
         waiting, jobs = deque(range(len(units))), list[_Job]()
         free = deque(range(self.count))
         try:
-            while (waiting or jobs) and not should_stop():
+            while waiting or jobs:
+                if should_stop():
+                    return self._leave(jobs)
                 while waiting and free:
                     jobs.append(begin(waiting.popleft(), free.popleft()))
-                ready, _ = ray.wait([job.items for job in jobs], timeout=TICK)
+                streams = [job.items for job in jobs]
+                ray.wait(streams, timeout=TICK)
+                ready, _ = ray.wait(streams, num_returns=len(streams), timeout=0)
                 for job in list(jobs):
                     if job.items not in ready:
                         silent = time.monotonic() - job.heard
@@ -195,7 +202,8 @@ class RayWorkers(Workers[Context]):
                         job.seen, job.lost = job.again, 0
                         yield job.place, cast(Item, item)
         finally:
-            self._leave(jobs)
+            for job in jobs:
+                ray.cancel(job.items)
 
     def close(self) -> None:
         with self._stack:
@@ -215,11 +223,8 @@ class RayWorkers(Workers[Context]):
             ray.kill(self._actors[worker])
 
     def _leave(self, jobs: Sequence[_Job]) -> None:
-        """Ask for units to be left, and wait until they are."""
+        """Have units left, and wait until they are: a training leaves a checkpoint."""
         for job in jobs:
             ray.cancel(job.items)
-        for job in jobs:
-            # Items that are not read would hold the worker up.
-            with suppress(RayError, TaskCancelledError):
-                for item in job.items:
-                    ray.get(item)
+        with suppress(RayError):
+            ray.get([self._actors[job.worker].idle.remote() for job in jobs])

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from londi.config.ray import RayConfig
+from londi.errors import InvalidConfig
 
 Context = TypeVar("Context")
 Item = TypeVar("Item")
@@ -104,6 +105,21 @@ class LocalWorkers(Workers[Context]):
         return self._made[place]
 
 
+def on_ray(ray: RayConfig | None) -> bool:
+    """Whether workers are on Ray."""
+    return ray is not None and bool(ray.ray)
+
+
+def check_loadable(brought: bool, count: int, ray: RayConfig | None) -> None:
+    """Refuse several workers for models that were brought as objects.
+
+    Raises:
+        InvalidConfig: if others than this process would have to have them.
+    """
+    if brought and (count > 1 or on_ray(ray)):
+        raise InvalidConfig("workers: expected models that workers can load by name, got objects")
+
+
 def open_workers(
     make: Callable[[int], Context],
     count: int,
@@ -125,7 +141,7 @@ def open_workers(
         MissingExtra: if Ray is not installed.
         LondiError: if there is no cluster.
     """
-    if ray is None or not ray.ray:
+    if ray is None or not on_ray(ray):
         return LocalWorkers(make, count, end, first)
     from londi.scale.actors import RayWorkers
 
