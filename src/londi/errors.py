@@ -85,6 +85,7 @@ EXTRAS = {
     ),
     **dict.fromkeys(("httpx2", "anyio"), "client"),
     "redis": "redis",
+    "ray": "ray",
     "reasoning_gym": "reasoning",
     "rouge_score": "rouge",
     "duckdb": "traces",

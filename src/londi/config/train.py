@@ -174,7 +174,9 @@ class TrainConfig(PairConfig):
         self._check_traces()
         self._check_universal()
         if self.workers > 1 and self.gathers:
-            raise InvalidConfig("workers: expected 1 for a training that does not play as it learns")
+            raise InvalidConfig(
+                "workers: expected 1 for a training that does not play as it learns"
+            )
 
     @property
     def gathers(self) -> bool:

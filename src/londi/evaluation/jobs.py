@@ -61,8 +61,8 @@ def run_parts(
         workers = open_workers(int, min(jobs, len(parts)), ray)  # they have nothing of their own
         with closing(workers):
             units = [(part,) for part in parts]
-            ended = workers.stream(_do_on_ray, units, should_stop=should_stop, reports=False)
-            for place, figures in ended:
+            told = workers.stream(_do_on_ray, units, should_stop=should_stop, reports=False)
+            for place, figures in told:
                 yield parts[place], figures
         return
     if jobs == 1:

@@ -316,9 +316,10 @@ def play_held_out(
             raise LeftOff
 
     there = played_there(config, evaluation)
-    with closing(load_pair(there, evaluation.seed)) as pair, closing(
-        Players.open(there, evaluation.seed, evaluation.workers, None, pair)
-    ) as players:
+    with (
+        closing(load_pair(there, evaluation.seed)) as pair,
+        closing(Players.open(there, evaluation.seed, evaluation.workers, None, pair)) as players,
+    ):
         if isinstance(who, Path):
             who = Switcher.load(who, pair.quick, pair.deepthink, evaluation.greedy)
             budget = Budget.of(there)

@@ -339,7 +339,7 @@ def _catch_up(
 
 def _joined(infos: Sequence[Info]) -> Info:
     """The `info` of slots side by side."""
-    joined = {
+    joined: Info = {
         name: np.concatenate([info[name] for info in infos])
         for name in infos[0]
         if not name.removeprefix("_").startswith("final")

@@ -10,14 +10,15 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
 from math import inf
-from typing import NamedTuple
 
 from londi.envs.prompt import Prompt
 from londi.errors import InvalidConfig
 from londi.models.pair import ModelPair
 from londi.oracle.graph import Graph
 from londi.oracle.worlds import Asked, Worlds
+from londi.scale.workers import News
 from londi.types import Reply
 
 Opened = Callable[[Graph, int, Prompt, Reply], None]
@@ -26,7 +27,8 @@ Opened = Callable[[Graph, int, Prompt, Reply], None]
 _SECONDS = 5.0  # between two reports
 
 
-class Explorations(NamedTuple):
+@dataclass(frozen=True)
+class Explorations(News):
     """How far an exploration is: episodes that are done, and states that were found."""
 
     done: int

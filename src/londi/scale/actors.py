@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,7 +18,7 @@ from typing import Any, Generic, cast
 from londi.config.ray import RayConfig
 from londi.envs.scienceworld.simulator import warm
 from londi.errors import LondiError, MissingExtra, one_line
-from londi.scale.workers import Context, Item, Workers
+from londi.scale.workers import Context, Item, News, Workers
 
 try:
     import ray
@@ -142,6 +143,8 @@ class RayWorkers(Workers[Context]):
         self._stack = ExitStack()
         self._stack.enter_context(connected(config, count))
         self._actors = [self._begin(place) for place in range(count)]
+        self._begun = [actor.idle.remote() for actor in self._actors]
+        self._tell_room()
 
     def stream(
         self,
@@ -163,6 +166,7 @@ class RayWorkers(Workers[Context]):
                 raise LondiError(f"ray: {job.lost} workers were lost at the same place: {reason}")
             self._kill(job.worker)
             self._actors[job.worker] = self._begin(job.worker)
+            self._begun[job.worker] = self._actors[job.worker].idle.remote()
             job.items, job.again = begin(job.place, job.worker).items, 0
             job.heard = time.monotonic()
 
@@ -179,6 +183,8 @@ class RayWorkers(Workers[Context]):
                 ready, _ = ray.wait(streams, num_returns=len(streams), timeout=0)
                 for job in list(jobs):
                     if job.items not in ready:
+                        if not self._has_begun(job.worker):  # it waits for room in the cluster
+                            job.heard = time.monotonic()
                         silent = time.monotonic() - job.heard
                         if reports and silent > self._config.ray_timeout:
                             replace(job, f"no news for {silent:.0f} s")
@@ -195,12 +201,14 @@ class RayWorkers(Workers[Context]):
                         replace(job, one_line(error))
                         continue
                     job.heard = time.monotonic()
-                    job.again += 1
                     if isinstance(item, _Failed):
                         raise LondiError(item.message)
-                    if job.again > job.seen:
+                    if not isinstance(item, News):
+                        job.again += 1
+                        if job.again <= job.seen:
+                            continue
                         job.seen, job.lost = job.again, 0
-                        yield job.place, cast(Item, item)
+                    yield job.place, cast(Item, item)
         finally:
             for job in jobs:
                 ray.cancel(job.items)
@@ -217,6 +225,21 @@ class RayWorkers(Workers[Context]):
         # Replaced here and not by Ray, which knows of no worker that hangs.
         options = {"num_cpus": self._config.ray_cpus, "num_gpus": self._config.ray_gpus}
         return ray.remote(_Actor).options(**options, max_restarts=0).remote(make, place, end)
+
+    def _has_begun(self, worker: int) -> bool:
+        """Whether the worker's process is there."""
+        return bool(ray.wait([self._begun[worker]], timeout=0)[0])
+
+    def _tell_room(self) -> None:
+        """Warn of workers that have no room until the cluster grows."""
+        there = ray.cluster_resources()
+        for name, each in (("CPU", self._config.ray_cpus), ("GPU", self._config.ray_gpus)):
+            if each * self.count > there.get(name, 0.0):
+                warnings.warn(
+                    f"ray: {self.count} workers take {each * self.count:g} {name}s and the cluster"
+                    f" has {there.get(name, 0.0):g}: some wait until it grows",
+                    stacklevel=3,
+                )
 
     def _kill(self, worker: int) -> None:
         with suppress(RayError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
 from londi.config.ray import RayConfig
@@ -16,6 +17,10 @@ from londi.errors import InvalidConfig
 Context = TypeVar("Context")
 Item = TypeVar("Item")
 T = TypeVar("T")
+
+
+class News:
+    """Base of items that only tell how far a unit is; they may come more than once."""
 
 
 class Workers(ABC, Generic[Context]):
@@ -40,8 +45,8 @@ class Workers(ABC, Generic[Context]):
 
         The first units go to the workers in their order, and a worker that is free takes the next
         one. A worker that is lost is replaced, and its unit begun again; items that were yielded
-        before are not yielded again, so the items of a unit have to be a function of its arguments
-        and of the context as it was made.
+        before are not yielded again. So the items of a unit, `News` aside, have to be a function of
+        its arguments and of the context as it was made.
 
         Args:
             work: a generator function of a worker's context and a unit's arguments.
@@ -152,7 +157,7 @@ def shares(items: Sequence[T], count: int) -> list[Sequence[T]]:
     """`items` in at most `count` shares, none of them empty: each a stretch, in order."""
     count = min(count, len(items))
     cuts = [len(items) * k // count for k in range(count + 1)]
-    return [items[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [items[a:b] for a, b in pairwise(cuts)]
 
 
 def sizes(total: int, count: int) -> list[int]:

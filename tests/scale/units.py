@@ -1,0 +1,91 @@
+"""Units of work for workers, and players by name; they lie here so that workers can import them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import gymnasium as gym
+
+from londi.envs.prompt import Prompt
+from londi.errors import UnknownName
+from londi.evaluation.jobs import LeftOff
+from londi.types import Reply
+from playthings import Corridor, Scripted
+
+FAULT = "LONDI_TEST_FAULT"
+"""Variable with the name of a file: who finds it does once what stands in it."""
+ENV = "scale.units:Walk-v0"
+
+if "Walk-v0" not in gym.registry:
+    gym.register("Walk-v0", entry_point=Corridor)
+
+
+def suffer() -> None:
+    """Die or hang, if that is asked for; nobody else does then."""
+    file = Path(os.environ[FAULT])
+    try:
+        fault = file.read_text()
+        file.unlink()
+    except FileNotFoundError:
+        return
+    if fault == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(1e6)
+
+
+def counting(context: list[int], first: int, items: int) -> Iterator[tuple[int, int]]:
+    """Counts up, with the process that counts; `context` tells how often it was used there."""
+    context.append(first)
+    for k in range(items):
+        suffer()
+        yield first + k, os.getpid()
+
+
+def fails(context: list[int], name: str) -> Iterator[int]:
+    yield 1
+    raise UnknownName("number", name, ["one"])
+
+
+def empty(place: int) -> list[int]:
+    return [place]
+
+
+class Frail(Scripted):
+    """A player that dies or hangs where that is asked for."""
+
+    def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
+        suffer()
+        return super().act(prompts)
+
+
+def quick() -> Scripted:
+    return Scripted("scale.units:quick", ["easy"])
+
+
+def deepthink() -> Frail:
+    return Frail("scale.units:deepthink", ["easy", "hard", "the end"])
+
+
+@dataclass(frozen=True)
+class Waits:
+    """A part of a sweep that works until it is asked to stop, and leaves two files."""
+
+    name: str
+    folder: Path
+
+    ended = False
+
+    def do(self, should_stop: Callable[[], bool]) -> str:
+        (self.folder / self.name).touch()
+        while not should_stop():
+            time.sleep(0.01)
+        (self.folder / f"{self.name} left off").touch()
+        raise LeftOff
+
+    def warnings(self) -> tuple[str, ...]:
+        return ()
