@@ -27,7 +27,7 @@ if "Walk-v0" not in gym.registry:
 
 def suffer() -> None:
     """Die or hang, if that is asked for; nobody else does then."""
-    file = Path(os.environ[FAULT])
+    file = Path(os.environ.get(FAULT, "no such file"))
     try:
         fault = file.read_text()
         file.unlink()
