@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from londi.cli.main import main
 from londi.config import EvaluateConfig, TrainConfig
 from londi.config.ray import RayConfig
 from londi.errors import InvalidConfig, LondiError
@@ -21,13 +22,14 @@ from londi.scale.workers import LocalWorkers, shares, sizes
 from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher
 from playthings import TOY, same, toy
-from scale.units import ENV, counting, empty, fails
+from scale.named import ENV
+from scale.units import counting, empty, fails
 
 NAMED = replace(
     TOY,
     env=ENV,
-    quick="scale.units:quick",
-    deepthink="scale.units:deepthink",
+    quick="scale.named:quick",
+    deepthink="scale.named:deepthink",
     cache="memory",
     steps=160,
     warmup=32,
@@ -150,6 +152,18 @@ def test_ray_is_not_imported_where_it_is_not_asked_for(tmp_path: Path) -> None:
         text=True,
     )
     assert (out.stdout, out.returncode) == ("False\n", 0), out.stderr
+
+
+def test_what_brings_ray_is_named_where_it_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "londi.scale.actors", raising=False)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(SystemExit, match="2"):
+        main(["limit", "--out", str(tmp_path / "limit"), "--ray", "local"])
+    said = "londi: error: ray is not installed; run: pip install 'londi[ray]'\n"
+    assert capsys.readouterr().err == said
+    assert not (tmp_path / "limit").exists()
 
 
 def test_what_goes_wrong_is_told_as_it_is() -> None:

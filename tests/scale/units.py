@@ -1,28 +1,19 @@
-"""Units of work for workers, and players by name; they lie here so that workers can import them."""
+"""Units of work; they lie here so that workers can import them, which takes no torch."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import gymnasium as gym
-
-from londi.envs.prompt import Prompt
 from londi.errors import UnknownName
 from londi.evaluation.jobs import LeftOff
-from londi.types import Reply
-from playthings import Corridor, Scripted
 
 FAULT = "LONDI_TEST_FAULT"
 """Variable with the name of a file: who finds it does once what stands in it."""
-ENV = "scale.units:Walk-v0"
-
-if "Walk-v0" not in gym.registry:
-    gym.register("Walk-v0", entry_point=Corridor)
 
 
 def suffer() -> None:
@@ -53,22 +44,6 @@ def fails(context: list[int], name: str) -> Iterator[int]:
 
 def empty(place: int) -> list[int]:
     return [place]
-
-
-class Frail(Scripted):
-    """A player that dies or hangs where that is asked for."""
-
-    def act(self, prompts: Sequence[Prompt]) -> list[Reply]:
-        suffer()
-        return super().act(prompts)
-
-
-def quick() -> Scripted:
-    return Scripted("scale.units:quick", ["easy"])
-
-
-def deepthink() -> Frail:
-    return Frail("scale.units:deepthink", ["easy", "hard", "the end"])
 
 
 @dataclass(frozen=True)

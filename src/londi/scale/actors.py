@@ -140,6 +140,9 @@ class RayWorkers(Workers[Context]):
     ) -> None:
         self.count, self._config = count, config
         self._arguments = make, end
+        # Replaced here and not by Ray, which knows of no worker that hangs.
+        resources = {"num_cpus": config.ray_cpus, "num_gpus": config.ray_gpus}
+        self._class = ray.remote(_Actor).options(**resources, max_restarts=0)
         self._stack = ExitStack()
         self._stack.enter_context(connected(config, count))
         self._actors = [self._begin(place) for place in range(count)]
@@ -175,7 +178,8 @@ class RayWorkers(Workers[Context]):
         try:
             while waiting or jobs:
                 if should_stop():
-                    return self._leave(jobs)
+                    self._leave(jobs)
+                    return
                 while waiting and free:
                     jobs.append(begin(waiting.popleft(), free.popleft()))
                 streams = [job.items for job in jobs]
@@ -210,8 +214,8 @@ class RayWorkers(Workers[Context]):
                         job.seen, job.lost = job.again, 0
                     yield job.place, cast(Item, item)
         finally:
-            for job in jobs:
-                ray.cancel(job.items)
+            for job in jobs:  # nobody reads on: an error, or Ctrl-C
+                self._kill(job.worker)
 
     def close(self) -> None:
         with self._stack:
@@ -222,9 +226,7 @@ class RayWorkers(Workers[Context]):
 
     def _begin(self, place: int) -> Any:
         make, end = self._arguments
-        # Replaced here and not by Ray, which knows of no worker that hangs.
-        options = {"num_cpus": self._config.ray_cpus, "num_gpus": self._config.ray_gpus}
-        return ray.remote(_Actor).options(**options, max_restarts=0).remote(make, place, end)
+        return self._class.remote(make, place, end)
 
     def _has_begun(self, worker: int) -> bool:
         """Whether the worker's process is there."""
@@ -245,9 +247,10 @@ class RayWorkers(Workers[Context]):
         with suppress(RayError):
             ray.kill(self._actors[worker])
 
-    def _leave(self, jobs: Sequence[_Job]) -> None:
+    def _leave(self, jobs: list[_Job]) -> None:
         """Have units left, and wait until they are: a training leaves a checkpoint."""
         for job in jobs:
             ray.cancel(job.items)
         with suppress(RayError):
             ray.get([self._actors[job.worker].idle.remote() for job in jobs])
+        jobs.clear()
