@@ -23,6 +23,7 @@ LEVELS = (
     "models",
     "encoders",
     "switching",
+    "scale",
     "learning",
     "oracle",
     "planning",

@@ -29,14 +29,8 @@ from londi import EvaluateConfig, TrainConfig
 from londi.cli.main import main
 from londi.envs.prompt import Prompt
 from londi.envs.registry import make_env
-from londi.evaluation.evaluate import (
-    play,
-    play_methods,
-    results,
-    summary,
-    write_results,
-    write_steps,
-)
+from londi.evaluation.evaluate import play_methods, results, write_results, write_steps
+from londi.evaluation.play import play, summary
 from londi.imitation.demonstrations import Demonstration
 from londi.models.hf.seq2seq import Seq2SeqModel
 from londi.models.pair import ModelPair

@@ -14,7 +14,8 @@ import pytest
 
 from londi import Budget, Switcher, TrainConfig, train
 from londi.errors import LondiError
-from londi.evaluation.evaluate import play, read_played, read_results
+from londi.evaluation.evaluate import read_played, read_results
+from londi.evaluation.play import play
 from londi.learning.statistics import read_progress
 from londi.storage.checkpoint import save_state
 from londi.storage.runs import read_run

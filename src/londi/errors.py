@@ -90,6 +90,7 @@ EXTRAS = {
     "redis": "redis",
     "psycopg": "postgres",
     "huggingface_hub": "hub",
+    "ray": "ray",
     "reasoning_gym": "reasoning",
     "rouge_score": "rouge",
     "duckdb": "traces",

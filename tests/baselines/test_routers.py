@@ -20,7 +20,7 @@ from londi.baselines.routers import (
     universal_score_network,
     win_probability,
 )
-from londi.evaluation.evaluate import play, summary
+from londi.evaluation.play import play, summary
 from londi.learning.dataset import OfflineDataset
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange

@@ -13,7 +13,7 @@ from logged_corridor import ENCODER, HARD
 from londi import SwitchingVectorEnv
 from londi.baselines.sb3 import StableBaselines, learn, network
 from londi.envs.seeds import switching_seeds
-from londi.evaluation.evaluate import play, summary
+from londi.evaluation.play import play, summary
 from londi.switching.budget import Budget
 from londi.switching.observation import BUDGET_LEFT, CAPPED, CONTEXT, COST, STEPS
 from londi.switching.switcher import ConstantSwitcher, LearnedSwitcher

@@ -18,7 +18,7 @@ from londi.baselines.single_switch import (
     switch_margins,
 )
 from londi.envs.seeds import switching_seeds
-from londi.evaluation.evaluate import play
+from londi.evaluation.play import play
 from londi.learning.dataset import OfflineDataset
 from londi.learning.logs import collect
 from londi.switching.budget import Budget

@@ -16,7 +16,7 @@ from londi.baselines.stage_router import (
 from londi.baselines.switchyard_process import Switchyard
 from londi.encoders.registry import make_encoder
 from londi.envs.prompt import Prompt
-from londi.evaluation.evaluate import play, summary
+from londi.evaluation.play import play, summary
 from londi.switching.budget import Budget
 from londi.switching.observation import ObservationLayout
 from londi.types import Array

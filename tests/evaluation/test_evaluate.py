@@ -17,14 +17,13 @@ from londi.evaluation.evaluate import (
     METHODS,
     Evaluation,
     calibrate,
-    play,
     play_methods,
     read_results,
     results,
-    summary,
     write_results,
     write_steps,
 )
+from londi.evaluation.play import play, summary
 from londi.evaluation.results import call_rate
 from londi.models.pair import ModelPair
 from londi.switching.switcher import ConstantSwitcher, Switcher, ThresholdSwitcher

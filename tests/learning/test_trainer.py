@@ -22,7 +22,8 @@ from londi.config import EvaluateConfig
 from londi.encoders.quick import QuickEncoder
 from londi.envs.prompt import Prompt
 from londi.errors import InvalidConfig, LondiError, OutputExists
-from londi.evaluation.evaluate import METHODS, evaluate, play, played_there, results
+from londi.evaluation.evaluate import METHODS, evaluate, played_there, results
+from londi.evaluation.play import play
 from londi.evaluation.results import Result
 from londi.learning.statistics import PROGRESS, Progress
 from londi.learning.trainer import train

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from londi.config import LimitConfig
 from londi.envs.seeds import held_out_seeds
-from londi.evaluation.evaluate import play, summary
+from londi.evaluation.play import play, summary
 from londi.models.pair import ModelPair
 from londi.oracle.clairvoyant import (
     EpisodeLimit,

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from londi.cli.options import add_overwrite, add_quiet, add_settings, config_of
+from londi.cli.options import add_overwrite, add_quiet, add_ray, add_settings, config_of, ray_of
 from londi.cli.verb import Verb
 from londi.config import EvaluateConfig, TrainConfig
+from londi.config.ray import RayConfig
 from londi.errors import LondiError, OutputExists
 from londi.storage.paths import as_path
 
@@ -34,6 +35,7 @@ def _arguments(parser: ArgumentParser) -> None:
     add_overwrite(parser)
     add_quiet(parser)
     add_settings(parser, EvaluateConfig, GROUPS)
+    add_ray(parser)
 
 
 def _run(given: Namespace) -> int:
@@ -42,7 +44,8 @@ def _run(given: Namespace) -> int:
     if len(folders) > 1 and not given.out:
         raise LondiError("several runs: expected --out DIR for their figures together")
     out = as_path(given.out) if given.out else folders[0]
-    evaluate_runs(folders, out, config, given.overwrite, given.quiet)
+    with ray_of(given, config.workers) as ray:
+        evaluate_runs(folders, out, config, given.overwrite, given.quiet, ray)
     return 0
 
 
@@ -52,6 +55,7 @@ def evaluate_runs(
     config: EvaluateConfig,
     overwrite: bool = False,
     quiet: bool = False,
+    ray: RayConfig | None = None,
 ) -> None:
     """Play held-out episodes with every run, write the figures, print them.
 
@@ -62,6 +66,7 @@ def evaluate_runs(
         config: the settings of the evaluation.
         overwrite: replace earlier figures.
         quiet: show no progress.
+        ray: where episodes are played; None for this process.
 
     Raises:
         LondiError: if the runs cannot be evaluated together; nothing is played then.
@@ -98,7 +103,7 @@ def evaluate_runs(
     for folder, training, home in zip(folders, trainings, homes, strict=True):
         what = f"evaluating seed {training.seed}" if several else "evaluating"
         with Bar(what, len(METHODS) * config.episodes, quiet=quiet) as bar:
-            evaluation = evaluate(folder, config, on_episode=bar.show)
+            evaluation = evaluate(folder, config, on_episode=bar.show, ray=ray)
         write_steps(home, evaluation)
         write_results(home, results([evaluation]))
         evaluations.append(evaluation)

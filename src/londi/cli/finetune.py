@@ -5,7 +5,7 @@ from __future__ import annotations
 from jsonargparse import ArgumentParser, Namespace
 
 from londi.cli.interrupt import Interrupt, interrupted
-from londi.cli.options import add_run, add_settings, run_of
+from londi.cli.options import add_ray, add_run, add_settings, ray_of, run_of
 from londi.cli.verb import Verb
 from londi.config import FinetuneConfig
 
@@ -33,6 +33,7 @@ GROUPS = {
         "evaluation_episodes",
         "num_envs",
         "workers",
+        "round_workers",
     ),
     "learning": (
         "batch_size",
@@ -50,6 +51,7 @@ GROUPS = {
 def _arguments(parser: ArgumentParser) -> None:
     add_run(parser)
     add_settings(parser, FinetuneConfig, GROUPS)
+    add_ray(parser)
 
 
 def _run(given: Namespace) -> int:
@@ -58,7 +60,7 @@ def _run(given: Namespace) -> int:
 
     config, folder = run_of(given, FinetuneConfig)
     stages = Stages("recording", config.episodes, waiting="reading episodes", quiet=given.quiet)
-    with Interrupt() as asked, stages:
+    with ray_of(given, config.round_workers) as ray, Interrupt() as asked, stages:
 
         def told(p: FinetuneProgress) -> None:
             stages.bar("training", p.steps, begun=p.step).show(
@@ -75,6 +77,7 @@ def _run(given: Namespace) -> int:
             on_episodes=lambda stage, done, total: stages.bar(stage, total).show(done),
             on_progress=told,
             should_stop=asked,
+            ray=ray,
         )
     if figures is None:
         return interrupted("finetune", folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jsonargparse import ArgumentParser, Namespace
 
-from londi.cli.options import add_run, add_settings, run_of
+from londi.cli.options import add_ray, add_run, add_settings, ray_of, run_of
 from londi.cli.verb import Verb
 from londi.config import FrontierConfig
 
@@ -19,6 +19,7 @@ def _arguments(parser: ArgumentParser) -> None:
     )
     add_run(parser)
     add_settings(parser, FrontierConfig, skip=("runs",))
+    add_ray(parser)
 
 
 def _run(given: Namespace) -> int:
@@ -28,13 +29,17 @@ def _run(given: Namespace) -> int:
     from londi.reports.progress import Bar
 
     config, folder = run_of(given, FrontierConfig)
-    with Bar("playing", len(config.methods) + 1, quiet=given.quiet) as bar:
+    with (
+        ray_of(given, config.workers) as ray,
+        Bar("playing", len(config.methods) + 1, quiet=given.quiet) as bar,
+    ):
         found = frontier(
             config,
             folder,
             resume=bool(given.resume),
             overwrite=given.overwrite,
             on_played=bar.show,
+            ray=ray,
         )
     print_curves(found)
     print(f"figures in {folder / FRONTIER}; look at them with: londi report {folder}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jsonargparse import ArgumentParser, Namespace
 
-from londi.cli.options import add_overwrite, add_quiet, add_settings, config_of
+from londi.cli.options import add_overwrite, add_quiet, add_ray, add_settings, config_of, ray_of
 from londi.cli.verb import Verb
 from londi.config import LimitConfig
 from londi.storage.paths import as_path
@@ -17,6 +17,7 @@ def _arguments(parser: ArgumentParser) -> None:
     add_overwrite(parser)
     add_quiet(parser)
     add_settings(parser, LimitConfig)
+    add_ray(parser)
 
 
 def _run(given: Namespace) -> int:
@@ -27,8 +28,11 @@ def _run(given: Namespace) -> int:
 
     config, folder = config_of(given, LimitConfig), as_path(given.out)
     is_free(folder, LimitConfig, given.overwrite)
-    with Bar("exploring", config.episodes, quiet=given.quiet) as bar:
-        found = clairvoyant(config, on_states=bar.show)
+    with (
+        ray_of(given, config.workers) as ray,
+        Bar("exploring", config.episodes, quiet=given.quiet) as bar,
+    ):
+        found = clairvoyant(config, on_states=bar.show, ray=ray)
     create_run(folder, config, given.overwrite)
     write_limit(folder, found)
     print_limit(config.env, found)
@@ -42,5 +46,8 @@ VERB = Verb(
     add_arguments=_arguments,
     run=_run,
     usage="--out DIR [OPTION ...]",
-    examples=("londi limit --out runs/limit --episodes 100",),
+    examples=(
+        "londi limit --out runs/limit --episodes 100",
+        "londi limit --out runs/limit --workers 8 --ray auto",
+    ),
 )

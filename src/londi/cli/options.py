@@ -7,6 +7,7 @@ know what a setting does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from types import NoneType, UnionType
@@ -15,6 +16,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from docstring_parser import parse_from_object
 from jsonargparse import ArgumentParser, Namespace
 
+from londi.config.ray import RayConfig
 from londi.errors import LondiError
 from londi.storage.paths import as_path
 
@@ -23,7 +25,7 @@ Config = TypeVar("Config")
 MORE = "more"
 """Title of the group of those settings that no other group names."""
 
-BESIDE_RESUME = ("resume", "quiet", "tensorboard")
+BESIDE_RESUME = ("resume", "quiet", "tensorboard", *(field.name for field in fields(RayConfig)))
 """Options that may stand beside --resume: they change nothing of what the run computes."""
 
 _METAVARS = {int: "N", float: "X", bool: "[true|false]", str: "TEXT", Any: "VALUE"}
@@ -44,24 +46,55 @@ def add_settings(
             that no group names come last.
         skip: fields without an option.
     """
-    known = {field.name: field for field in fields(config) if field.name not in skip}
+    known = [field.name for field in fields(config) if field.name not in skip]
     titled = dict(groups or {})
     named = {name for names in titled.values() for name in names}
     titled[MORE if groups else "settings"] = [name for name in known if name not in named]
-    hints, sentences = get_type_hints(config), dict(_sentences(config))
     parser.add_argument("--config", action="config", help="YAML file with any of these settings.")
     for title, names in titled.items():
-        if not names:
-            continue
-        group = parser.add_argument_group(title)
-        for name in names:
-            group.add_argument(
-                f"--{name}",
-                type=hints[name],
-                default=_default(known[name]),
-                help=sentences[name],
-                metavar=metavar(hints[name]),
-            )
+        if names:
+            _add_group(parser, config, title, names)
+
+
+def _add_group(parser: ArgumentParser, config: type, title: str, names: Sequence[str]) -> None:
+    known = {field.name: field for field in fields(config)}
+    hints, sentences = get_type_hints(config), dict(_sentences(config))
+    group = parser.add_argument_group(title)
+    for name in names:
+        group.add_argument(
+            f"--{name}",
+            type=hints[name],
+            default=_default(known[name]),
+            help=sentences[name],
+            metavar=metavar(hints[name]),
+        )
+
+
+def add_ray(parser: ArgumentParser) -> None:
+    """Add the options of workers on Ray; they are no settings of what is done."""
+    names = [field.name for field in fields(RayConfig)]
+    _add_group(parser, RayConfig, "workers on Ray", names)
+
+
+@contextmanager
+def ray_of(given: Namespace, workers: int) -> Iterator[RayConfig]:
+    """The options of workers on Ray, and a connection to it where they ask for one.
+
+    Args:
+        given: the options.
+        workers: how many there will be.
+
+    Raises:
+        LondiError: if an option is outside its range, or there is no cluster.
+    """
+    config = config_of(given, RayConfig)
+    if not config.ray:
+        yield config
+        return
+    from londi.scale.actors import connected
+
+    with connected(config, workers):
+        yield config
 
 
 def add_quiet(parser: ArgumentParser) -> None:

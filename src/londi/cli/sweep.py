@@ -5,7 +5,7 @@ from __future__ import annotations
 from jsonargparse import ArgumentParser, Namespace
 
 from londi.cli.interrupt import Interrupt, interrupted
-from londi.cli.options import add_run, add_settings, run_of
+from londi.cli.options import add_ray, add_run, add_settings, ray_of, run_of
 from londi.cli.verb import Verb, warn
 from londi.config import SweepConfig
 
@@ -13,6 +13,7 @@ from londi.config import SweepConfig
 def _arguments(parser: ArgumentParser) -> None:
     add_run(parser)
     add_settings(parser, SweepConfig)
+    add_ray(parser)
 
 
 def _run(given: Namespace) -> int:
@@ -24,7 +25,11 @@ def _run(given: Namespace) -> int:
 
     config, folder = run_of(given, SweepConfig)
     waiting = "the first run to end"
-    with Interrupt() as asked, Bar("sweep", waiting=waiting, quiet=given.quiet) as bar:
+    with (
+        ray_of(given, config.jobs) as ray,
+        Interrupt() as asked,
+        Bar("sweep", waiting=waiting, quiet=given.quiet) as bar,
+    ):
 
         def ended(part: Ended) -> None:
             bar.total = part.total
@@ -40,6 +45,7 @@ def _run(given: Namespace) -> int:
             overwrite=given.overwrite,
             on_ended=ended,
             should_stop=asked,
+            ray=ray,
         )
     rows = read_rows(folder)
     if rows:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
 from londi.cli.interrupt import Interrupt, interrupted
-from londi.cli.options import add_run, add_settings, run_of
+from londi.cli.options import add_ray, add_run, add_settings, ray_of, run_of
 from londi.cli.verb import Verb, warn
 from londi.config import TrainConfig
+from londi.config.ray import RayConfig
 from londi.config.train import R_LEARNER
 from londi.errors import InvalidConfig
 
@@ -40,6 +42,7 @@ GROUPS = {
     "learning": (
         "algorithm",
         "num_envs",
+        "workers",
         "warmup",
         "exploration",
         "foresight",
@@ -69,24 +72,28 @@ def _arguments(parser: ArgumentParser) -> None:
         help="Write the reports for TensorBoard as well (`pip install 'londi[log]'`).",
     )
     add_settings(parser, TrainConfig, GROUPS)
+    add_ray(parser)
 
 
 def _run(given: Namespace) -> int:
     config, folder = run_of(given, TrainConfig)
-    return _training(config)(
-        config,
-        folder,
-        resume=bool(given.resume),
-        overwrite=given.overwrite,
-        quiet=given.quiet,
-        tensorboard=given.tensorboard,
-    )
+    with ray_of(given, config.workers) as ray:
+        if ray.ray and config.gathers:
+            raise InvalidConfig("ray: expected a training that plays as it learns")
+        return _training(config, ray)(
+            config,
+            folder,
+            resume=bool(given.resume),
+            overwrite=given.overwrite,
+            quiet=given.quiet,
+            tensorboard=given.tensorboard,
+        )
 
 
-def _training(config: TrainConfig) -> Callable[..., int]:
+def _training(config: TrainConfig, ray: RayConfig) -> Callable[..., int]:
     if config.traces:
         return train_traces
-    return train_ahead if config.graphs or config.algorithm == R_LEARNER else train_run
+    return train_ahead if config.gathers else partial(train_run, ray=ray)
 
 
 def train_run(
@@ -97,6 +104,7 @@ def train_run(
     overwrite: bool = False,
     quiet: bool = False,
     tensorboard: bool = False,
+    ray: RayConfig | None = None,
 ) -> int:
     """Train, show the progress, draw the training curve; the exit code.
 
@@ -140,6 +148,7 @@ def train_run(
             on_diagnosis=diagnosed,
             on_warning=warn,
             should_stop=asked,
+            ray=ray,
         )
     if not done:
         return interrupted("train", folder)

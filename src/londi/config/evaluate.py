@@ -43,6 +43,10 @@ class EvaluateConfig(PriceSettings):
     the seconds in the models are those of full batches for every method."""
     num_envs: int = 32
     """Number of environments played in parallel."""
+    workers: int = 1
+    """Number of workers that share the episodes and the `num_envs` environments, each with models
+    of its own; on this machine they take turns, with `--ray` they play at the same time. Another
+    number is another order of choices, and other figures within chance."""
     seed: int = 0
     """Seed for random choices."""
 
@@ -53,6 +57,7 @@ class EvaluateConfig(PriceSettings):
             episodes=(1, MOST_EPISODES),
             validation_episodes=(1, MOST_EPISODES),
             num_envs=(1, MOST_ENVS),
+            workers=(1, self.num_envs),
             seed=(0, MOST_SEED),
         )
         if self.cost is not None:

@@ -95,6 +95,10 @@ class FinetuneConfig(Settings):
     """CPU threads of the training; 0 leaves the choice to torch."""
     workers: int = 2
     """Number of processes that record the expert's episodes."""
+    round_workers: int = 1
+    """Number of workers that share the episodes of a further round and its `num_envs` environments,
+    each with a model of its own; on this machine they take turns, with `--ray` they play at the
+    same time. Another number is another order of episodes."""
     report_every: int = 100
     """Gradient steps between two lines of progress."""
     save_every: int = 500
@@ -109,6 +113,7 @@ class FinetuneConfig(Settings):
         check(self, d_model=(1, 65_536), d_ff=(1, 1_048_576), heads=(1, 1024), layers=(1, 1024))
         check(self, decoder_layers=(1, 1024), vocabulary=(1, 10_000_000), history=(1, 1000))
         check(self, num_envs=(1, MOST_ENVS), workers=(1, 1024), threads=(0, 1024))
+        check(self, round_workers=(1, self.num_envs))
         for name in ("max_tokens", "steps", "batch_size", "warmup", "report_every", "save_every"):
             check(self, **{name: (1, INF)})
         check(self, learning_rate=(0, INF), weight_decay=(0, INF))

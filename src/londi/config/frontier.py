@@ -70,6 +70,10 @@ class FrontierConfig(PriceSettings):
     """Number of episodes that the report shows step by step."""
     num_envs: int = 32
     """Number of environments played in parallel."""
+    workers: int = 1
+    """Number of workers that share the episodes and the `num_envs` environments, each with models
+    of its own; on this machine they take turns, with `--ray` they play at the same time. Another
+    number is another order of choices, and other figures within chance."""
     seed: int = 0
     """Seed for random choices."""
 
@@ -86,6 +90,7 @@ class FrontierConfig(PriceSettings):
             minutes=(0, INF),
             timelines=(0, 1000),
             num_envs=(1, MOST_ENVS),
+            workers=(1, self.num_envs),
             seed=(0, MOST_SEED),
         )
         if not self.runs:

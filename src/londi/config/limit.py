@@ -20,6 +20,9 @@ class LimitConfig(PairConfig):
     a range, `at least` and `at most`."""
     minutes: float = 60.0
     """Time limit for exploring states, in minutes."""
+    workers: int = 1
+    """Number of workers that share the episodes, each with models of its own; on this machine they
+    take turns, with `--ray` they explore at the same time."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -29,4 +32,5 @@ class LimitConfig(PairConfig):
             most_calls=(0, 10_000),
             states=(1, 100_000_000),
             minutes=(0, INF),
+            workers=(1, self.episodes),
         )

@@ -91,6 +91,10 @@ class TrainConfig(PairConfig):
     """Number of environment steps in the training."""
     num_envs: int = 16
     """Number of environments played in parallel."""
+    workers: int = 1
+    """Number of workers that share the environments, each with models of its own; on this machine
+    they take turns, with `--ray` they play at the same time. Another number is another order of
+    episodes, and another training."""
     warmup: int = WARMUP
     """Number of environment steps with random choices at the start, before anything is learned; a
     tenth of `steps` if `steps` is no more than this default."""
@@ -143,6 +147,7 @@ class TrainConfig(PairConfig):
             width=(1, 65_536),
             steps=(1, 1_000_000_000),
             num_envs=(1, MOST_ENVS),
+            workers=(1, self.num_envs),
             warmup=(0, INF),
             exploration=(0, 1),
             steps_per_update=(1, INF),
@@ -171,6 +176,15 @@ class TrainConfig(PairConfig):
         self._check_graphs()
         self._check_traces()
         self._check_universal()
+        if self.workers > 1 and self.gathers:
+            raise InvalidConfig(
+                "workers: expected 1 for a training that does not play as it learns"
+            )
+
+    @property
+    def gathers(self) -> bool:
+        """Whether all that is learned from is there before anything is learned."""
+        return bool(self.traces or self.graphs) or self.algorithm == R_LEARNER
 
     def _check_graphs(self) -> None:
         if not self.graphs:

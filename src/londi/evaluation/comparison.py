@@ -19,18 +19,21 @@ from londi.baselines.registry import Baseline, OperatingPoint
 from londi.baselines.switchyard_process import find_switchyard
 from londi.config import FrontierConfig, TrainConfig
 from londi.config.prices import find_prices
+from londi.config.ray import RayConfig
 from londi.envs.memoized import memoized
 from londi.envs.seeds import held_out_seeds, validation_seeds
 from londi.errors import InvalidConfig, LondiError
 from londi.evaluation.curves import (
     CurvePoint,
 )
-from londi.evaluation.evaluate import play, read_played, summary, write_played
+from londi.evaluation.evaluate import read_played, write_played
 from londi.evaluation.metrics import iqm
+from londi.evaluation.play import Players, summary
 from londi.evaluation.results import Episode, result
 from londi.evaluation.trainings import check_trained, read_trainings
 from londi.models.pair import ModelPair, load_pair
 from londi.models.provenance import check_provenance
+from londi.scale.workers import check_loadable, on_ray
 from londi.storage.runs import make_folder
 from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher, Switcher
@@ -53,6 +56,10 @@ class Comparison:
         config: its settings.
         pair: models and environment in place of those that the runs name.
         on_played: told of each play: how many methods are done, and what was played.
+        ray: where episodes are played; None for this process.
+
+    Attributes:
+        players: what plays held-out and validation episodes.
     """
 
     def __init__(
@@ -61,7 +68,11 @@ class Comparison:
         config: FrontierConfig,
         pair: ModelPair | None,
         on_played: Callable[[int, str], None],
+        ray: RayConfig | None = None,
     ) -> None:
+        check_loadable(pair is not None, config.workers, ray)
+        if on_ray(ray) and "stage-router" in config.methods:
+            raise InvalidConfig("methods: stage-router plays beside this process alone, not on Ray")
         runs = [Path(run) for run in config.runs]
         trainings = read_trainings(runs)
         _check(runs, trainings, config)
@@ -72,8 +83,7 @@ class Comparison:
         self.pair = pair or load_pair(trainings[0], config.seed)
         for run in runs:
             check_provenance(run, self.pair)
-        # The settings of a method mostly take the same ways through an episode.
-        self.pair.make = memoized(self.pair.make)
+        _remember(self.pair)
         self.benches = [
             BaselineContext(
                 folder / "learned" / f"seed={training.seed}",
@@ -85,6 +95,16 @@ class Comparison:
             )
             for run, training in zip(runs, trainings, strict=True)
         ]
+        self.players = Players.open(
+            trainings[0], config.seed, config.workers, ray, self.pair, _remember
+        )
+
+    def close(self) -> None:
+        """End the players, and close the cache's file."""
+        try:
+            self.players.close()
+        finally:
+            self.pair.close()
 
     def ends(self, held_out: bool = True) -> tuple[list[Episode], list[Episode]]:
         """QUICK and DEEPTHINK alone, without a budget."""
@@ -139,8 +159,7 @@ class Comparison:
                 else validation_seeds(config.validation_episodes)
             )
             played = summary(
-                play(
-                    self.pair,
+                self.players.play(
                     candidate.switcher,
                     episodes,
                     cost=candidate.cost,
@@ -186,6 +205,15 @@ class Comparison:
             returns = np.array([[e.total for e in run] for run in runs])
             points.append(CurvePoint(candidates[k].setting, found, iqm(returns)))
         return points
+
+
+def _remember(pair: ModelPair) -> ModelPair:
+    """The pair, with steps of its environment kept.
+
+    The settings of a method mostly take the same ways through an episode.
+    """
+    pair.make = memoized(pair.make)
+    return pair
 
 
 def played_file(

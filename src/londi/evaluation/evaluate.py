@@ -6,36 +6,32 @@ This file knows how episodes are played and compared, not how anything was train
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from itertools import count
 from math import exp
 from pathlib import Path
 
-import numpy as np
-
 from londi.config import EvaluateConfig, TrainConfig
 from londi.config.prices import Prices, find_prices
-from londi.encoders.registry import make_encoder
+from londi.config.ray import RayConfig
 from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds, validation_seeds
 from londi.errors import InvalidConfig
 from londi.evaluation.operating_point import load_operating_point
+from londi.evaluation.play import Players, Record, summary
 from londi.evaluation.results import Episode, Played, Result, call_rate, former_episode, result
 from londi.models.pair import ModelPair, load_pair
 from londi.models.provenance import check_provenance
+from londi.scale.workers import check_loadable
 from londi.storage.atomic import write_whole
 from londi.storage.records import read_record
 from londi.storage.runs import read_run
 from londi.switching.budget import Budget
 from londi.switching.cost_budget import CostBudgetRange
-from londi.switching.env import SwitchingVectorEnv
-from londi.switching.rollout import rollout
 from londi.switching.switcher import ConstantSwitcher, Switcher, ThresholdSwitcher
-from londi.types import StateDict, Step, renamed
+from londi.types import renamed
 
 METHODS = ("quick", "deepthink", "random", "threshold", "londi")
 ENDS = ("quick", "deepthink")
@@ -46,98 +42,6 @@ STEPS = "episodes.jsonl"
 CLOSE = 0.01
 """A threshold is good if its call rate on the validation episodes is this near its aim."""
 TRIES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A step as it was played.
-
-    Attributes:
-        step: the step.
-        propensity: the probability of its choice.
-        seconds: wall seconds end to end: the models' as they are charged, and a share of what the
-            batch took around them for environments, encoder, Switcher and cache.
-    """
-
-    step: Step
-    propensity: float
-    seconds: float
-
-    def row(self, method: str) -> StateDict:
-        """As a line of `episodes.jsonl`; without a cap `remaining` is null."""
-        row = asdict(self.step) | {
-            "method": method,
-            "propensity": self.propensity,
-            "seconds": self.seconds,
-        }
-        if not np.isfinite(self.step.remaining):
-            row["remaining"] = None
-        return row
-
-
-def play(
-    pair: ModelPair,
-    switcher: Switcher,
-    episodes: Sequence[int],
-    *,
-    cost: float,
-    budget: Budget,
-    num_envs: int,
-    seed: int,
-    on_episode: Callable[[], None] = lambda: None,
-) -> list[list[Record]]:
-    """Play `episodes` with `switcher`, several side by side.
-
-    Args:
-        pair: the two models and their environment.
-        switcher: who decides.
-        episodes: their seeds.
-        cost: c, which the Switcher sees.
-        budget: the cap on calls.
-        num_envs: episodes played side by side.
-        seed: seed of random choices.
-        on_episode: told of every episode that ends.
-
-    Returns:
-        The steps of each episode, in the order of `episodes`.
-
-    Raises:
-        InvalidConfig: if the Switcher was trained for a range that these terms are not in.
-    """
-    switcher.check_supported(cost, budget)
-    env = SwitchingVectorEnv(
-        pair.make,
-        pair.quick,
-        pair.deepthink,
-        cost=cost,
-        budget=budget,
-        encoder=make_encoder(switcher.encoder, pair.quick, pair.deepthink),
-        num_envs=min(num_envs, len(episodes)),
-    )
-    rng = np.random.default_rng(seed)
-    played: dict[int, list[Record]] = {episode: [] for episode in episodes}
-    decide = partial(switcher.decide, rng=rng)
-    with closing(env):
-        clock, inside = time.perf_counter(), pair.seconds
-        for seen in rollout(env, decide, *env.reset(options={"episodes": episodes})):
-            around = time.perf_counter() - clock - (pair.seconds - inside)
-            around /= sum(step is not None for step in seen.steps)
-            for step, propensity in zip(seen.steps, seen.decision.propensity, strict=True):
-                if step is not None:
-                    seconds = around + step.quick.seconds + step.deepthink.seconds
-                    played[step.episode].append(Record(step, float(propensity), seconds))
-                    if step.ended:
-                        on_episode()
-            clock, inside = time.perf_counter(), pair.seconds
-    return list(played.values())
-
-
-def summary(played: Sequence[Sequence[Record]]) -> list[Episode]:
-    """The episodes in numbers."""
-    return [
-        Episode.of([record.step for record in episode], sum(record.seconds for record in episode))
-        for episode in played
-    ]
 
 
 def played_there(training: TrainConfig, config: EvaluateConfig) -> TrainConfig:
@@ -211,6 +115,7 @@ def evaluate(
     *,
     pair: ModelPair | None = None,
     on_episode: Callable[[int, str], None] = lambda done, method: None,
+    ray: RayConfig | None = None,
 ) -> Evaluation:
     """Play held-out episodes with the Switcher of a run, its two models and the baselines.
 
@@ -221,18 +126,20 @@ def evaluate(
         config: the settings of the evaluation.
         pair: models and environment in place of those that the run names.
         on_episode: told of each held-out episode: how many are done, and the method.
+        ray: where episodes are played; None for this process.
 
     Raises:
         LondiError: if there is no trained Switcher in `folder`, or its models cannot be found or
             are not those that it was trained with.
     """
     folder, config = Path(folder), config or EvaluateConfig()
+    check_loadable(pair is not None, config.workers, ray)
     training = load_operating_point(read_run(folder, TrainConfig), folder)
     there = played_there(training, config)
     with closing(pair or load_pair(there, config.seed)) as pair:
         check_provenance(folder, pair)
         learned = Switcher.load(folder, pair.quick, pair.deepthink, config.greedy)
-        return play_methods(there, learned, config, pair, on_episode=on_episode)
+        return play_methods(there, learned, config, pair, on_episode=on_episode, ray=ray)
 
 
 def play_methods(
@@ -242,6 +149,7 @@ def play_methods(
     pair: ModelPair,
     *,
     on_episode: Callable[[int, str], None] = lambda done, method: None,
+    ray: RayConfig | None = None,
 ) -> Evaluation:
     """Play held-out episodes with every method.
 
@@ -255,6 +163,7 @@ def play_methods(
         config: the settings of the evaluation.
         pair: the models and their environment.
         on_episode: told of each held-out episode: how many are done, and the method.
+        ray: where episodes are played; None for this process.
     """
     budget = Budget.of(training)
     prices = find_prices(config.price, training.quick, training.deepthink, config.failure_price)
@@ -262,8 +171,7 @@ def play_methods(
     done = count(1)
 
     def run(method: str, who: Switcher, cap: Budget, episodes: range) -> list[list[Record]]:
-        return play(
-            pair,
+        return players.play(
             who,
             episodes,
             cost=training.cost,
@@ -278,7 +186,8 @@ def play_methods(
         played = run("threshold", ThresholdSwitcher(value), budget, episodes)
         return call_rate([summary(played)])
 
-    with warm():
+    opened = Players.open(training, config.seed, config.workers, ray, pair)
+    with warm(), closing(opened) as players:
         played = {
             "quick": run("quick", ConstantSwitcher(0.0), Budget(), held_out),
             "deepthink": run("deepthink", ConstantSwitcher(1.0), Budget(), held_out),

@@ -21,6 +21,7 @@ from londi.baselines.registry import (
     find_baseline,
 )
 from londi.config import FrontierConfig
+from londi.config.ray import RayConfig
 from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds
 from londi.errors import InvalidConfig
@@ -62,6 +63,7 @@ def frontier(
     overwrite: bool = False,
     pair: ModelPair | None = None,
     on_played: Callable[[int, str], None] = lambda done, text: None,
+    ray: RayConfig | None = None,
 ) -> Frontier:
     """Play everything, and leave the figures in `folder`.
 
@@ -72,6 +74,7 @@ def frontier(
         overwrite: replace an earlier comparison.
         pair: models and environment in place of those that the runs name.
         on_played: told of every play: how many methods are done, and which it was.
+        ray: where episodes are played and explored; None for this process.
 
     Raises:
         LondiError: if a run is no universal Switcher's, they do not belong together, or a setting
@@ -79,12 +82,13 @@ def frontier(
     """
     if not resume:
         is_free(folder, FrontierConfig, overwrite)
-    comparison = Comparison(folder, config, pair, on_played)
-    if not resume:
-        create_run(folder, config, overwrite)
-    with closing(comparison.pair), locked(folder), warm():
-        found, timelines = _compare(comparison)
-        write_frontier(folder, found, timelines)
+    comparison = Comparison(folder, config, pair, on_played, ray)
+    with closing(comparison), warm():
+        if not resume:
+            create_run(folder, config, overwrite)
+        with locked(folder):
+            found, timelines = _compare(comparison)
+            write_frontier(folder, found, timelines)
     return found
 
 
@@ -270,14 +274,14 @@ def _limit(comparison: Comparison) -> clairvoyant.Limit:
     config, folder = comparison.config, comparison.folder
     if (folder / clairvoyant.EPISODES).is_file():
         return clairvoyant.read_limit(folder)
-    seen = explore(
-        comparison.pair,
+    found = clairvoyant.limit(
+        comparison.players.workers,
         held_out_seeds(config.episodes),
         states=config.states,
         minutes=config.minutes,
+        most_calls=config.most_calls,
         on_states=lambda done, text: comparison.tell(f"limit, {done} episodes: {text}"),
     )
-    found = clairvoyant.Explored(seen).limit(config.most_calls)
     clairvoyant.write_limit(folder, found)
     return found
 

@@ -1,4 +1,4 @@
-"""Parts of a sweep, done one after the other or in several processes.
+"""Parts of a sweep, done one after the other, in several processes, or on Ray.
 
 This file knows processes and interruptions, and not what a part does.
 """
@@ -6,17 +6,22 @@ This file knows processes and interruptions, and not what a part does.
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
 from typing import Protocol
 
+from londi.config.ray import RayConfig
 from londi.envs.scienceworld.simulator import warm
-from londi.errors import LondiError
+from londi.errors import LondiError, RunInUse
+from londi.scale.workers import on_ray, open_workers
 
 _TICK = 0.5  # seconds between two looks at whether to stop
+_GOING = 120.0
+"""Seconds after which a worker that was lost has let go of its run."""
 
 
 class LeftOff(Exception):
@@ -46,9 +51,20 @@ class Part(Protocol):
 
 
 def run_parts(
-    parts: Sequence[Part], jobs: int, should_stop: Callable[[], bool]
+    parts: Sequence[Part],
+    jobs: int,
+    should_stop: Callable[[], bool],
+    ray: RayConfig | None = None,
 ) -> Iterator[tuple[Part, str]]:
     """Do the parts, `jobs` at once; each that ends, with its figures."""
+    if on_ray(ray):
+        workers = open_workers(int, min(jobs, len(parts)), ray)  # they have nothing of their own
+        with closing(workers):
+            units = [(part,) for part in parts]
+            told = workers.stream(_do_on_ray, units, should_stop=should_stop, reports=False)
+            for place, figures in told:
+                yield parts[place], figures
+        return
     if jobs == 1:
         with warm(), suppress(LeftOff):
             for part in parts:
@@ -104,3 +120,19 @@ def _do_there(part: Part) -> tuple[str, str]:
         return "", ""
     except LondiError as error:  # as text: not every exception survives the way back
         return "", str(error)
+
+
+def _do_on_ray(_: int, part: Part) -> Iterator[str]:
+    """The figures of a part; none if it was left."""
+    from londi.scale.actors import cancelled
+
+    begun = time.monotonic()
+    while True:
+        try:
+            with suppress(LeftOff):
+                yield part.do(cancelled)
+            return
+        except RunInUse:  # by the worker that was lost with its node, which ends soon
+            if time.monotonic() - begun > _GOING:
+                raise
+            time.sleep(_TICK)

@@ -18,18 +18,14 @@ from pathlib import Path
 
 from londi.config import EvaluateConfig, PairConfig, SweepConfig, TrainConfig
 from londi.config.prices import Prices, find_prices
+from londi.config.ray import RayConfig
 from londi.config.settings import make_config
 from londi.encoders.registry import make_encoder
 from londi.envs.registry import make_env
 from londi.envs.seeds import held_out_seeds
-from londi.evaluation.evaluate import (
-    play,
-    played_there,
-    read_played,
-    summary,
-    write_played,
-)
+from londi.evaluation.evaluate import played_there, read_played, write_played
 from londi.evaluation.jobs import LeftOff, Part, run_parts
+from londi.evaluation.play import Players, summary
 from londi.evaluation.results import Episode, Result, call_rate, former_episode, result
 from londi.learning.diagnostics import diagnose
 from londi.learning.statistics import read_progress
@@ -193,6 +189,7 @@ def sweep(
     overwrite: bool = False,
     on_ended: Callable[[Ended], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
+    ray: RayConfig | None = None,
 ) -> bool:
     """Run the grid of `config`, and leave its runs and figures in `folder`.
 
@@ -203,6 +200,7 @@ def sweep(
         overwrite: replace an earlier sweep.
         on_ended: told of every part that ends.
         should_stop: asked now and then; if true, checkpoints are left and the sweep ends.
+        ray: where runs are made, `jobs` at once; None for this machine. All nodes have the folder.
 
     Returns:
         Whether all is done.
@@ -220,7 +218,7 @@ def sweep(
         _check(grid, evaluation, folder)
         create_run(folder, config, overwrite)
     with locked(folder):
-        return _run(config, folder, grid, evaluation, on_ended, should_stop)
+        return _run(config, folder, grid, evaluation, on_ended, should_stop, ray)
 
 
 def _run(
@@ -230,6 +228,7 @@ def _run(
     evaluation: EvaluateConfig,
     on_ended: Callable[[Ended], None],
     should_stop: Callable[[], bool],
+    ray: RayConfig | None,
 ) -> bool:
     """Do what is left of the sweep in `folder`; whether all is done."""
     alone = {point.alone(folder): point.runs[0] for point in grid}
@@ -239,7 +238,7 @@ def _run(
     (folder / RUNS).mkdir(exist_ok=True)
     todo = [part for part in parts if not part.ended]
     done = len(parts) - len(todo)
-    for part, figures in run_parts(todo, config.jobs, should_stop):
+    for part, figures in run_parts(todo, config.jobs, should_stop, ray):
         done += 1
         on_ended(Ended(part.name, done, len(parts), figures, part.warnings()))
     write_rows(folder, _rows(folder, grid, evaluation))
@@ -317,14 +316,16 @@ def play_held_out(
             raise LeftOff
 
     there = played_there(config, evaluation)
-    with closing(load_pair(there, evaluation.seed)) as pair:
+    with (
+        closing(load_pair(there, evaluation.seed)) as pair,
+        closing(Players.open(there, evaluation.seed, evaluation.workers, None, pair)) as players,
+    ):
         if isinstance(who, Path):
             who = Switcher.load(who, pair.quick, pair.deepthink, evaluation.greedy)
             budget = Budget.of(there)
         else:
             budget = Budget()  # the models alone are the ends of the scale
-        played = play(
-            pair,
+        played = players.play(
             who,
             held_out_seeds(evaluation.episodes),
             cost=there.cost,

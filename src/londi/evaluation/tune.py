@@ -21,8 +21,8 @@ from londi.config.prices import Prices, find_prices
 from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import validation_seeds
 from londi.errors import InvalidConfig, LondiError
-from londi.evaluation.evaluate import play, summary
 from londi.evaluation.operating_point import TunedPoint, save_operating_point
+from londi.evaluation.play import play, summary
 from londi.evaluation.results import Episode, Result, result
 from londi.evaluation.results import call_rate as mean_call_rate
 from londi.models.pair import ModelPair, load_pair

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -23,14 +23,14 @@ import numpy as np
 import torch
 
 from londi.config import FinetuneConfig
+from londi.config.ray import RayConfig
 from londi.envs.registry import make_env
 from londi.envs.seeds import HELD_OUT, demonstration_seeds, held_out_seeds
-from londi.evaluation.evaluate import play, summary
+from londi.evaluation.play import play, summary
 from londi.imitation.demonstrations import (
     PART,
     Demonstration,
     check_expert,
-    collect,
     demonstrations_file,
     join_demonstrations,
     load_demonstrations,
@@ -39,6 +39,7 @@ from londi.imitation.demonstrations import (
 )
 from londi.imitation.examples import Examples
 from londi.imitation.preflight import check_folders, check_machine
+from londi.imitation.rounds import OnEpisodes, own_states
 from londi.imitation.tokenizer import learn_tokenizer, new_model
 from londi.models.base import LanguageModel
 from londi.models.hf.seq2seq import Seq2SeqModel
@@ -53,10 +54,6 @@ from londi.switching.switcher import ConstantSwitcher
 from londi.types import StateDict
 
 CHECKPOINT, MODEL = "checkpoint", "model"
-
-
-OnEpisodes = Callable[[str, int, int], None]
-"""Told of a stage, of how many of its episodes are played, and of how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +86,7 @@ def finetune(
     on_episodes: OnEpisodes = lambda stage, done, total: None,
     on_progress: Callable[[FinetuneProgress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
+    ray: RayConfig | None = None,
 ) -> StateDict | None:
     """Train a model as `config` says and leave it in `folder/model`.
 
@@ -102,6 +100,7 @@ def finetune(
         on_progress: called with every report.
         should_stop: asked after every part of the recording and every step; if true, what there is
             is kept and training ends.
+        ray: where the episodes of further rounds are played; None for this process.
 
     Returns:
         The figures of the model card, success on held-out episodes among them; None if it was
@@ -123,7 +122,7 @@ def finetune(
     if not resume:
         create_run(folder, config, overwrite)
     with locked(folder):
-        return _finetune(config, folder, base, on_episodes, on_progress, should_stop)
+        return _finetune(config, folder, base, on_episodes, on_progress, should_stop, ray)
 
 
 def _finetune(
@@ -133,6 +132,7 @@ def _finetune(
     on_episodes: OnEpisodes,
     on_progress: Callable[[FinetuneProgress], None],
     should_stop: Callable[[], bool],
+    ray: RayConfig | None,
 ) -> StateDict | None:
     """Train from where the run in `folder` is; the figures, or None if it was stopped."""
     torch.manual_seed(config.seed)
@@ -171,7 +171,8 @@ def _finetune(
             file = demonstrations_file(folder, number)
             if not file.is_file():
                 lm.model.eval()
-                save_demonstrations(file, list(_own_states(lm, config, number, on_episodes)))
+                played = own_states(lm, config, number, on_episodes, ray)
+                save_demonstrations(file, played)
             own = load_demonstrations(file)
             success = float(np.mean([e.success for e in own]))
             examples.add(lm, own)
@@ -332,23 +333,6 @@ def _warm_then_linear(config: FinetuneConfig) -> Callable[[int], float]:
         return warm * max(0.0, 1.0 - step / config.steps)
 
     return factor
-
-
-def _own_states(
-    lm: TransformerModel, config: FinetuneConfig, number: int, on_episodes: OnEpisodes
-) -> Iterator[Demonstration]:
-    seeds = demonstration_seeds(config.seed, number, config.round_episodes)
-    played = collect(
-        config.env,
-        seeds,
-        lambda prompts: [reply.action for reply in lm.act(prompts)],
-        expert_share=config.round_expert_share,
-        parallel=config.num_envs,
-        options=config.env_options,
-    )
-    for done, episode in enumerate(played, 1):
-        on_episodes("playing", done, len(seeds))
-        yield episode
 
 
 def _figures(lm: LanguageModel, config: FinetuneConfig, on_episodes: OnEpisodes) -> StateDict:

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,14 +20,15 @@ import numpy as np
 import torch
 
 from londi.config import TrainConfig
+from londi.config.ray import RayConfig
 from londi.config.train import R_LEARNER
 from londi.encoders.base import Encoder
 from londi.encoders.registry import make_encoder
-from londi.envs.seeds import switching_seeds
 from londi.errors import InvalidConfig, LondiError
 from londi.learning.algorithms import make_algorithm
 from londi.learning.diagnostics import WINDOW, Diagnosis, diagnose
 from londi.learning.sac import Losses
+from londi.learning.slots import LocalSlots, SharedSlots, Slots
 from londi.learning.statistics import (
     EpisodeStatistics,
     Progress,
@@ -36,10 +37,10 @@ from londi.learning.statistics import (
 )
 from londi.models.pair import ModelPair, load_pair
 from londi.models.provenance import check_provenance, write_provenance
+from londi.scale.workers import check_loadable, on_ray
 from londi.storage.checkpoint import has_state, load_state, save_state
 from londi.storage.runs import create_run, is_free, locked
 from londi.switching.decision import Decision, draw
-from londi.switching.env import SwitchingVectorEnv
 from londi.switching.rollout import Transitions, rollout
 from londi.switching.switcher import CHECKPOINT
 from londi.types import StateDict
@@ -62,6 +63,7 @@ class Training:
         config: the settings.
         pair: the models and the environment.
         encoder: of the Switcher; that of `config` by default.
+        slots: the episodes, where they are not played here.
 
     Attributes:
         step: environment steps done.
@@ -71,22 +73,18 @@ class Training:
     """
 
     def __init__(
-        self, config: TrainConfig, pair: ModelPair, encoder: Encoder | None = None
+        self,
+        config: TrainConfig,
+        pair: ModelPair,
+        encoder: Encoder | None = None,
+        slots: Slots | None = None,
     ) -> None:
         encoder = encoder or make_encoder(config.encoder, pair.quick, pair.deepthink)
         algorithm = make_algorithm(config, encoder)
         self._config = config
         self._pair = pair
-        self._env = SwitchingVectorEnv(
-            pair.make,
-            pair.quick,
-            pair.deepthink,
-            budget=algorithm.budget,
-            cost_budget=algorithm.cost_budget,
-            encoder=encoder,
-            num_envs=config.num_envs,
-            privileged=config.foresight,
-        )
+        own = LocalSlots(config, pair, encoder, algorithm, 1 if slots else config.num_envs)
+        self._env, self._slots = own.env, slots or own
         privileged = self._env.observer.privileged
         torch.manual_seed(config.seed)
         self._learner = algorithm.learner(privileged.size if privileged else 0, self._env.returns)
@@ -112,9 +110,7 @@ class Training:
 
     def begin(self) -> None:
         """Start every slot of the environment."""
-        episodes = switching_seeds(self._config.seed)
-        observation, info = self._env.reset(options={"episodes": episodes})
-        self._transitions = rollout(self._env, self._decide, observation, info)
+        self._transitions = rollout(self._slots, self._decide, *self._slots.begin())
 
     def advance(self) -> None:
         """Play one step of every slot, and learn while the models answer."""
@@ -142,7 +138,7 @@ class Training:
             alpha=losses.temperature,
             entropy=losses.entropy,
             q_mean=losses.q_mean,
-            hit_rate=self._pair.hit_rate,
+            hit_rate=self._slots.hit_rate,
         )
 
     def switcher(self) -> StateDict:
@@ -160,8 +156,7 @@ class Training:
             "statistics": self._statistics.state(),
             "policy_probabilities": self._policy_probabilities,
             "losses": asdict(self._losses),
-            "models": self._pair.state(),
-            "env": self._env.state(),
+            **self._slots.state(),
         }
 
     def load_state(self, state: StateDict) -> None:
@@ -182,12 +177,14 @@ class Training:
         self._statistics.load_state(state["statistics"])
         self._policy_probabilities = state["policy_probabilities"]
         self._losses = Losses(**state["losses"])
-        self._pair.load_state(state["models"])
-        episodes = switching_seeds(self._config.seed)
-        observation, info = self._env.load_state(state["env"], episodes)
+        observation, info = self._slots.load_state(state)
         for slot in np.flatnonzero(info["aborted"]):
             self._statistics.abort(int(slot))
-        self._transitions = rollout(self._env, self._decide, observation, info)
+        self._transitions = rollout(self._slots, self._decide, observation, info)
+
+    def commit(self) -> None:
+        """Write to the cache's file what was learned since the last commit."""
+        self._slots.commit()
 
     def close(self) -> None:
         """Let go of the environments and the thread."""
@@ -219,7 +216,7 @@ class Training:
     def _seconds(self) -> dict[str, float]:
         return {
             "seconds": self._spent + time.perf_counter() - self._start,
-            "lm_seconds": self._lm_spent + self._pair.seconds,
+            "lm_seconds": self._lm_spent + self._slots.seconds,
         }
 
 
@@ -235,6 +232,7 @@ def train(
     on_diagnosis: Callable[[Diagnosis], None] = lambda _: None,
     on_warning: Callable[[str], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
+    ray: RayConfig | None = None,
 ) -> bool:
     """Train a Switcher as `config` says, and leave it in `folder`.
 
@@ -251,6 +249,7 @@ def train(
         on_diagnosis: told of a failure, when it is first seen and when it is back.
         on_warning: told, before the first step, of settings that may train a useless Switcher.
         should_stop: asked after every step; if true, a checkpoint is left and training ends.
+        ray: where episodes are played; None for this process.
 
     Returns:
         Whether all steps are done.
@@ -269,12 +268,15 @@ def train(
             f"algorithm: {R_LEARNER} learns once all is played; use"
             " londi.learning.tosses.train_on_tosses"
         )
+    check_loadable(bool(pair or encoder), config.workers, ray)
     if not resume:
         is_free(folder, TrainConfig, overwrite)  # before the models are waited for
     with ExitStack() as stack:  # closed, and answers committed, on every way out
         brought, pair = pair, pair or load_pair(config, config.seed)
         stack.callback(pair.close)
-        run = Training(config, pair, encoder)
+        shared = config.workers > 1 or on_ray(ray)
+        slots = stack.enter_context(closing(SharedSlots(config, ray))) if shared else None
+        run = Training(config, pair, encoder, slots)
         stack.callback(run.close)
         if resume:
             check_provenance(folder, pair)
@@ -288,7 +290,7 @@ def train(
             run,
             config,
             folder,
-            commit=pair.commit,
+            commit=run.commit,
             on_progress=on_progress,
             on_diagnosis=on_diagnosis,
             should_stop=should_stop,

@@ -134,6 +134,11 @@ def load_pair(config: PairConfig, seed: int) -> ModelPair:
     )
 
 
+def worker_seed(seed: int, place: int) -> int:
+    """The seed of a random model of the worker in a place, so that workers draw apart."""
+    return seed + 1_000_000 * place
+
+
 def _store(cache: str) -> AnswerStore | None:
     if cache == "none":
         return None

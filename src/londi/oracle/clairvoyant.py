@@ -15,16 +15,19 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from londi.config import LimitConfig
+from londi.config.ray import RayConfig
 from londi.envs.seeds import held_out_seeds
 from londi.models.pair import ModelPair, load_pair
-from londi.oracle.explore import explore
+from londi.oracle.explore import Explorations, explorations
 from londi.oracle.graph import ENDED, Graph
+from londi.scale.workers import Workers, check_loadable, open_workers, shares
 from londi.storage.atomic import write_whole
 from londi.storage.records import read_lines
 
@@ -103,6 +106,7 @@ def clairvoyant(
     *,
     pair: ModelPair | None = None,
     on_states: Callable[[int, str], None] = lambda done, text: None,
+    ray: RayConfig | None = None,
 ) -> Limit:
     """Compute the limit of the held-out episodes that `config` names.
 
@@ -110,18 +114,68 @@ def clairvoyant(
         config: the settings.
         pair: models and environment in place of those that `config` names; closed at the end.
         on_states: called now and then with the number of episodes that are done, and a text.
+        ray: where episodes are explored; None for this process.
 
     Raises:
         InvalidConfig: if a model draws its actions, or the environment does not declare its least
             and greatest return.
     """
-    pair = pair or load_pair(config, 0)
-    episodes = held_out_seeds(config.episodes)
-    with closing(pair):
-        graphs = explore(
-            pair, episodes, states=config.states, minutes=config.minutes, on_states=on_states
-        )
-    return Explored(graphs).limit(config.most_calls)
+    check_loadable(pair is not None, config.workers, ray)
+    with closing(pair or load_pair(config, 0)) as pair:  # refused before there are workers
+        load = partial(_load, config)
+        opened = open_workers(load, config.workers, ray, end=ModelPair.close, first=pair)
+        with closing(opened) as workers:
+            return limit(
+                workers,
+                held_out_seeds(config.episodes),
+                states=config.states,
+                minutes=config.minutes,
+                most_calls=config.most_calls,
+                on_states=on_states,
+            )
+
+
+def limit(
+    workers: Workers[ModelPair],
+    episodes: Sequence[int],
+    *,
+    states: int,
+    minutes: float,
+    most_calls: int,
+    on_states: Callable[[int, str], None] = lambda done, text: None,
+) -> Limit:
+    """The limit of these episodes, each worker exploring a stretch of them.
+
+    Args:
+        workers: with the models and their environment.
+        episodes: their seeds.
+        states: largest number of states of each episode.
+        minutes: time limit for exploring states, in minutes.
+        most_calls: largest number of calls in an episode.
+        on_states: called now and then with the number of episodes that are done, and a text.
+    """
+    units = [(part, states, minutes, most_calls) for part in shares(episodes, workers.count)]
+    found: list[EpisodeLimit] = []
+    far: dict[int, Explorations] = {}
+    for place, item in workers.stream(_explore_share, units):
+        if isinstance(item, Explorations):
+            far[place] = item
+            now = far.values()
+            on_states(sum(one.done for one in now), f"{sum(one.states for one in now)} states")
+        else:
+            found += item
+    return summed_up(found)
+
+
+def _load(config: LimitConfig, _: int) -> ModelPair:
+    return load_pair(config, 0)
+
+
+def _explore_share(
+    pair: ModelPair, episodes: Sequence[int], states: int, minutes: float, most_calls: int
+) -> Iterator[Explorations | list[EpisodeLimit]]:
+    graphs = yield from explorations(pair, episodes, states=states, minutes=minutes)
+    yield [_solve(graph, most_calls) for graph in graphs]
 
 
 class Explored:

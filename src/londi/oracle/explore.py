@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
 from math import inf
 
 from londi.envs.prompt import Prompt
@@ -17,12 +18,21 @@ from londi.errors import InvalidConfig
 from londi.models.pair import ModelPair
 from londi.oracle.graph import Graph
 from londi.oracle.worlds import Asked, Worlds
+from londi.scale.workers import News
 from londi.types import Reply
 
 Opened = Callable[[Graph, int, Prompt, Reply], None]
 """Told of a new state: its graph, its place, its prompt, and QUICK's reply."""
 
 _SECONDS = 5.0  # between two reports
+
+
+@dataclass(frozen=True)
+class Explorations(News):
+    """How far an exploration is: episodes that are done, and states that were found."""
+
+    done: int
+    states: int
 
 
 def explore(
@@ -55,12 +65,31 @@ def explore(
         InvalidConfig: if a model draws its actions, or the environment does not declare its least
             and greatest return.
     """
+    exploring = explorations(pair, episodes, states=states, minutes=minutes, on_open=on_open)
+    while True:
+        try:
+            now = next(exploring)
+        except StopIteration as ended:
+            graphs: list[Graph] = ended.value
+            return graphs
+        on_states(now.done, f"{now.states} states")
+
+
+def explorations(
+    pair: ModelPair,
+    episodes: Sequence[int],
+    *,
+    states: int,
+    minutes: float,
+    on_open: Opened = lambda graph, place, prompt, reply: None,
+) -> Generator[Explorations, None, list[Graph]]:
+    """As `explore`, in the form of a generator: how far it is now and then, and the graphs."""
     for model in (pair.quick, pair.deepthink):
         if model.fingerprint is None:
             raise InvalidConfig(f"expected deterministic models, got {model.name!r}")
     try:
         with Worlds(pair.make) as worlds:
-            return _explore(pair, worlds, episodes, states, minutes, on_states, on_open)
+            return (yield from _explore(pair, worlds, episodes, states, minutes, on_open))
     finally:
         pair.commit()
 
@@ -71,9 +100,8 @@ def _explore(
     episodes: Sequence[int],
     states: int,
     minutes: float,
-    on_states: Callable[[int, str], None],
     on_open: Opened,
-) -> list[Graph]:
+) -> Generator[Explorations, None, list[Graph]]:
     until, told = time.monotonic() + 60 * minutes, time.monotonic()
 
     def open_all(new: Sequence[tuple[Graph, int, Prompt]]) -> None:
@@ -99,8 +127,8 @@ def _explore(
         if time.monotonic() - told > _SECONDS:
             told = time.monotonic()
             pair.commit()
-            on_states(*_progress(graphs))
-    on_states(*_progress(graphs))
+            yield _progress(graphs)
+    yield _progress(graphs)
     return graphs
 
 
@@ -128,6 +156,6 @@ def _turns(graphs: Sequence[Graph], slots: int, batch: int) -> Iterator[list[Ask
             ]
 
 
-def _progress(graphs: Sequence[Graph]) -> tuple[int, str]:
+def _progress(graphs: Sequence[Graph]) -> Explorations:
     done = sum(graph.level == inf for graph in graphs)
-    return done, f"{sum(len(graph.after) for graph in graphs)} states"
+    return Explorations(done, sum(len(graph.after) for graph in graphs))

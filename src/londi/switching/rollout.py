@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from londi.switching.decision import Decision
-from londi.switching.env import SwitchingVectorEnv
 from londi.types import Array, Info, Step
 
 
@@ -51,8 +51,15 @@ class Transitions:
     steps: tuple[Step | None, ...]
 
 
+class Steps(Protocol):
+    """What a rollout asks of a switching problem: that of `SwitchingVectorEnv`, or of many."""
+
+    def step(self, actions: Array, /) -> tuple[Array, Array, Array, Array, Info]:
+        """Do the choices `[n]`, as `SwitchingVectorEnv.step`."""
+
+
 def rollout(
-    env: SwitchingVectorEnv,
+    env: Steps,
     decide: Callable[[Array, Array], Decision],
     observation: Array,
     info: Info,

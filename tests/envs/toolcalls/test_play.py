@@ -18,7 +18,7 @@ from londi.envs.registry import make_env
 from londi.envs.seeds import HELD_OUT
 from londi.envs.toolcalls.expert import DONE
 from londi.envs.toolcalls.tasks import tasks
-from londi.evaluation.evaluate import play
+from londi.evaluation.play import play
 from londi.models.endpoint import EndpointModel
 from londi.models.pair import ModelPair
 from londi.oracle.clairvoyant import read_limit

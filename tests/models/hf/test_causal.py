@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from londi.config import FinetuneConfig, TrainConfig
 from londi.envs.prompt import Prompt
 from londi.errors import ModelError
-from londi.evaluation.evaluate import play
+from londi.evaluation.play import play
 from londi.imitation.demonstrations import Demonstration
 from londi.imitation.examples import Examples
 from londi.imitation.finetune import finetune

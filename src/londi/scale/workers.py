@@ -1,0 +1,165 @@
+"""Workers that do units of work: the seam between what is done and where.
+
+How many workers there are says how work is shared, and so decides the result; where they are does
+not. This file knows workers in this process, and of Ray only when it is asked for.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, Generic, TypeVar
+
+from londi.config.ray import RayConfig
+from londi.errors import InvalidConfig
+
+Context = TypeVar("Context")
+Item = TypeVar("Item")
+T = TypeVar("T")
+
+
+class News:
+    """Base of items that only tell how far a unit is; they may come more than once."""
+
+
+class Workers(ABC, Generic[Context]):
+    """Workers, each with a context of its own to work with: two loaded models, say.
+
+    Attributes:
+        count: how many there are.
+    """
+
+    count: int
+
+    @abstractmethod
+    def stream(
+        self,
+        work: Callable[..., Iterator[Item]],
+        units: Sequence[tuple[Any, ...]],
+        *,
+        should_stop: Callable[[], bool] = lambda: False,
+        reports: bool = True,
+    ) -> Iterator[tuple[int, Item]]:
+        """Do units of work, and yield the place of a unit with each item that comes of it.
+
+        The first units go to the workers in their order, and a worker that is free takes the next
+        one. A worker that is lost is replaced, and its unit begun again; items that were yielded
+        before are not yielded again. So the items of a unit, `News` aside, have to be a function of
+        its arguments and of the context as it was made.
+
+        Args:
+            work: a generator function of a worker's context and a unit's arguments.
+            units: the arguments of each unit.
+            should_stop: asked now and then; if true, no unit is begun and the stream ends.
+            reports: whether items come so often that silence means that a worker hangs.
+
+        Raises:
+            LondiError: as the work does, or if workers are lost again and again.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the workers, and their contexts."""
+
+
+class LocalWorkers(Workers[Context]):
+    """Workers that take turns in this process.
+
+    Args:
+        make: makes the context of the worker in a place.
+        count: how many there are.
+        end: ends a context.
+        first: the context of the first worker, which is left as it is.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[int], Context],
+        count: int = 1,
+        end: Callable[[Context], None] = lambda _: None,
+        first: Context | None = None,
+    ) -> None:
+        self.count, self._make, self._end = count, make, end
+        self._brought = {} if first is None else {0: first}
+        self._made: dict[int, Context] = {}
+
+    def stream(
+        self,
+        work: Callable[..., Iterator[Item]],
+        units: Sequence[tuple[Any, ...]],
+        *,
+        should_stop: Callable[[], bool] = lambda: False,
+        reports: bool = True,
+    ) -> Iterator[tuple[int, Item]]:
+        for place, unit in enumerate(units):
+            if should_stop():
+                return
+            for item in work(self._context(place % self.count), *unit):
+                yield place, item
+
+    def close(self) -> None:
+        while self._made:
+            self._end(self._made.popitem()[1])
+
+    def _context(self, place: int) -> Context:
+        if place in self._brought:
+            return self._brought[place]
+        if place not in self._made:
+            self._made[place] = self._make(place)
+        return self._made[place]
+
+
+def on_ray(ray: RayConfig | None) -> bool:
+    """Whether workers are on Ray."""
+    return ray is not None and bool(ray.ray)
+
+
+def check_loadable(brought: bool, count: int, ray: RayConfig | None) -> None:
+    """Refuse several workers for models that were brought as objects.
+
+    Raises:
+        InvalidConfig: if others than this process would have to have them.
+    """
+    if brought and (count > 1 or on_ray(ray)):
+        raise InvalidConfig("workers: expected models that workers can load by name, got objects")
+
+
+def open_workers(
+    make: Callable[[int], Context],
+    count: int,
+    ray: RayConfig | None = None,
+    *,
+    end: Callable[[Context], None] = lambda _: None,
+    first: Context | None = None,
+) -> Workers[Context]:
+    """Workers in this process, or on Ray.
+
+    Args:
+        make: makes the context of the worker in a place, where that worker is.
+        count: how many there are.
+        ray: settings of Ray; None or an empty address for this process.
+        end: ends a context.
+        first: the context of the first worker in this process; it is left as it is.
+
+    Raises:
+        MissingExtra: if Ray is not installed.
+        LondiError: if there is no cluster.
+    """
+    if ray is None or not on_ray(ray):
+        return LocalWorkers(make, count, end, first)
+    from londi.scale.actors import RayWorkers
+
+    return RayWorkers(make, count, end, ray)
+
+
+def shares(items: Sequence[T], count: int) -> list[Sequence[T]]:
+    """`items` in at most `count` shares, none of them empty: each a stretch, in order."""
+    count = min(count, len(items))
+    cuts = [len(items) * k // count for k in range(count + 1)]
+    return [items[a:b] for a, b in pairwise(cuts)]
+
+
+def sizes(total: int, count: int) -> list[int]:
+    """`total` as `count` numbers that differ by at most one, the greater first."""
+    return [total // count + (k < total % count) for k in range(count)]

@@ -1,0 +1,199 @@
+"""Workers on small clusters of Ray: what is lost, what hangs, and that nothing changes by it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from londi.config import EvaluateConfig, LimitConfig, SweepConfig
+from londi.config.ray import RayConfig
+from londi.errors import LondiError
+from londi.evaluation.evaluate import Evaluation, evaluate
+from londi.evaluation.jobs import run_parts
+from londi.evaluation.sweep import read_rows, sweep
+from londi.learning.trainer import train
+from londi.oracle.clairvoyant import clairvoyant
+from playthings import same
+from scale.test_workers import NAMED
+from scale.units import FAULT, Waits, counting, empty, fails
+
+ray = pytest.importorskip("ray")
+
+from londi.scale.actors import RayWorkers  # noqa: E402
+
+SMALL: dict[str, Any] = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
+
+
+class Raylets:
+    """A cluster of small nodes with room for two workers each, and this process's connection."""
+
+    def __init__(self, fault: Path) -> None:
+        from ray.cluster_utils import Cluster
+
+        self.fault = fault
+        self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **SMALL})
+        self.node = self.add()
+        ray.init(address=self.cluster.address, log_to_driver=False, logging_level="ERROR")
+
+    def add(self) -> Any:
+        return self.cluster.add_node(num_cpus=2, **SMALL)
+
+    def lose_a_node(self) -> None:
+        """End the node that does all the work, once another one is there."""
+        lost, self.node = self.node, self.add()
+        self.cluster.remove_node(lost, allow_graceful=False)
+
+    def config(self, timeout: float = 600.0) -> RayConfig:
+        return RayConfig(ray=self.cluster.address, ray_timeout=timeout)
+
+    def end(self) -> None:
+        ray.shutdown()
+        self.cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def raylets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Raylets]:
+    fault = tmp_path_factory.mktemp("fault") / "fault"
+    with pytest.MonkeyPatch.context() as patch:
+        tests = str(Path(__file__).parent.parent)
+        patch.setenv("PYTHONPATH", os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")]))
+        patch.setenv(FAULT, str(fault))
+        there = Raylets(fault)
+        yield there
+        there.end()
+
+
+def counted(workers: RayWorkers[Any], fault: str, raylets: Raylets) -> list[tuple[int, int]]:
+    """Two units of counting; the fault comes once the first of them is under way."""
+    found = []
+    for place, (item, _) in workers.stream(counting, [(10, 30), (50, 30)]):
+        found.append((place, item))
+        if len(found) == 5:
+            if fault == "node":
+                raylets.lose_a_node()
+            else:
+                raylets.fault.write_text(fault)
+    return found
+
+
+@pytest.mark.parametrize("fault", ["die", "hang", "node"])
+def test_what_a_lost_worker_did_is_done_again_and_counted_once(
+    fault: str, raylets: Raylets
+) -> None:
+    workers = RayWorkers(empty, 2, list.clear, raylets.config(20.0))
+    found = counted(workers, fault, raylets)
+    workers.close()
+    assert not raylets.fault.exists()
+    assert [item for place, item in found if place == 0] == list(range(10, 40))
+    assert [item for place, item in found if place == 1] == list(range(50, 80))
+
+
+def test_an_error_is_told_in_its_own_words_and_units_wait_for_a_free_worker(
+    raylets: Raylets,
+) -> None:
+    workers = RayWorkers(empty, 1, list.clear, raylets.config())
+    found = list(workers.stream(counting, [(10, 1), (20, 1), (30, 1)]))
+    assert [(place, item) for place, (item, _) in found] == [(0, 10), (1, 20), (2, 30)]
+    (process,) = {process for _, (_, process) in found}
+    assert process != os.getpid()
+    with pytest.raises(LondiError, match="unknown number 'two'; did you mean 'one'"):
+        list(workers.stream(fails, [("two",)]))
+    workers.close()
+
+
+def test_workers_that_are_lost_again_and_again_end_the_work(raylets: Raylets) -> None:
+    class Breaks:
+        def __init__(self, place: int) -> None:
+            os._exit(1)
+
+    workers: RayWorkers[Any] = RayWorkers(Breaks, 1, list.clear, raylets.config())
+    with pytest.raises(LondiError, match="4 workers were lost at the same place"):
+        list(workers.stream(counting, [(0, 1)]))
+    workers.close()
+
+
+def test_parts_of_a_sweep_leave_off_before_it_ends(raylets: Raylets, tmp_path: Path) -> None:
+    parts = [Waits(name, tmp_path) for name in ("a", "b", "c")]
+
+    def here() -> set[str]:
+        return {file.name for file in tmp_path.iterdir()}
+
+    assert list(run_parts(parts, 2, lambda: {"a", "b"} <= here(), raylets.config())) == []
+    assert here() == {"a", "b", "a left off", "b left off"}
+
+
+def choices(evaluation: Evaluation) -> list[tuple[str, int, int, str, float]]:
+    return [
+        (method, r.step.episode, r.step.choice, r.step.action, r.propensity)
+        for method, episodes in evaluation.played.items()
+        for episode in episodes
+        for r in episode
+    ]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_training_and_its_evaluation_are_those_of_this_process(
+    workers: int, raylets: Raylets, tmp_path: Path
+) -> None:
+    """A worker dies in each, and a node in one of them."""
+    config = replace(NAMED, workers=workers)
+    assert train(config, tmp_path / "here")
+    reports = []
+
+    def lose_one(report: Any) -> None:
+        reports.append(report)
+        if len(reports) == 2:
+            raylets.fault.write_text("die")
+
+    assert train(config, tmp_path / "there", ray=raylets.config(), on_progress=lose_one)
+    assert not raylets.fault.exists()
+    assert same(tmp_path / "here", tmp_path / "there")
+
+    def lose_node(done: int, method: str) -> None:
+        if done == 10 and workers == 2:
+            raylets.lose_a_node()
+
+    asked = EvaluateConfig(episodes=8, validation_episodes=4, num_envs=4, workers=workers)
+    found = evaluate(tmp_path / "there", asked, ray=raylets.config(), on_episode=lose_node)
+    assert choices(found) == choices(evaluate(tmp_path / "here", asked))
+
+
+def test_a_limit_is_that_of_this_process(raylets: Raylets) -> None:
+    there = {"env": "londi/BabyAIText-GoToObjS4-v0", "cache": "memory"}
+    config = LimitConfig(**there, episodes=3, states=40, most_calls=3, workers=2)
+    assert clairvoyant(config, ray=raylets.config()) == clairvoyant(config)
+
+
+def test_a_sweep_whose_worker_is_lost_has_the_results_of_this_process(
+    raylets: Raylets, tmp_path: Path
+) -> None:
+    names = ("env", "quick", "deepthink", "steps", "warmup", "num_envs", "batch_size", "width")
+    base = {name: getattr(NAMED, name) for name in (*names, "report_every", "checkpoint_every")}
+    config = SweepConfig(
+        base=base,
+        grid=[{"cost": [0.1], "seed": [0, 1]}],
+        evaluation={"episodes": 4, "num_envs": 4},
+        jobs=2,
+    )
+    assert sweep(replace(config, jobs=1), tmp_path / "here")
+    ended: list[str] = []
+
+    def lose(part: Any) -> None:
+        ended.append(part.name)
+        if len(ended) == 1:
+            raylets.lose_a_node()
+
+    assert sweep(config, tmp_path / "there", on_ended=lose, ray=raylets.config())
+    assert len(ended) == len(set(ended)) == 3
+    for run in ("cost=0.1,seed=0", "cost=0.1,seed=1"):
+        assert same(tmp_path / "here/runs" / run, tmp_path / "there/runs" / run)
+    rows = [
+        [(row.name, row.result.return_mean, row.result.call_rate) for row in read_rows(folder)]
+        for folder in (tmp_path / "here", tmp_path / "there")
+    ]
+    assert rows[0] == rows[1]
