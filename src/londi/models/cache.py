@@ -56,10 +56,12 @@ class AnswerStore:
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The answers under those of `keys` that have one; counts each look-up."""
-        unknown = [key for key in dict.fromkeys(keys) if key not in self._known]
-        if unknown and self._database:
-            self._known |= self._database.find(unknown)
         found = {key: self._known[key] for key in keys if key in self._known}
+        unknown = [key for key in dict.fromkeys(keys) if key not in found]
+        if unknown and self._database:
+            there = self._database.find(unknown)
+            self._known |= there
+            found |= there
         hits = sum(key in found for key in keys)
         self.stats.hits += hits
         self.stats.misses += len(keys) - hits
