@@ -345,6 +345,9 @@ def test_no_redis_is_said_in_one_line() -> None:
     with pytest.raises(LondiError, match=r"ledger: no Redis at 'redis://127\.0\.0\.1:1'") as caught:
         open_ledger("redis://127.0.0.1:1")
     assert len(str(caught.value).splitlines()) == 1
+    with pytest.raises(LondiError, match=r"redis://me:\*\*\*@127\.0\.0\.1:1") as caught:
+        open_ledger("redis://me:hunter2@127.0.0.1:1")
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.fixture(params=["full disk", "locked", "frozen redis", "no redis"])
