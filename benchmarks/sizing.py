@@ -152,8 +152,8 @@ def serving(units: dict[str, UnitCost], rates: Sequence[float], given: argparse.
     table([*head, "traces, GB a day", "GB in 30 days"], rows)
     print(
         f"Sessions of {given.session_steps} steps, whose accounts are kept {given.kept_days:g}"
-        f" days; a mean rate of {given.duty:.0%} of the highest. With `keep_texts: true` add the bytes of"
-        " the messages to the traces. All budgets are in one Redis, which"
+        f" days; a mean rate of {given.duty:.0%} of the highest. With `keep_texts: true` add the"
+        " bytes of the messages to the traces. All budgets are in one Redis, which"
         f" runs its scripts on one core: {1e6 / of['Redis, time']:,.0f} requests/s are its limit."
         " Without budgets none is needed.\n"
     )
