@@ -136,7 +136,7 @@ def serving(units: dict[str, UnitCost], rates: Sequence[float], given: argparse.
     rows = []
     for wanted in rates:
         shards = ceil(wanted / rate)
-        sessions = wanted / given.session_steps * DAY * given.kept_days
+        sessions = wanted * given.duty / given.session_steps * DAY * given.kept_days
         rows.append(
             [
                 f"{wanted:,.0f}",
@@ -151,9 +151,9 @@ def serving(units: dict[str, UnitCost], rates: Sequence[float], given: argparse.
     head = ["requests/s at most", "gateways (cores)", "their memory, GB", "Redis: a core", "its GB"]
     table([*head, "traces, GB a day", "GB in 30 days"], rows)
     print(
-        f"Sessions of {given.session_steps} steps, accounts kept {given.kept_days:g} days (at the"
-        f" highest rate all day), a mean rate of {given.duty:.0%} of the highest for traces. With"
-        " `keep_texts: true` add the bytes of the messages. All budgets are in one Redis, which"
+        f"Sessions of {given.session_steps} steps, whose accounts are kept {given.kept_days:g}"
+        f" days; a mean rate of {given.duty:.0%} of the highest. With `keep_texts: true` add the"
+        " bytes of the messages to the traces. All budgets are in one Redis, which"
         f" runs its scripts on one core: {1e6 / of['Redis, time']:,.0f} requests/s are its limit."
         " Without budgets none is needed.\n"
     )
@@ -241,7 +241,7 @@ def main() -> int:
     add("--load", type=float, default=0.5, help="share of a gateway's highest rate to plan with")
     add("--duty", type=float, default=0.3, help="mean rate, as a share of the highest")
     add("--session_steps", type=int, default=20, help="steps of a session or an episode")
-    add("--kept_days", type=float, default=7.0, help="days that an account of a session is kept")
+    add("--kept_days", type=float, default=30.0, help="days that an account of a session is kept")
     add("--model", action="append", metavar="NAME=PRICE", help="smallest first; repeat it")
     add("--prompt_tokens", type=int, default=1_000)
     add("--output_tokens", type=int, default=50)
