@@ -63,6 +63,7 @@ def raylets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Raylets]:
         tests = str(Path(__file__).parent.parent)
         patch.setenv("PYTHONPATH", os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")]))
         patch.setenv(FAULT, str(fault))
+        patch.setenv("RAY_worker_niceness", "0")  # else the tests wait for all other processes
         there = Raylets(fault)
         yield there
         there.end()
