@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 
-from londi.config import EvaluateConfig, LimitConfig, SweepConfig
+from londi.config import EvaluateConfig, FinetuneConfig, FrontierConfig, LimitConfig, SweepConfig
 from londi.config.ray import RayConfig
 from londi.errors import LondiError
 from londi.evaluation.evaluate import Evaluation, evaluate
+from londi.evaluation.frontier import frontier
 from londi.evaluation.jobs import run_parts
 from londi.evaluation.sweep import read_rows, sweep
+from londi.imitation.demonstrations import load_demonstrations
+from londi.imitation.finetune import finetune
 from londi.learning.trainer import train
+from londi.models.registry import load_model
 from londi.oracle.clairvoyant import clairvoyant
 from playthings import same
 from scale.test_workers import NAMED
@@ -26,6 +30,7 @@ ray = pytest.importorskip("ray")
 
 from londi.scale.actors import RayWorkers  # noqa: E402
 
+RUNS = ("here", "there")
 SMALL: dict[str, Any] = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
 
 
@@ -33,9 +38,12 @@ class Raylets:
     """A cluster of small nodes with room for two workers each, and this process's connection."""
 
     def __init__(self, fault: Path) -> None:
+        self.fault = fault
+        self.begin()
+
+    def begin(self) -> None:
         from ray.cluster_utils import Cluster
 
-        self.fault = fault
         self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **SMALL})
         self.node = self.add()
         ray.init(address=self.cluster.address, log_to_driver=False, logging_level="ERROR")
@@ -63,6 +71,7 @@ def raylets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Raylets]:
         tests = str(Path(__file__).parent.parent)
         patch.setenv("PYTHONPATH", os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")]))
         patch.setenv(FAULT, str(fault))
+        patch.setenv("RAY_worker_niceness", "0")  # else the tests wait for all other processes
         there = Raylets(fault)
         yield there
         there.end()
@@ -197,3 +206,56 @@ def test_a_sweep_whose_worker_is_lost_has_the_results_of_this_process(
         for folder in (tmp_path / "here", tmp_path / "there")
     ]
     assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_round_of_a_fine_tuning_is_that_of_this_process(
+    workers: int, raylets: Raylets, tiny_config: FinetuneConfig, tmp_path: Path
+) -> None:
+    config = replace(tiny_config, round_workers=workers, num_envs=2, threads=1)
+    finetune(config, tmp_path / "here")
+    finetune(config, tmp_path / "there", ray=raylets.config())
+    here, there = (
+        load_demonstrations(tmp_path / run / "demonstrations-1.jsonl.gz") for run in RUNS
+    )
+    assert here == there
+    here, there = (load_model(str(tmp_path / run / "model")).fingerprint for run in RUNS)
+    assert here == there
+
+
+def test_a_comparison_is_that_of_this_process(raylets: Raylets, tmp_path: Path) -> None:
+    assert train(replace(NAMED, universal=True, exploration=0.3), tmp_path / "run")
+    config = FrontierConfig(
+        runs=[str(tmp_path / "run")],
+        methods=["random"],
+        episodes=6,
+        validation_episodes=6,
+        points=2,
+        budgets=[1],
+        states=50,
+        most_calls=4,
+        timelines=1,
+        num_envs=4,
+        workers=2,
+    )
+    there = frontier(config, tmp_path / "there", ray=raylets.config())
+    assert repr(there) == repr(frontier(config, tmp_path / "here"))
+
+
+class Killed(Exception):
+    """As a kill would, it leaves nothing behind but the last checkpoint."""
+
+
+def test_a_training_goes_on_on_another_cluster(raylets: Raylets, tmp_path: Path) -> None:
+    def die(report: Any) -> None:
+        if report.step == 96:
+            raise Killed
+
+    config = replace(NAMED, workers=2)
+    assert train(config, tmp_path / "here")
+    with pytest.raises(Killed):
+        train(config, tmp_path / "there", ray=raylets.config(), on_progress=die)
+    raylets.end()
+    raylets.begin()
+    assert train(config, tmp_path / "there", resume=True, ray=raylets.config())
+    assert same(tmp_path / "here", tmp_path / "there")
