@@ -224,7 +224,7 @@ def test_a_round_of_a_fine_tuning_is_that_of_this_process(
 
 
 def test_a_comparison_is_that_of_this_process(raylets: Raylets, tmp_path: Path) -> None:
-    assert train(replace(NAMED, universal=True, exploration=0.3), tmp_path / "run")
+    assert train(replace(NAMED, universal=True, cost_range=(0.02, 0.8)), tmp_path / "run")
     config = FrontierConfig(
         runs=[str(tmp_path / "run")],
         methods=["random"],
@@ -232,8 +232,7 @@ def test_a_comparison_is_that_of_this_process(raylets: Raylets, tmp_path: Path) 
         validation_episodes=6,
         points=2,
         budgets=[1],
-        states=50,
-        most_calls=4,
+        states=0,
         timelines=1,
         num_envs=4,
         workers=2,

@@ -33,7 +33,7 @@ from londi.evaluation.results import Episode, result
 from londi.evaluation.trainings import check_trained, read_trainings
 from londi.models.pair import ModelPair, load_pair
 from londi.models.provenance import check_provenance
-from londi.scale.workers import check_loadable, on_ray
+from londi.scale.opening import check_loadable, on_ray
 from londi.storage.runs import make_folder
 from londi.switching.budget import Budget
 from londi.switching.switcher import ConstantSwitcher, Switcher

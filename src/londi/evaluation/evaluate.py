@@ -24,7 +24,7 @@ from londi.evaluation.play import Players, Record, summary
 from londi.evaluation.results import Episode, Played, Result, call_rate, former_episode, result
 from londi.models.pair import ModelPair, load_pair
 from londi.models.provenance import check_provenance
-from londi.scale.workers import check_loadable
+from londi.scale.opening import check_loadable
 from londi.storage.atomic import write_whole
 from londi.storage.records import read_record
 from londi.storage.runs import read_run

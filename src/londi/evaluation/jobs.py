@@ -17,7 +17,7 @@ from typing import Protocol
 from londi.config.ray import RayConfig
 from londi.envs.scienceworld.simulator import warm
 from londi.errors import LondiError, RunInUse
-from londi.scale.workers import on_ray, open_workers
+from londi.scale.opening import on_ray, open_workers
 
 _TICK = 0.5  # seconds between two looks at whether to stop
 _GOING = 120.0

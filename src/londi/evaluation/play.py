@@ -18,7 +18,8 @@ from londi.config.ray import RayConfig
 from londi.encoders.registry import make_encoder
 from londi.evaluation.results import Episode
 from londi.models.pair import ModelPair, load_pair, worker_seed
-from londi.scale.workers import Workers, open_workers, shares, sizes
+from londi.scale.opening import open_workers
+from londi.scale.workers import Workers, shares, sizes
 from londi.switching.budget import Budget
 from londi.switching.env import SwitchingVectorEnv
 from londi.switching.rollout import rollout

@@ -19,7 +19,8 @@ from londi.envs.seeds import demonstration_seeds
 from londi.imitation.demonstrations import Demonstration, collect
 from londi.models.hf.transformer import TransformerModel
 from londi.models.registry import load_transformer
-from londi.scale.workers import on_ray, open_workers, shares, sizes
+from londi.scale.opening import on_ray, open_workers
+from londi.scale.workers import shares, sizes
 
 OnEpisodes = Callable[[str, int, int], None]
 """Told of a stage, of how many of its episodes are played, and of how many there are."""

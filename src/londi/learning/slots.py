@@ -23,7 +23,8 @@ from londi.envs.seeds import switching_seeds
 from londi.errors import LondiError
 from londi.learning.algorithms import Algorithm, make_algorithm
 from londi.models.pair import ModelPair, load_pair, worker_seed
-from londi.scale.workers import Workers, open_workers, sizes
+from londi.scale.opening import open_workers
+from londi.scale.workers import Workers, sizes
 from londi.switching.env import SwitchingVectorEnv
 from londi.types import Array, Info, StateDict
 

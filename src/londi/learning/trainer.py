@@ -37,7 +37,7 @@ from londi.learning.statistics import (
 )
 from londi.models.pair import ModelPair, load_pair
 from londi.models.provenance import check_provenance, write_provenance
-from londi.scale.workers import check_loadable, on_ray
+from londi.scale.opening import check_loadable, on_ray
 from londi.storage.checkpoint import has_state, load_state, save_state
 from londi.storage.runs import create_run, is_free, locked
 from londi.switching.decision import Decision, draw

@@ -27,7 +27,8 @@ from londi.envs.seeds import held_out_seeds
 from londi.models.pair import ModelPair, load_pair
 from londi.oracle.explore import Explorations, explorations
 from londi.oracle.graph import ENDED, Graph
-from londi.scale.workers import Workers, check_loadable, open_workers, shares
+from londi.scale.opening import check_loadable, open_workers
+from londi.scale.workers import Workers, shares
 from londi.storage.atomic import write_whole
 from londi.storage.records import read_lines
 

@@ -1,7 +1,7 @@
 """Workers that do units of work: the seam between what is done and where.
 
 How many workers there are says how work is shared, and so decides the result; where they are does
-not. This file knows workers in this process, and of Ray only when it is asked for.
+not. This file knows workers in this process, and nothing of Ray.
 """
 
 from __future__ import annotations
@@ -10,9 +10,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Generic, TypeVar
-
-from londi.config.ray import RayConfig
-from londi.errors import InvalidConfig
 
 Context = TypeVar("Context")
 Item = TypeVar("Item")
@@ -108,49 +105,6 @@ class LocalWorkers(Workers[Context]):
         if place not in self._made:
             self._made[place] = self._make(place)
         return self._made[place]
-
-
-def on_ray(ray: RayConfig | None) -> bool:
-    """Whether workers are on Ray."""
-    return ray is not None and bool(ray.ray)
-
-
-def check_loadable(brought: bool, count: int, ray: RayConfig | None) -> None:
-    """Refuse several workers for models that were brought as objects.
-
-    Raises:
-        InvalidConfig: if others than this process would have to have them.
-    """
-    if brought and (count > 1 or on_ray(ray)):
-        raise InvalidConfig("workers: expected models that workers can load by name, got objects")
-
-
-def open_workers(
-    make: Callable[[int], Context],
-    count: int,
-    ray: RayConfig | None = None,
-    *,
-    end: Callable[[Context], None] = lambda _: None,
-    first: Context | None = None,
-) -> Workers[Context]:
-    """Workers in this process, or on Ray.
-
-    Args:
-        make: makes the context of the worker in a place, where that worker is.
-        count: how many there are.
-        ray: settings of Ray; None or an empty address for this process.
-        end: ends a context.
-        first: the context of the first worker in this process; it is left as it is.
-
-    Raises:
-        MissingExtra: if Ray is not installed.
-        LondiError: if there is no cluster.
-    """
-    if ray is None or not on_ray(ray):
-        return LocalWorkers(make, count, end, first)
-    from londi.scale.actors import RayWorkers
-
-    return RayWorkers(make, count, end, ray)
 
 
 def shares(items: Sequence[T], count: int) -> list[Sequence[T]]:
