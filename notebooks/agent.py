@@ -1,0 +1,5 @@
+# %% [markdown]
+# # A Switcher for my own agent
+
+# %%
+x = 1

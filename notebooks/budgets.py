@@ -1,0 +1,5 @@
+# %% [markdown]
+# # LONDI-B: budgets
+
+# %%
+x = 1

@@ -1,0 +1,5 @@
+# %% [markdown]
+# # The demo taken apart
+
+# %%
+x = 1
