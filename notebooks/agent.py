@@ -89,6 +89,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import londi
+from londi.storage.traces import read_traces
 
 folder = Path(mkdtemp())
 SETTINGS = """
@@ -103,19 +104,15 @@ def serve(switcher, traces, seeds):
     """The share of sessions that were good, and of requests that DEEPTHINK answered."""
     settings = SETTINGS.replace("SWITCHER", str(switcher)).replace("TRACES", str(folder / traces))
     (folder / "switcher.yaml").write_text(settings)
-    good = calls = 0
+    good = 0
     with londi.http_client(folder / "switcher.yaml") as client:
         agent = Agent(client, ADDRESS)
-        client.event_hooks["response"].append(
-            lambda answer: models.append(answer.headers["x-londi-model"])
-        )
-        models = []
         for seed in seeds:
             well = agent.settle(f"session {seed}", cases_of(seed))
             client.feedback(f"session {seed}", float(well))
             good += well
-        calls = models.count("large-model")
-    return good / len(seeds), calls / len(models)
+    choices = [step["choice"] for step in read_traces(folder / traces, "steps")]
+    return good / len(seeds), sum(choices) / len(choices)
 
 
 coin = serve("random:0.5", "coin.db", range(400))

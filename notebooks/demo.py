@@ -35,9 +35,7 @@ episode = TextEpisode(make_env(ENV))
 episode.start(seed=held_out_seeds(1)[0])
 for model in (quick, deepthink):
     (reply,) = model.act([episode.prompt()])
-    print(
-        f"{model.name}: {reply.action!r}, confidence {reply.confidence:.2f}, {reply.usage.flops:,.0f} FLOPs"
-    )
+    print(f"{model.name}: {reply.action!r}, confidence {reply.confidence:.2f}")
 
 # %% [markdown]
 # ## Either of them alone
@@ -78,9 +76,8 @@ config = TrainConfig(
 
 
 def report(progress):
-    print(
-        f"{progress.step:6,} steps: return {progress.return_mean:.2f}, call rate {progress.call_rate:.2f}"
-    )
+    done, rate = f"{progress.step:6,} steps", f"call rate {progress.call_rate:.2f}"
+    print(f"{done}: return {progress.return_mean:.2f}, {rate}")
 
 
 train(config, run, on_progress=report)
