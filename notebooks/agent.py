@@ -122,15 +122,14 @@ print(f"a coin: {coin[0]:.0%} of the sessions are good, DEEPTHINK answers {coin[
 # ## Learn
 #
 # No model is asked and no environment is played: a session is an episode, its feedback the reward.
-# c is in units of the feedback: a call has to raise the chance of a good session by more than 5%.
+# c is in units of the feedback: a call has to raise the chance of a good session by more than
+# 20%.
 
 # %%
 from londi import TrainConfig
 from londi.serve.training import train_on_traces
 
-config = TrainConfig(
-    traces=str(folder / "coin.db"), cost=0.05, cost_range=(0.01, 0.2), held_out=0.4
-)
+config = TrainConfig(traces=str(folder / "coin.db"), cost=0.2, cost_range=(0.05, 0.4), held_out=0.4)
 train_on_traces(
     config,
     folder / "run",

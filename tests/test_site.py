@@ -21,6 +21,8 @@ from londi.cli.main import VERBS
 ROOT = Path(__file__).parent.parent
 PHONE = {"width": 390, "height": 844}
 
+pytestmark = pytest.mark.slow  # the site is built first
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -111,6 +113,11 @@ def test_every_link_leads_somewhere(site: Path, read: dict[Path, Read]) -> None:
     assert not dead
 
 
+def test_every_page_is_in_the_menu(site: Path, read: dict[Path, Read]) -> None:
+    linked = {(site / urlsplit(link).path).resolve() for link in read[site / "index.html"].links}
+    assert read.keys() - linked == {site / "404.html"}
+
+
 def test_nothing_is_loaded_from_another_address(site: Path, read: dict[Path, Read]) -> None:
     for page, names in read.items():
         assert not [file for file in names.loaded if "//" in file.split("?")[0]], page
@@ -148,7 +155,7 @@ def test_the_search_finds_a_page_without_a_network(site: Path, page: Page) -> No
     page.goto((site / "index.html").as_uri())
     page.keyboard.press("Control+k")
     page.get_by_placeholder("Search").fill("shadow answers")
-    found = page.get_by_role("link", name="Shadow answers").first
+    found = page.get_by_role("option", name="Shadow answers").first
     expect(found).to_be_visible()
     found.click()
     expect(page.get_by_role("heading", name="Shadow answers")).to_be_visible()
