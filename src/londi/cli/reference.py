@@ -38,7 +38,8 @@ def _rows(actions: Iterable[Action], formatter: Formatter) -> Iterator[str]:
     for action in actions:
         if action.dest in _COMMON or action.help is SUPPRESS:
             continue
-        name = action.option_strings[-1] if action.option_strings else ""
+        # Before an option's other spellings, such as `--methods+`; behind a short one.
+        name = next((option for option in action.option_strings if option[:2] == "--"), "")
         takes = action.metavar if isinstance(action.metavar, str) and action.nargs != 0 else ""
         call = _cell(f"{name} {takes}".strip() or action.dest)
         yield f"| `{call}` | {_cell(' '.join(formatter._expand_help(action).split()))} |"
