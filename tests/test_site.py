@@ -30,8 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for module in ("zensical", "jupytext", "mkdocstrings"):
         pytest.importorskip(module, reason="pip install -c constraints.txt -e '.[docs]'")
     folder = tmp_path_factory.mktemp("site")
-    own = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    own["PYTHONPATH"] = str(Path(londi.__file__).parent.parent)
+    own = {"PYTHONPATH": str(Path(londi.__file__).parent.parent)}
     made = subprocess.run(
         [sys.executable, ROOT / "scripts" / "site", folder],
         env=os.environ | own,
