@@ -97,6 +97,7 @@ quick: {model: small-model, price: {input: 0.25, output: 2.0}}
 deepthink: {model: large-model, price: {input: 2.5, output: 20.0}}
 switcher: SWITCHER
 traces: TRACES
+seed: 0
 """
 
 
@@ -115,7 +116,7 @@ def serve(switcher, traces, seeds):
     return good / len(seeds), sum(choices) / len(choices)
 
 
-coin = serve("random:0.5", "coin.db", range(400))
+coin = serve("random:0.5", "coin.db", range(600))
 print(f"a coin: {coin[0]:.0%} of the sessions are good, DEEPTHINK answers {coin[1]:.0%}")
 
 # %% [markdown]
