@@ -63,7 +63,7 @@ UNITS = {
     "trace": UnitCost(1_400, "bytes a step, without texts", "benchmarks/live.py"),
     "training": UnitCost(1_012, "steps/s beside the built-in models", "benchmarks/training.py"),
 }
-"""Of docs/performance.md and docs/guide.md, and of the last run of `--measure-redis`."""
+"""Of docs/performance.md and docs/how-to/gateway.md, and of the last run of `--measure-redis`."""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,21 +18,25 @@ import pytest
 import londi
 from londi.cli.main import VERBS
 from londi.cli.parser import parse
+from londi.config.prices import PriceTable
+from londi.config.serve import GatewayConfig, ServeConfig
+from londi.config.settings import read_config
+from londi.config.sweep import SweepConfig
+from londi.errors import LondiError
 from londi.storage.trace_tables import described
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(londi.__file__).parent
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
-WORLD = ROOT / "docs" / "environments.md"
-TAUGHT = [ROOT / "README.md", ROOT / "docs" / "guide.md", WORLD]
-"""Pages whose Python is run."""
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+WORLD = ROOT / "docs" / "how-to" / "own-environment.md"
 
 _FENCE = re.compile(r"(<!-- not run: .+? -->\n)?^```(\w+)\n(.*?)^```$", re.M | re.S)
 _FILE = re.compile(r"# (\w+\.(?:py|yaml))\n")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-_FOLDERS = "benchmarks|configs|docs|examples|recipes|scripts|src|tests"
+_FOLDERS = "benchmarks|configs|docs|examples|notebooks|recipes|scripts|src|tests"
 _PATH = re.compile(rf"(?<![\w./-])(?:{_FOLDERS})/[\w./-]+")
 _SPAN = re.compile(r"`([^`\n]+)`")
+_GOES_ON = re.compile(r"^Python on this page goes on from \[[^\]]+\]\(([^)]+)\)\.$", re.M)
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,28 @@ def name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
+def before(page: Path) -> Path | None:
+    """The page whose Python comes first, if the page says so."""
+    told = _GOES_ON.search(page.read_text(encoding="utf-8"))
+    return (page.parent / told[1]).resolve() if told else None
+
+
+def courses() -> dict[Path, list[Path]]:
+    """Pages with Python by the page that begins, each behind the one that it goes on from."""
+    found: dict[Path, list[Path]] = {}
+    for page in PAGES:
+        way = [page]
+        while (earlier := before(way[0])) is not None:
+            way.insert(0, earlier)
+        course = found.setdefault(way[0], []) if blocks(page, "python") else []
+        course += [step for step in way if step not in course]
+    return found
+
+
+COURSES = courses()
+TAUGHT = [page for course in COURSES.values() for page in course]
+
+
 def python(code: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `code` in a process and a folder of its own, with nothing of the user's."""
     own = {"HOME": str(folder), "PYTHONPATH": str(PACKAGE.parent), "MPLBACKEND": "Agg"}
@@ -79,21 +106,27 @@ def python(code: str, folder: Path, **environment: str) -> subprocess.CompletedP
 
 def test_blocks_are_found() -> None:
     # Were none found, every test below would pass.
-    assert len(blocks(ROOT / "docs" / "guide.md", "python")) > 10
+    assert sum(len(blocks(page, "python")) for page in TAUGHT) > 30
+    assert len(COURSES[ROOT / "docs" / "how-to" / "example.md"]) > 5
     assert sum(block.marked for page in TAUGHT for block in blocks(page, "python")) <= 2
 
 
-@pytest.mark.parametrize("page", TAUGHT, ids=name)
-def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path) -> None:
-    script = ["namespace = {'__name__': '__main__'}"]
-    for block in [*blocks(page, "yaml"), *blocks(page, "python")]:
-        file = _FILE.match(block.code)
-        if file:
-            (tmp_path / file[1]).write_text(block.code, encoding="utf-8")
-        elif block.language == "python" and not block.marked:
-            # Empty lines in front, so that a traceback tells the line of the page.
-            code = "\n" * (block.line - 1) + block.code
-            script.append(f"exec(compile({code!r}, {str(page)!r}, 'exec'), namespace)")
+@pytest.mark.parametrize("first", COURSES, ids=name)
+def test_the_python_of_a_page_runs_from_top_to_bottom(first: Path, tmp_path: Path) -> None:
+    script = ["spaces = {'None': {'__name__': '__main__'}}"]
+    for page in COURSES[first]:
+        # What an earlier page has defined is there; what a page beside it has is not.
+        script.append(f"spaces[{str(page)!r}] = dict(spaces[{str(before(page))!r}])")
+        for block in [*blocks(page, "yaml"), *blocks(page, "python")]:
+            file = _FILE.match(block.code)
+            if file:
+                (tmp_path / file[1]).write_text(block.code, encoding="utf-8")
+            elif block.language == "python" and not block.marked:
+                # Empty lines in front, so that a traceback tells the line of the page.
+                code = "\n" * (block.line - 1) + block.code
+                script.append(
+                    f"exec(compile({code!r}, {str(page)!r}, 'exec'), spaces[{str(page)!r}])"
+                )
     ran = python("\n".join(script), tmp_path)
     assert ran.returncode == 0, ran.stderr
 
@@ -104,14 +137,21 @@ def test_the_world_of_the_page_is_the_template() -> None:
     assert block.code == f"# {template.name}\n{template.read_text(encoding='utf-8')}"
 
 
-def commands(page: Path) -> Iterator[list[str]]:
-    """The `londi` commands in the bash blocks of a page, as lists of arguments."""
+def called(page: Path) -> Iterator[list[str]]:
+    """The commands in the bash blocks of a page, as lists of words."""
     for block in blocks(page, "bash"):
         for line in block.code.replace("\\\n", " ").splitlines():
             for part in re.split(r"&&|;|\|", line):
                 words = shlex.split(part, comments=True)
-                if words[:1] == ["londi"]:
-                    yield words[1:]
+                while words and re.match(r"\w+=", words[0]):
+                    words.pop(0)  # a variable of the environment
+                if words:
+                    yield words
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """The `londi` commands in the bash blocks of a page, as lists of arguments."""
+    return (words[1:] for words in called(page) if words[0] == "londi")
 
 
 COMMANDS = [(name(page), arguments) for page in PAGES for arguments in commands(page)]
@@ -125,6 +165,44 @@ def test_a_command_of_a_page_parses(
     asked = parse(VERBS, arguments)
     assert asked is not None
     assert asked[0].name == arguments[0]
+
+
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "bash")], ids=name)
+def test_other_commands_of_a_page_can_be_called(page: Path) -> None:
+    for block in blocks(page, "bash"):
+        read = subprocess.run(["bash", "-n"], input=block.code, text=True, capture_output=True)
+        assert read.returncode == 0, read.stderr
+    for words in called(page):
+        for script in words[:2]:  # a file of the repository, by itself or behind `python`
+            if re.match(rf"(?:{_FOLDERS})/", script):
+                assert (ROOT / script).exists(), script
+        for extras in re.findall(r"(?:londi|\.)\[([\w,-]+)\]", " ".join(words)):
+            assert set(extras.split(",")) <= EXTRAS.keys(), extras
+
+
+SETTINGS = (ServeConfig, GatewayConfig, SweepConfig, PriceTable)
+"""What a file of YAML on a page may hold."""
+
+
+@pytest.mark.parametrize(
+    ("page", "block"),
+    [(page, block) for page in PAGES for block in blocks(page, "yaml") if not block.marked],
+    ids=lambda value: name(value) if isinstance(value, Path) else str(value.line),
+)
+def test_the_yaml_of_a_page_can_be_read(page: Path, block: Block, tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(block.code, encoding="utf-8")
+    refused = []
+    for kind in SETTINGS:
+        try:
+            read_config(file, kind)
+            return
+        except LondiError as error:
+            refused.append(str(error))
+    raise AssertionError(f"{name(page)}, line {block.line}: {refused}")
 
 
 def test_every_verb_stands_in_the_readme() -> None:
@@ -243,5 +321,5 @@ def test_no_module_has_the_name_of_something_public() -> None:
 
 
 def test_the_page_of_traces_has_the_columns_as_declared() -> None:
-    page = (ROOT / "docs" / "traces.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "traces.md").read_text(encoding="utf-8")
     assert page.endswith(described()), "run scripts/trace-columns"

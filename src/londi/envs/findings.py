@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 MENDS = {
-    "contract": "see docs/environments.md",
+    "contract": "see docs/how-to/own-environment.md",
     "observation_space": "write observation_space = gymnasium.spaces.Text(1000) in the class",
     "action_space": "write action_space = gymnasium.spaces.Text(1000) in the class",
     "metadata": "write metadata = {...}, or leave it out",
