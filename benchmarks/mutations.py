@@ -266,8 +266,8 @@ MUTATIONS = (
     Mutation(
         "the propensity is that of the other choice",
         "switching/decision.py",
-        "np.where(choice == 1, call, 1.0 - call)",
-        "np.where(choice == 0, call, 1.0 - call)",
+        "np.where(called, call, 1.0 - call)",
+        "np.where(~called, call, 1.0 - call)",
         (DECISION,),
     ),
     Mutation(
@@ -381,8 +381,8 @@ MUTATIONS = (
     Mutation(
         "the actor does not know its punishment",
         "learning/algorithms.py",
-        "punishment, most = budget.punishment(alpha.value), budget.calls or 1",
-        "punishment, most = 0.0, budget.calls or 1",
+        "PenaltyActor(encoder, width, most, budget.punishment(alpha.value))",
+        "PenaltyActor(encoder, width, most, 0.0)",
         (WIRING,),
     ),
     Mutation(

@@ -198,7 +198,7 @@ class LearnedSwitcher(Switcher):
             logits = self.actor(torch.from_numpy(observation))
             policy = masked_policy(logits, torch.from_numpy(allowed))
         call = policy.probability[:, 1].numpy()
-        return (call > 0.5).astype(float) if self.greedy else call.astype(float)
+        return _played(call, self.greedy)
 
     def expect(self, observation: Array) -> Expectation:
         if self.value_head is None:
@@ -208,6 +208,11 @@ class LearnedSwitcher(Switcher):
         with torch.inference_mode():
             said = self.value_head(torch.from_numpy(observation)).numpy()
         return Expectation(said[..., 0], said[..., 1])
+
+
+def _played(call: Array, greedy: bool) -> Array:
+    """Probabilities of a call as they are played; greedily 0 or 1, and a tie does not call."""
+    return (call > 0.5).astype(float) if greedy else call.astype(float)
 
 
 class OnnxSwitcher(Switcher):
@@ -232,7 +237,7 @@ class OnnxSwitcher(Switcher):
 
     def call_probability(self, observation: Array, allowed: Array) -> Array:
         call = self._graph.run(observation, allowed)
-        return (call > 0.5).astype(float) if self.greedy else call.astype(float)
+        return _played(call, self.greedy)
 
     def expect(self, observation: Array) -> Expectation:
         said = self._graph.expect(observation)
