@@ -60,7 +60,7 @@ GROUPS = {
     ),
     "learning from graphs": ("graphs", "graph_states"),
     "learning from traces": ("traces", "held_out", "passes", "conservatism"),
-    "files": ("cache", "report_every", "checkpoint_every"),
+    "files": ("cache", "replay_folder", "report_every", "checkpoint_every"),
 }
 
 
