@@ -54,6 +54,7 @@ def test_help_of_train_is_in_groups_and_ends_with_examples(
         "learning from graphs",
         "learning from traces",
         "files",
+        "workers on Ray",
         "options",
         "examples",
     ]
