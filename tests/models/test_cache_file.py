@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from londi.errors import LondiError, ModelError
 from londi.models.cache import AnswerStore, CachedModel, CacheStats
 from londi.types import Reply, Usage
 from models.players import Counting, Scripted, assert_same
+from processes import run_together
 
 
 def rows_in(file: Path) -> int:
@@ -194,25 +193,7 @@ def test_processes_that_make_one_cache_at_once_wait_for_each_other(tmp_path: Pat
         "    store.put(sys.argv[2].encode(), b'value')\n"
         "    store.close()\n"
     )
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path), str(number)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(4)
-    ]
-    for process in started:
-        assert process.stdout is not None and process.stdout.readline() == "ready\n"
-    for process in started:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    for process in started:
-        _, complaint = process.communicate()
-        assert process.returncode == 0, complaint
+    run_together(code, str(tmp_path), 4)
     assert [rows_in(tmp_path / f"{k}.sqlite") for k in range(20)] == [4] * 20
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +20,7 @@ from londi.models.pair import ModelPair
 from londi.types import Reply, Usage
 from models.players import Counting, Scripted, assert_same
 from playthings import TOY, Corridor, deepthink, quick, same
+from processes import run_together
 
 
 @pytest.fixture(scope="module", params=["redis", "postgres"])
@@ -151,25 +150,7 @@ def test_processes_that_begin_at_once_lose_nothing(server: AnswerServer) -> None
         "    store.put(f'{k} own {sys.argv[2]}'.encode(), b'value')\n"
         "    store.close()\n"
     )
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, server.url, str(number)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(4)
-    ]
-    for process in started:
-        assert process.stdout is not None and process.stdout.readline() == "ready\n"
-    for process in started:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    for process in started:
-        _, complaint = process.communicate()
-        assert process.returncode == 0, complaint
+    run_together(code, server.url, 4)
     assert server.count() == 10 * (50 + 4)
 
 

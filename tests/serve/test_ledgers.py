@@ -32,6 +32,7 @@ from londi.serve.core.budget import DAY as DAY_SECONDS
 from londi.serve.core.budget import KEPT, Amount, Ledger, MemoryLedger, Scope, amount_left
 from londi.serve.ledgers import PAUSE, FailClosed, SqliteLedger, open_ledger
 from londi.serve.steps import StepRouter
+from processes import run_together
 
 SESSION = Scope("session:a", Amount(3, 1000, inf))
 DAY = Scope("day:2026-01-01", Amount(inf, inf, 100))
@@ -291,15 +292,7 @@ def start(place: str, code: str = CODE) -> subprocess.Popen[str]:
 def test_processes_share_a_budget(place: str) -> None:
     if not place:
         pytest.skip("memory is of one process")
-    with ExitStack() as stack:
-        running = [stack.enter_context(start(place)) for _ in range(3)]
-        for process in running:
-            assert process.stdout and process.stdout.readline() == "ready\n"
-        for process in running:
-            assert process.stdin
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        calls = [int(process.stdout.readline()) for process in running if process.stdout]
+    calls = [int(said) for said in run_together(CODE, place, 3)]
     assert sum(calls) == 100
     ledger = open_ledger(place)
     assert ledger.taken(Scope("session:p", Amount())) == Amount(100, 300, 300)
