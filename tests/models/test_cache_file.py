@@ -12,7 +12,7 @@ from londi.errors import LondiError, ModelError
 from londi.models.cache import AnswerStore, CachedModel, CacheStats
 from londi.types import Reply, Usage
 from models.players import Counting, Scripted, assert_same
-from processes import run_together
+from together import run_together
 
 
 def rows_in(file: Path) -> int:

@@ -20,7 +20,7 @@ from londi.models.pair import ModelPair
 from londi.types import Reply, Usage
 from models.players import Counting, Scripted, assert_same
 from playthings import TOY, Corridor, deepthink, quick, same
-from processes import run_together
+from together import run_together
 
 
 @pytest.fixture(scope="module", params=["redis", "postgres"])

@@ -32,7 +32,7 @@ from londi.serve.core.budget import DAY as DAY_SECONDS
 from londi.serve.core.budget import KEPT, Amount, Ledger, MemoryLedger, Scope, amount_left
 from londi.serve.ledgers import PAUSE, FailClosed, SqliteLedger, open_ledger
 from londi.serve.steps import StepRouter
-from processes import run_together
+from together import run_together
 
 SESSION = Scope("session:a", Amount(3, 1000, inf))
 DAY = Scope("day:2026-01-01", Amount(inf, inf, 100))
