@@ -34,7 +34,8 @@ def measure(place: str) -> tuple[float, float, float]:
             store.find(keys[start : start + BATCH])
         seconds.append((time.perf_counter() - began) / (ANSWERS / BATCH))
         store.close()
-    return written, *seconds
+    known, unknown = seconds
+    return written, known, unknown
 
 
 print(f"| place | commit of {ANSWERS:,} answers, s | {BATCH} known, ms | {BATCH} unknown, ms |")

@@ -24,9 +24,9 @@ from londi.config import EvaluateConfig
 from londi.envs.prompt import Prompt
 from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds
-from londi.evaluation.evaluate import play, summary
+from londi.evaluation.play import play, summary
 from londi.evaluation.results import Episode, call_rate
-from londi.models.base import LanguageModel, unwrap
+from londi.models.base import LanguageModel, ModelWrapper
 from londi.models.hf.transformer import TransformerModel
 from londi.models.meter import MeteredModel
 from londi.models.pair import ModelPair, load_pair
@@ -52,6 +52,13 @@ class Clocked(MeteredModel):
         return replies
 
 
+def bare(model: LanguageModel) -> LanguageModel:
+    """The model inside all wrappers."""
+    while isinstance(model, ModelWrapper):
+        model = model.inner
+    return model
+
+
 class Clocks:
     """QUICK and DEEPTHINK in two formats, each with a clock."""
 
@@ -59,7 +66,7 @@ class Clocks:
         formats: dict[str, Any] = {"dtype": quick, "deepthink_dtype": deepthink}
         config = replace(config, **formats, cache="none", threads=1)
         loaded = load_pair(config, SETTINGS.seed)
-        self.models = Clocked(unwrap(loaded.quick)), Clocked(unwrap(loaded.deepthink))
+        self.models = Clocked(bare(loaded.quick)), Clocked(bare(loaded.deepthink))
         self.pair = ModelPair(self.models[0], self.models[1], loaded.make)
 
     @property
@@ -131,7 +138,7 @@ def megabytes(pair: ModelPair, method: str) -> float:
     models: list[LanguageModel] = needed.get(method, [pair.quick, pair.deepthink])
     total = 0
     for model in models:
-        inner = unwrap(model)
+        inner = bare(model)
         if isinstance(inner, TransformerModel):
             total += sum(weight.nbytes for weight in inner.model.parameters())
     return total / 1e6

@@ -23,8 +23,9 @@ from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds
 from londi.evaluation.comparison import played_file
 from londi.evaluation.curves import read_frontier
-from londi.evaluation.evaluate import play, read_played, summary
+from londi.evaluation.evaluate import read_played
 from londi.evaluation.metrics import bootstrap
+from londi.evaluation.play import play, summary
 from londi.evaluation.results import Episode, call_rate
 from londi.models.pair import load_pair
 from londi.storage.runs import read_run

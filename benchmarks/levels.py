@@ -20,8 +20,9 @@ from horizon import draw, figures
 
 from londi.config import FrontierConfig, TrainConfig
 from londi.envs.seeds import held_out_seeds
-from londi.evaluation.evaluate import play, read_played, summary, write_played
+from londi.evaluation.evaluate import read_played, write_played
 from londi.evaluation.metrics import bootstrap_difference
+from londi.evaluation.play import play, summary
 from londi.evaluation.results import Episode, call_rate
 from londi.models.pair import ModelPair, load_pair
 from londi.storage.runs import make_folder, read_run

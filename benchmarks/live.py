@@ -19,7 +19,8 @@ def main(file: Path) -> None:
     """Look at the file until all of it is read, and then ten times more."""
     digest = Digest(file)
     figures = Figures(digest, "always-quick")
-    looks, began = [], time.perf_counter()
+    looks: list[float] = []
+    began = time.perf_counter()
     while not looks or digest.unread:
         start = time.perf_counter()
         digest.read(READING)

@@ -42,8 +42,8 @@ from londi.config.settings import read_config
 from londi.encoders.base import Encoder
 from londi.encoders.registry import make_encoder
 from londi.envs.seeds import held_out_seeds, switching_seeds
-from londi.evaluation.evaluate import play, summary
 from londi.evaluation.metrics import bootstrap_difference
+from londi.evaluation.play import play, summary
 from londi.evaluation.results import Episode, call_rate
 from londi.learning.dataset import OfflineDataset
 from londi.learning.logs import cached_dataset, collect

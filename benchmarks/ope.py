@@ -127,7 +127,7 @@ def sizes(minutes: float = 3) -> None:
     """Coverage by effective sample size, with hardly anything refused for its size."""
     refusals.LEAST_EFFECTIVE = 2.0
     rows = [
-        (size, sees, method, *held(made, true, method))
+        (size, sees, method, held(made, true, method))
         for size, sees, made, true in drawn(60 * minutes)
         for method in METHODS
     ]
@@ -138,7 +138,7 @@ def sizes(minutes: float = 3) -> None:
         cells = []
         for method in METHODS:
             for sees in (True, False):
-                found = [row[3:] for row in inside if row[1] == sees and row[2] == method]
+                found = [row[3] for row in inside if row[1:3] == (sees, method)]
                 cells.append(" ".join(f"{s:.2f}" for s in np.mean(found, axis=0)))
         print(f"| {low} to {high} | {len(inside) // 8} | " + " | ".join(cells) + " |")
 

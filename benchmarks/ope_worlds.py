@@ -34,8 +34,8 @@ from londi.encoders.registry import make_encoder
 from londi.envs.memoized import memoized
 from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds, switching_seeds
-from londi.evaluation.evaluate import play, summary
 from londi.evaluation.ope import Estimate, Estimation, estimate
+from londi.evaluation.play import play, summary
 from londi.learning.dataset import OfflineDataset
 from londi.learning.logs import cached_dataset, record
 from londi.models.pair import ModelPair, load_pair
@@ -214,7 +214,10 @@ def measure(world: World, given: argparse.Namespace) -> None:
     done = {row["policy"] for row in lines(truths)}
     for policy in of.ladder:
         if str(policy) not in done:
-            row = {"policy": str(policy), "episodes": world.played(policy, given.played)}
+            row: dict[str, Any] = {
+                "policy": str(policy),
+                "episodes": world.played(policy, given.played),
+            }
             append(truths, json.dumps(row) + "\n")
     known = {row["log"] for row in lines(estimates)}
     for number in range(given.logs):

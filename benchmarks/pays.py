@@ -27,8 +27,8 @@ from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds, validation_seeds
 from londi.evaluation.comparison import Comparison
 from londi.evaluation.curves import CurvePoint, Frontier, read_frontier
-from londi.evaluation.evaluate import play, summary
 from londi.evaluation.metrics import bootstrap
+from londi.evaluation.play import play, summary
 from londi.evaluation.results import Episode, Result
 from londi.learning.logs import collect
 from londi.models.pair import ModelPair, load_pair

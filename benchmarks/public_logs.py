@@ -56,7 +56,7 @@ def opened(path: Path) -> PublicLogs:
         raise LondiError(f"there is no file or folder {str(path)!r}")
     for reader in FORMATS:
         if reader.detect(path):
-            logs = reader.read(path)
+            logs: PublicLogs = reader.read(path)
             if not logs.episodes:
                 reasons = [f"{count} {reason}" for reason, count in logs.left_out.items()]
                 raise DamagedFile(f"{str(path)!r}: no episode to read, but {', '.join(reasons)}")

@@ -17,8 +17,8 @@ from londi.envs.registry import make_env
 from londi.envs.scienceworld.env import SHORT_TASKS
 from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds, validation_seeds
-from londi.evaluation.evaluate import play, summary
 from londi.evaluation.metrics import bootstrap
+from londi.evaluation.play import play, summary
 from londi.models.pair import ModelPair
 from londi.models.registry import load_model
 from londi.switching.budget import Budget
@@ -34,12 +34,13 @@ def main(
 ) -> None:
     """Print the table."""
     torch.set_num_threads(1)
-    models = [load_model(name, choose="generate") for name in (quick, deepthink)]
+    small, large = (load_model(name, choose="generate") for name in (quick, deepthink))
     print("| task | dev: quick | dev: deepthink | test: quick | test: deepthink | test: gap |")
     print("|---|---|---|---|---|---|")
     every = []
     for task in SHORT_TASKS:
-        pair = ModelPair(*models, partial(make_env, f"londi/ScienceWorld-{task}-v0", limit=LIMIT))
+        make = partial(make_env, f"londi/ScienceWorld-{task}-v0", limit=LIMIT)
+        pair = ModelPair(small, large, make)
         returns = np.array(
             [
                 [

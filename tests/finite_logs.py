@@ -59,7 +59,8 @@ def simulated(
 
 def at_logged(log: OfflineDataset, policy: Array) -> Array:
     """P(g = 1) `[T]` at the logged states, of a policy `[S]`."""
-    return policy[log.observation.argmax(1)]
+    called: Array = policy[log.observation.argmax(1)]
+    return called
 
 
 def exact(mdp: FiniteSwitching, policy: Array, gamma: float = 1.0) -> Array:

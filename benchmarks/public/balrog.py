@@ -29,7 +29,12 @@ NAME = "BALROG"
 READ = ("babyai", "textworld")
 OTHERS = ("babaisai", "crafter", "minihack", "nle")
 COLUMNS = frozenset(("Step", "Action", "Observation", "Reward", "Done"))
-KEYS = {"task": str, "num_steps": int, "episode_return": (int, float), "client": dict}
+KEYS: dict[str, type | tuple[type, ...]] = {
+    "task": str,
+    "num_steps": int,
+    "episode_return": (int, float),
+    "client": dict,
+}
 _RUN = re.compile(r"_run_(\d+)\.(?:json|csv)")
 _CAN = (
     "return of each model: it played these tasks by itself.",
