@@ -6,6 +6,7 @@ This file knows how they are started and ended. It does not know what they are a
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,8 @@ MODELS = {
 """QUICK and DEEPTHINK, with made-up prices in US dollars a million tokens: nobody sells them."""
 SERVE = ("-m", "londi", "serve")
 """Command of a gateway."""
+BOUND = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
+"""Prefix of a command that ends with its parent, even where that is killed; Linux has it."""
 
 
 @contextmanager
@@ -39,7 +42,7 @@ def serving(command: Sequence[str], log: Path) -> Iterator[str]:
     """
     with log.open("ab") as errors:
         process = subprocess.Popen(
-            [sys.executable, *command],
+            [*BOUND, sys.executable, *command],
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import select
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -165,3 +167,24 @@ def test_the_example_runs_from_end_to_end_and_goes_on(tmp_path: Path) -> None:
     (version,) = {row["policy"] for row in read_traces(tmp_path / "out" / "stage.db", "steps")}
     assert version.startswith("stage: ") and version[7:] in (tmp_path / "out/stage.log").read_text()
     assert list(read_traces(tmp_path / "out" / "traces.db", "steps")) == rows
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="setpriv is of Linux")
+def test_a_server_ends_with_a_run_that_is_killed(tmp_path: Path) -> None:
+    """A run that is killed can end nothing: no server may be left, with its memory and its port."""
+    server = "import os, time; print('serving at', os.getpid(), flush=True); time.sleep(600)"
+    run = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from servers import serving\n"
+        "with serving(['-c', sys.argv[1]], Path(sys.argv[2])) as told:\n"
+        "    print(told, flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    command = [sys.executable, "-c", run, server, str(tmp_path / "log")]
+    with subprocess.Popen(command, cwd=GATEWAY, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        server_ends = os.pidfd_open(int(running.stdout.readline().split()[-1]))
+        running.kill()
+    with open(server_ends, "rb") as ended:
+        assert select.select([ended], [], [], 60)[0]
