@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gymnasium import Env
 
 from londi.config import EvaluateConfig, FinetuneConfig, FrontierConfig, LimitConfig, SweepConfig
 from londi.config.ray import RayConfig
@@ -24,7 +26,7 @@ from londi.models.registry import load_model
 from londi.oracle.clairvoyant import clairvoyant
 from playthings import same
 from scale.test_workers import NAMED
-from scale.units import FAULT, Waits, counting, empty, fails
+from scale.units import FAULT, Waits, counting, empty, fails, heavy, played, simulator
 
 ray = pytest.importorskip("ray")
 
@@ -100,6 +102,40 @@ def test_what_a_lost_worker_did_is_done_again_and_counted_once(
     assert not raylets.fault.exists()
     assert [item for place, item in found if place == 0] == list(range(10, 40))
     assert [item for place, item in found if place == 1] == list(range(50, 80))
+
+
+@pytest.mark.parametrize("fault", ["", "die"])
+def test_a_full_object_store_loses_nothing(fault: str, raylets: Raylets) -> None:
+    """Nearly five times what it holds, all of it kept by who reads; a worker dies at that."""
+    workers = RayWorkers(empty, 2, list.clear, raylets.config())
+    found = []
+    for place, item in workers.stream(heavy, [(0, 12), (12, 12)]):
+        found.append((place, item))
+        if fault and len(found) == 1:
+            raylets.fault.write_text(fault)
+    workers.close()
+    assert not raylets.fault.exists()
+    for unit, numbers in enumerate((range(12), range(12, 24))):
+        assert [k for place, (k, _) in found if place == unit] == list(numbers)
+    assert all((beside == k).all() for _, (k, beside) in found)
+
+
+def test_no_simulator_outlives_its_worker(raylets: Raylets, tmp_path: Path) -> None:
+    """One worker is killed in mid-episode, the others are ended."""
+    raylets.fault.write_text("die")
+    workers = RayWorkers(simulator, 2, Env.close, raylets.config())
+    seen: dict[int, list[str]] = {0: [], 1: []}
+    for place, look in workers.stream(played, [(3, 6, tmp_path), (3, 6, tmp_path)]):
+        seen[place].append(look)
+    workers.close()
+    assert not raylets.fault.exists()
+    assert seen[0] == seen[1] and len(seen[0]) == 6
+    simulators = [Path("/proc", file.name) for file in tmp_path.iterdir()]
+    assert len(simulators) == 3  # one is of the worker that came in the place of the killed one
+    deadline = time.monotonic() + 60
+    while any(process.exists() for process in simulators):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_an_error_is_told_in_its_own_words_and_units_wait_for_a_free_worker(

@@ -9,8 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import gymnasium as gym
+import numpy as np
+
+from londi.envs.registry import make_env
 from londi.errors import UnknownName
 from londi.evaluation.jobs import LeftOff
+from londi.types import Array
 
 FAULT = "LONDI_TEST_FAULT"
 """Variable with the name of a file: who finds it does once what stands in it."""
@@ -35,6 +40,30 @@ def counting(context: list[int], first: int, items: int) -> Iterator[tuple[int, 
     for k in range(items):
         suffer()
         yield first + k, os.getpid()
+
+
+def heavy(context: list[int], first: int, items: int) -> Iterator[tuple[int, Array]]:
+    """Counts up with 16 MiB beside each number."""
+    for k in range(first, first + items):
+        suffer()
+        yield k, np.full(2**21, k)
+
+
+def simulator(place: int) -> gym.Env[str, str]:
+    return make_env("londi/ScienceWorld-find-plant-v0")
+
+
+def played(game: gym.Env[str, str], seed: int, steps: int, folder: Path) -> Iterator[str]:
+    """What is seen in an episode; the process of its simulator leaves a file by its number."""
+    game.reset(seed=seed)
+    children = f"/proc/{os.getpid()}/task/{os.getpid()}/children"
+    for child in Path(children).read_text().split():
+        if Path(f"/proc/{child}/comm").read_text() == "java\n":
+            (folder / child).touch()
+    for k in range(steps):
+        if k == 3:
+            suffer()
+        yield str(game.step("look around")[0])
 
 
 def fails(context: list[int], name: str) -> Iterator[int]:
