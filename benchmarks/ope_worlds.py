@@ -19,7 +19,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ from londi.encoders.base import Encoder
 from londi.encoders.registry import make_encoder
 from londi.envs.memoized import memoized
 from londi.envs.scienceworld.simulator import warm
-from londi.envs.seeds import held_out_seeds, switching_seeds
+from londi.envs.seeds import HELD_OUT, SWITCHING, held_out_seeds
 from londi.evaluation.ope import Estimate, Estimation, estimate
 from londi.evaluation.play import play, summary
 from londi.learning.dataset import OfflineDataset
@@ -56,7 +55,11 @@ STEPS = {"babyai": 40_000, "scienceworld": 10_000}
 EXPLORATION = 0.1
 """Share of random choices in the logs of a Switcher."""
 SEED = 100
-"""Of the logged episodes, which nothing else has."""
+"""Of the choices in the logs."""
+FIRST = {"babyai": SWITCHING + 1_000_000 * SEED, "scienceworld": HELD_OUT + 1_000_000}
+"""First seed of the logged episodes, which nothing else has. Where an environment has splits they
+are of the one that is played: QUICK and DEEPTHINK do better on the variations they were trained on.
+"""
 OUTCOMES = ("return", "calls")
 RESAMPLES = 500
 
@@ -144,7 +147,7 @@ class World:
     def log(self, folder: Path, number: int, sessions: int, of: Logged) -> OfflineDataset:
         """A log in `folder`; each number has episodes of its own."""
         rng = np.random.default_rng([SEED, number])
-        start = number * sessions
+        start = FIRST[self.env] + number * sessions
 
         def decide(observation: Array, allowed: Array) -> Decision:
             call = of.policy.calls(self.switcher, observation, allowed)
@@ -155,7 +158,7 @@ class World:
             lambda: record(
                 self.pair,
                 self.encoder,
-                list(islice(switching_seeds(SEED), start, start + sessions)),
+                range(start, start + sessions),
                 decide,
                 num_envs=self.config.num_envs,
                 cost=of.policy.cost,
