@@ -8,8 +8,9 @@ Answers are random and of the size of those with an embedding of 256 numbers. Th
 from __future__ import annotations
 
 import os
-import sys
 import time
+
+from arguments import parser
 
 from londi.models.cache import AnswerStore
 
@@ -38,9 +39,17 @@ def measure(place: str) -> tuple[float, float, float]:
     return written, known, unknown
 
 
-print(f"| place | commit of {ANSWERS:,} answers, s | {BATCH} known, ms | {BATCH} unknown, ms |")
-print("|---|---|---|---|")
-for given in sys.argv[1:]:
-    commit, known, unknown = measure(given)
-    kind = given.partition("://")[0] if "://" in given else "file"
-    print(f"| {kind} | {commit:.2f} | {known * 1000:.2f} | {unknown * 1000:.2f} |")
+def main(places: list[str]) -> None:
+    """Print the table."""
+    print(f"| place | commit of {ANSWERS:,} answers, s | {BATCH} known, ms | {BATCH} unknown, ms |")
+    print("|---|---|---|---|")
+    for place in places:
+        commit, known, unknown = measure(place)
+        kind = place.partition("://")[0] if "://" in place else "file"
+        print(f"| {kind} | {commit:.2f} | {known * 1000:.2f} | {unknown * 1000:.2f} |")
+
+
+if __name__ == "__main__":
+    given = parser(__doc__)
+    given.add_argument("places", nargs="+")
+    main(given.parse_args().places)

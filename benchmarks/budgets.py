@@ -11,11 +11,11 @@ is not played again. Prints a table, with the clairvoyant's returns where DIR ha
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from arguments import existing, parser
 from frontier import between
 from horizon import figures
 from matplotlib.figure import Figure
@@ -99,4 +99,6 @@ def draw(
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    given = parser(__doc__)
+    given.add_argument("folder", type=existing)
+    main(given.parse_args().folder)

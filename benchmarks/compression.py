@@ -19,6 +19,8 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+from arguments import existing, parser
+
 from londi import Switcher, TrainConfig
 from londi.config import EvaluateConfig
 from londi.envs.prompt import Prompt
@@ -145,4 +147,8 @@ def megabytes(pair: ModelPair, method: str) -> float:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), [Path(run) for run in sys.argv[3:]])
+    given = parser(__doc__)
+    given.add_argument("episodes", type=int)
+    given.add_argument("turns", type=int)
+    given.add_argument("runs", type=existing, nargs="+")
+    main(**vars(given.parse_args()))

@@ -10,7 +10,6 @@ prompts are of held-out episodes.
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from tempfile import TemporaryDirectory
 
 import gymnasium as gym
 import numpy as np
+from arguments import existing, parser
 
 from londi import Switcher, TrainConfig
 from londi.encoders.base import Encoder
@@ -98,4 +98,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    given = parser(__doc__)
+    given.add_argument("run", type=existing)
+    main(given.parse_args().run)

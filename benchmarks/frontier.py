@@ -9,8 +9,9 @@ clairvoyant's; and whether any budget was exceeded.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
+
+from arguments import existing, parser
 
 from londi.evaluation.curves import Estimate, LimitPoint, read_frontier
 
@@ -67,4 +68,6 @@ def between(best: LimitPoint) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    given = parser(__doc__)
+    given.add_argument("folder", type=existing)
+    main(given.parse_args().folder)

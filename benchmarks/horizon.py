@@ -10,12 +10,12 @@ and leaves `horizon.png` in DIR.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from arguments import existing, parser
 from matplotlib.figure import Figure
 
 from londi.config import FrontierConfig, TrainConfig
@@ -133,4 +133,6 @@ def draw(
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    given = parser(__doc__)
+    given.add_argument("folder", type=existing)
+    main(given.parse_args().folder)

@@ -10,12 +10,12 @@ in DIR, and not played again.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from arguments import existing, parser
 from horizon import draw, figures
 
 from londi.config import FrontierConfig, TrainConfig
@@ -125,4 +125,7 @@ def _play(pair: ModelPair, who: Switcher, episodes: int, cost: float) -> list[Ep
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 100)
+    given = parser(__doc__)
+    given.add_argument("folder", type=existing)
+    given.add_argument("episodes", type=int, nargs="?", default=100)
+    main(**vars(given.parse_args()))

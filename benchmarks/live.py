@@ -6,9 +6,10 @@ sessions and of the others, in milliseconds.
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
+
+from arguments import existing, parser
 
 from londi.serve.live.digest import Digest
 from londi.serve.live.figures import Figures
@@ -41,4 +42,7 @@ def main(file: Path) -> None:
     digest.close()
 
 
-main(Path(sys.argv[1]))
+if __name__ == "__main__":
+    given = parser(__doc__)
+    given.add_argument("file", type=existing)
+    main(given.parse_args().file)

@@ -7,11 +7,11 @@ of each task of londi/ScienceWorld-short-v0. A gap is real, and set in bold, whe
 interval of the mean difference, episode by episode, is above zero.
 """
 
-import sys
 from functools import partial
 
 import numpy as np
 import torch
+from arguments import parser
 
 from londi.envs.registry import make_env
 from londi.envs.scienceworld.env import SHORT_TASKS
@@ -28,9 +28,9 @@ LIMIT, SIDE_BY_SIDE = 50, 4
 
 
 def main(
-    episodes: str = "20",
-    quick: str = "builtin:scienceworld-quick",
-    deepthink: str = "builtin:scienceworld-deepthink",
+    episodes: int,
+    quick: str,
+    deepthink: str,
 ) -> None:
     """Print the table."""
     torch.set_num_threads(1)
@@ -50,7 +50,7 @@ def main(
                     )]
                     for who in (0.0, 1.0)
                 ]
-                for seeds in (validation_seeds(int(episodes)), held_out_seeds(int(episodes)))
+                for seeds in (validation_seeds(episodes), held_out_seeds(episodes))
             ]
         )  # fmt: skip
         every.append(returns)
@@ -67,5 +67,10 @@ def line(task: str, returns: np.ndarray) -> str:
 
 
 if __name__ == "__main__":
+    given = parser(__doc__)
+    given.add_argument("episodes", type=int, nargs="?", default=20)
+    given.add_argument("quick", nargs="?", default="builtin:scienceworld-quick")
+    given.add_argument("deepthink", nargs="?", default="builtin:scienceworld-deepthink")
+    options = vars(given.parse_args())
     with warm():
-        main(*sys.argv[1:])
+        main(**options)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 import statistics
-import sys
 import time
 from pathlib import Path
+
+from arguments import parser
 
 from londi.envs.scienceworld.env import ScienceWorld
 from londi.envs.scienceworld.simulator import java
@@ -48,4 +49,6 @@ def main(tasks: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(TASKS))
+    given = parser(__doc__)
+    given.add_argument("tasks", nargs="*", default=list(TASKS))
+    main(given.parse_args().tasks)

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 
+from arguments import parser
+
 
 def seconds(command: list[str]) -> float:
     """The median time that `command` takes from start to end."""
@@ -30,4 +32,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    parser(__doc__).parse_args()
     main()

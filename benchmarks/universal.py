@@ -9,12 +9,12 @@ intervals, bootstrapped over the seeds of either and the episodes of both.
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from arguments import existing, parser
 
 from londi.config import EvaluateConfig, SweepConfig, TrainConfig
 from londi.config.settings import make_config
@@ -82,4 +82,6 @@ def difference(ours: list[list[Episode]], alone: list[list[Episode]], price: flo
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    given = parser(__doc__)
+    given.add_argument("sweep", type=existing)
+    main(given.parse_args().sweep)

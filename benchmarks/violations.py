@@ -7,9 +7,10 @@ more than end between two of them) and those that the Switchers were evaluated o
 """
 
 import json
-import sys
 from collections import Counter
 from pathlib import Path
+
+from arguments import existing, parser
 
 from londi.config import TrainConfig
 from londi.evaluation.sweep import PLAYED, RUNS
@@ -17,11 +18,11 @@ from londi.learning.statistics import read_progress
 from londi.storage.runs import read_run
 
 
-def main(*sweeps: str) -> None:
+def main(sweeps: list[Path]) -> None:
     """Print the counts by environment."""
     played: Counter[str] = Counter()
     exceeded: Counter[str] = Counter()
-    for run in (folder for sweep in sweeps for folder in sorted((Path(sweep) / RUNS).iterdir())):
+    for run in (folder for sweep in sweeps for folder in sorted((sweep / RUNS).iterdir())):
         config = read_run(run, TrainConfig)
         if config.budget == "none" or config.budget_mode != "mask":
             continue
@@ -37,4 +38,6 @@ def main(*sweeps: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    given = parser(__doc__)
+    given.add_argument("sweeps", type=existing, nargs="+")
+    main(given.parse_args().sweeps)
