@@ -28,6 +28,8 @@ GROUPS = {
         "max_tokens",
         "noise",
         "demonstrations",
+        "exchanges",
+        "copies",
         "round_episodes",
         "round_expert_share",
         "evaluation_episodes",

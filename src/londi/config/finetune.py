@@ -61,6 +61,13 @@ class FinetuneConfig(Settings):
     demonstrations: str = ""
     """Folder of an earlier `londi finetune` run whose expert episodes are used again, instead of
     recording new ones."""
+    exchanges: tuple[tuple[str, ...], ...] = ()
+    """Groups of words that may stand for one another, such as `[carrot, banana]`, and
+    `[slice/sliced, dice/diced]` where a word has several forms; `[north/south, south/north]` where
+    two words change places. See `copies`."""
+    copies: int = 0
+    """Number of copies of each recorded episode in which the words of `exchanges` are exchanged at
+    random, so that a model cannot learn a few worlds by heart."""
     rounds: int = 3
     """Number of further rounds, in which the model plays and the expert labels (DAgger)."""
     round_episodes: int = 5_000
@@ -124,6 +131,7 @@ class FinetuneConfig(Settings):
             )
         if not self.noise or not all(0 <= chance <= 1 for chance in self.noise):
             raise InvalidConfig(f"noise: expected chances from 0 to 1, got {list(self.noise)}")
+        self._check_exchanges()
         for phrase in self.phrases:
             try:
                 re.compile(phrase)
@@ -131,3 +139,21 @@ class FinetuneConfig(Settings):
                 raise InvalidConfig(
                     f"phrases: expected regular expressions, got {phrase!r}: {error}"
                 ) from error
+
+    def _check_exchanges(self) -> None:
+        """Check that the words of each group can stand for one another."""
+        check(self, copies=(0, 1000))
+        if self.copies and not self.exchanges:
+            raise InvalidConfig("copies: expected exchanges beside it, got none")
+        known: set[str] = set()
+        for group in self.exchanges:
+            rows = [word.split("/") for word in group]
+            if not rows or len({len(row) for row in rows}) > 1:
+                raise InvalidConfig(
+                    f"exchanges: expected words with equally many forms, got {list(group)}"
+                )
+            same = all(sorted(row) == sorted(rows[0]) for row in rows)
+            for form in (form for row in (rows[:1] if same else rows) for form in row):
+                if not form.strip() or form in known:
+                    raise InvalidConfig(f"exchanges: expected each word once, got {form!r}")
+                known.add(form)

@@ -38,6 +38,7 @@ from londi.imitation.demonstrations import (
     save_demonstrations,
 )
 from londi.imitation.examples import Examples
+from londi.imitation.exchange import with_copies
 from londi.imitation.preflight import check_folders, check_machine
 from londi.imitation.rounds import OnEpisodes, own_states
 from londi.imitation.tokenizer import learn_tokenizer, new_model
@@ -162,7 +163,7 @@ def _finetune(
         step, spent = int(state["step"]), state["seconds"]
 
     examples = Examples()
-    examples.add(lm, episodes)
+    _add(examples, lm, episodes, config, 0)
     success = float(np.mean([e.success for e in episodes]))
     del episodes
     for number in range(config.rounds + 1):
@@ -175,7 +176,7 @@ def _finetune(
                 save_demonstrations(file, played)
             own = load_demonstrations(file)
             success = float(np.mean([e.success for e in own]))
-            examples.add(lm, own)
+            _add(examples, lm, own, config, number)
         if step >= last:
             continue
         lm.model.train()
@@ -300,6 +301,19 @@ def _record(
             on_episodes("recording", done, config.episodes)
     join_demonstrations(whole, parts)
     return True
+
+
+def _add(
+    examples: Examples,
+    lm: TransformerModel,
+    episodes: Sequence[Demonstration],
+    config: FinetuneConfig,
+    number: int,
+) -> None:
+    """Add the episodes of a round, and their copies."""
+    rng = np.random.default_rng([config.seed, number])
+    for some in with_copies(episodes, config.exchanges, config.copies, rng):
+        examples.add(lm, some)
 
 
 def _load_base(config: FinetuneConfig) -> TransformerModel | None:
