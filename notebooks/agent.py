@@ -116,7 +116,7 @@ def serve(switcher, traces, seeds):
     return good / len(seeds), sum(choices) / len(choices)
 
 
-coin = serve("random:0.5", "coin.db", range(600))
+coin = serve("random:0.5", "coin.db", range(1_200))
 print(f"a coin: {coin[0]:.0%} of the sessions are good, DEEPTHINK answers {coin[1]:.0%}")
 
 # %% [markdown]
@@ -141,7 +141,8 @@ train_on_traces(
 # ## Estimate
 #
 # What it would return, before it is on, from sessions that were not learned from. A log that cannot
-# answer is refused, in one sentence that says what to log instead.
+# answer is refused, in one sentence that says what to log instead. Three more estimators stand
+# beside the reported one, `wdr`. They are not held between 0 and 100%.
 
 # %%
 from londi.config import OpeConfig
@@ -151,8 +152,18 @@ estimate = estimate_traces(folder / "coin.db", folder / "run", OpeConfig())
 if estimate.refused:
     print(estimate.refused.message)
 else:
-    low, high = estimate.interval
-    print(f"good sessions: {estimate.estimate:.0%} ({low:.0%} .. {high:.0%})")
+    print(f"{estimate.effective_sample_size:.0f} of {estimate.sessions} sessions' worth")
+    for value in (*estimate.values, *estimate.checks):
+        if value.outcome == "return" and value.method in ("wdr", "dr", "wpdis", "pdis"):
+            low, high = value.interval
+            print(f"{value.method:6} good sessions: {value.estimate:.0%} ({low:.0%} .. {high:.0%})")
+
+# %% [markdown]
+# One 95% interval in twenty does not hold what comes, and with 600 sessions that was the case here:
+# `wdr` said 92% (87 .. 97%), where 100% came. By chance the coin had called at the first case and
+# not at the second in only 3 of the 40 held-out sessions that are urgent, then plain; 10 were to be
+# expected. It showed before the Switcher was on: `wpdis` said 100%, and the two intervals did
+# not meet. Then trust neither, and log more: hence 1,200 sessions.
 
 # %% [markdown]
 # ## On
