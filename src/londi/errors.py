@@ -38,14 +38,15 @@ class UnknownName(LondiError, LookupError):
         kind: what was to be named, such as ``"environment"``.
         name: what came.
         known: the valid names; the nearest is suggested.
+        where: put in front, such as the name of a file.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
         known = list(known)
         lowered = {candidate.lower(): candidate for candidate in known}
         near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.3)
         hint = f"; did you mean {lowered[near[0]]!r}?" if near else ""
-        super().__init__(f"unknown {kind} {name!r}{hint}")
+        super().__init__(f"{where}unknown {kind} {name!r}{hint}")
 
 
 class InvalidConfig(LondiError, ValueError):

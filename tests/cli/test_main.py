@@ -18,6 +18,8 @@ from londi.cli.parser import verb_parser
     [
         ("tran", "unknown verb 'tran'; did you mean 'train'?"),
         ("train --cots 1", "unknown option '--cots'; did you mean '--cost'?"),
+        ("demo runs/demo", "expected an option, --NAME, got 'runs/demo'"),
+        ("demo -out runs/demo", "unknown option '-out'; did you mean '--out'?"),
         ("evaluate run --epsiodes 1", "unknown option '--epsiodes'; did you mean '--episodes'?"),
         ("train --lm-batch-size=-1", "lm_batch_size: expected a whole number >= 1, got -1"),
         ("train --cost=-1", "cost: expected a number >= 0, got -1.0"),

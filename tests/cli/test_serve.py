@@ -59,7 +59,7 @@ def test_a_rollout_is_said_and_not_begun(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"swicher": "x"}, "key 'swicher'; did you mean 'switcher'?"),
+        ({"swicher": "x"}, "yaml': unknown key 'swicher'; did you mean 'switcher'?"),
         ({"quick": {"modle": "x"}}, "quick: unknown key 'modle'; did you mean 'model'?"),
         (
             {"quick": {"model": "small"}},

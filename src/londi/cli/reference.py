@@ -5,8 +5,10 @@ This file knows how an option is shown. It does not know what any of them does.
 
 from __future__ import annotations
 
+import re
 from argparse import SUPPRESS, Action
 from collections.abc import Iterable, Iterator, Mapping
+from html import escape
 
 from londi.cli.parser import Formatter, verb_parser
 from londi.cli.verb import Verb
@@ -41,10 +43,12 @@ def _rows(actions: Iterable[Action], formatter: Formatter) -> Iterator[str]:
         # Before an option's other spellings, such as `--methods+`; behind a short one.
         name = next((option for option in action.option_strings if option[:2] == "--"), "")
         takes = action.metavar if isinstance(action.metavar, str) and action.nargs != 0 else ""
-        call = _cell(f"{name} {takes}".strip() or action.dest)
-        yield f"| `{call}` | {_cell(' '.join(formatter._expand_help(action).split()))} |"
+        call = f"{name} {takes}".strip() or action.dest
+        told = " ".join(formatter._expand_help(action).split())
+        yield f"| {_cell(f'`{call}`')} | {_cell(told)} |"
 
 
 def _cell(text: str) -> str:
-    """A text that ends no cell of a table."""
-    return text.replace("|", "\\|")
+    """A text that ends no cell of a table. In a code span no entity is read, so it becomes HTML."""
+    spans = re.sub(r"`([^`]*\|[^`]*)`", lambda code: f"<code>{escape(code[1])}</code>", text)
+    return spans.replace("|", "&#124;")

@@ -82,7 +82,7 @@ def make_config(kind: type[Config], values: Mapping[str, object], where: str = "
     names = setting_names(kind)
     for name in values:
         if name not in names:
-            raise UnknownName(f"{where}key", str(name), names)
+            raise UnknownName("key", str(name), names, where)
     try:
         return record(kind, values)
     except (Misfit, InvalidConfig, UnknownName) as error:
@@ -104,11 +104,13 @@ def explain(message: str, known: Sequence[str], where: str = "") -> InvalidConfi
     """
     message = re.sub(r"\s+", " ", message).strip()
     message = re.sub(r"<class '(\w+)'>|typing.Literal\[([^\]]*)\]", r"\1\2", message)
-    if unknown := re.search(r"nrecognized arguments: (?:--)?([^\s=]+)", message):
-        return UnknownName("option", f"--{unknown[1]}", [f"--{name}" for name in known])
+    if unknown := re.search(r"nrecognized arguments: ([^\s=]+)", message):
+        if unknown[1][0] != "-":  # a folder, say, whose --out was forgotten
+            return InvalidConfig(f"{where}expected an option, --NAME, got {unknown[1]!r}")
+        return UnknownName("option", unknown[1], [f"--{name}" for name in known])
     if unknown := re.search(r"(?:Option|Key|option) '([\w.]+)'(?: is not accepted|$)", message):
         last = unknown[1].rpartition(".")[2]  # settings are not nested, whatever the file is
-        return UnknownName(f"{where}key", unknown[1], [last] if last in known else known)
+        return UnknownName("key", unknown[1], [last] if last in known else known, where)
     message = re.sub(r"Problems parsing config: (?=line \d+: )", "", message)
     message = re.sub(r"Problems parsing config: (.*)", lambda m: _no_yaml(m[1]), message)
     message = re.sub(r"Unexpected config: *$", "Unexpected config: nothing", message)
