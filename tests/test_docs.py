@@ -18,6 +18,7 @@ import pytest
 import londi
 from londi.cli.main import VERBS
 from londi.cli.parser import parse
+from londi.config.finetune import FinetuneConfig
 from londi.config.prices import PriceTable
 from londi.config.serve import GatewayConfig, ServeConfig
 from londi.config.settings import read_config
@@ -183,7 +184,7 @@ def test_other_commands_of_a_page_can_be_called(page: Path) -> None:
             assert set(extras.split(",")) <= EXTRAS.keys(), extras
 
 
-SETTINGS = (ServeConfig, GatewayConfig, SweepConfig, PriceTable)
+SETTINGS = (ServeConfig, GatewayConfig, SweepConfig, PriceTable, FinetuneConfig)
 """What a file of YAML on a page may hold."""
 
 
