@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +68,50 @@ class Fails(Plain):
 
     def do(self, should_stop: Callable[[], bool]) -> str:
         raise UnknownName("name of a disk", self.name, ["a"])
+
+
+class Seen(Plain):
+    """Tells which GPUs it may use, and ends once all parts of its round are under way."""
+
+    def do(self, should_stop: Callable[[], bool]) -> str:
+        (self.folder / self.name).touch()
+        round = self.name[0]
+        while len(list(self.folder.glob(f"{round}*"))) < 3:
+            os.sched_yield()
+        return os.environ.get("CUDA_VISIBLE_DEVICES", "all")
+
+
+class Hangs(Plain):
+    """Hangs in a library that holds the interpreter; where it is `once`, it does not again."""
+
+    def do(self, should_stop: Callable[[], bool]) -> str:
+        begun = self.folder / self.name
+        if self.name == "once" and begun.exists():
+            return "went on"
+        with begun.open("a") as file:
+            file.write("begun\n")
+        should_stop()
+        ctypes.PyDLL(None).sleep(1000)
+        raise AssertionError
+
+
+class Slow(Plain):
+    """Takes longer than a part may be silent, and is not."""
+
+    def do(self, should_stop: Callable[[], bool]) -> str:
+        ends = time.monotonic() + 3
+        while time.monotonic() < ends:
+            should_stop()
+            time.sleep(0.01)
+        return "slow"
+
+
+class Dies(Plain):
+    """Its process is killed, as by a system without memory."""
+
+    def do(self, should_stop: Callable[[], bool]) -> str:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
 
 
 class Breaks(Plain):

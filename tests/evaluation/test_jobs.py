@@ -10,10 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.parts import Breaks, Fails, Interrupted, Meets, Plain, Waits
+from evaluation.parts import (
+    Breaks,
+    Dies,
+    Fails,
+    Hangs,
+    Interrupted,
+    Meets,
+    Plain,
+    Seen,
+    Slow,
+    Waits,
+)
 from londi.envs.scienceworld import simulator
 from londi.errors import LondiError
-from londi.evaluation.jobs import Part, _ready, run_parts
+from londi.evaluation.jobs import Part, Watch, _ready, run_parts
 
 
 def never() -> bool:
@@ -114,3 +125,58 @@ def test_simulators_stay_warm_between_the_parts_of_a_process() -> None:
     context = get_context("spawn")
     with ProcessPoolExecutor(1, context, _ready, (context.Event(),)) as pool:
         assert all(pool.submit(simulator.keeps_simulators).result() for _ in range(2))
+
+
+# GPUs of processes.
+
+
+def seen(folder: Path, devices: set[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The GPUs that two rounds of three parts side by side may use, on a machine with two."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    parts = [Seen(name, folder) for name in ("a1", "a2", "a3", "b1", "b2", "b3")]
+    found = {part.name: figures for part, figures in run_parts(parts, 3, never, devices=devices)}
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "3,5"
+    return ["".join(sorted(found[f"{round}{k}"] for k in (1, 2, 3))) for round in "ab"]
+
+
+def test_each_process_has_one_gpu_and_the_next_part_has_it_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert seen(tmp_path, {"cpu", "cuda"}, monkeypatch) == ["335", "335"]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda:1", "auto"])
+def test_other_devices_are_what_they_say(
+    device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert seen(tmp_path, {device}, monkeypatch) == ["3,53,53,5"] * 2
+
+
+# Processes that are lost.
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_part_that_hangs_is_begun_again_once_and_then_named(jobs: int, tmp_path: Path) -> None:
+    parts = [Hangs("once", tmp_path), Hangs("twice", tmp_path), Slow("c", tmp_path)]
+    found = {}
+    with pytest.raises(LondiError) as caught:
+        for part, figures in run_parts(parts, jobs, never, watch=Watch(1.5, tmp_path)):
+            found[part.name] = figures
+    assert found == {"once": "went on", "c": "slow"}
+    stacks = tmp_path / "hung-twice.txt"
+    said = f"twice: no progress for 0.025 minutes; its stacks are in {str(stacks)!r}"
+    assert str(caught.value) == said
+    assert "parts.py" in stacks.read_text()
+    assert here(tmp_path) == {"once", "twice", stacks.name}
+    assert (tmp_path / "twice").read_text() == "begun\n" * 2
+
+
+def test_a_part_whose_process_is_killed_twice_is_named(tmp_path: Path) -> None:
+    parts = [Dies("a", tmp_path), Plain("b", tmp_path), Dies("c", tmp_path)]
+    found = []
+    with pytest.raises(LondiError) as caught:
+        for part, _ in run_parts(parts, 2, never):
+            found.append(part.name)
+    lost = sorted(str(caught.value).split("; "))
+    assert lost == ["a: its process was lost twice", "c: its process was lost twice"]
+    assert found == ["b"]

@@ -10,7 +10,7 @@ import pytest
 from londi.config import FinetuneConfig
 from londi.errors import InvalidConfig, LondiError, OutputExists
 from londi.imitation.demonstrations import Demonstration, demonstrations_file, save_demonstrations
-from londi.imitation.preflight import check_device, check_folders, check_machine, check_phrases
+from londi.imitation.preflight import check_folders, check_machine, check_phrases
 from londi.storage.runs import create_run
 
 
@@ -83,19 +83,6 @@ def test_a_folder_that_is_taken_is_refused(tiny_config: FinetuneConfig, lender: 
         check_folders(tiny_config, lender, overwrite=False)
     check_folders(tiny_config, lender, overwrite=True)
     assert demonstrations_file(lender, 0).is_file(), "it is only looked at"
-
-
-@pytest.mark.parametrize("name", ["cuda:99", "auto", "meta", "gpu", ""])
-def test_a_device_that_is_not_there_is_named(name: str) -> None:
-    with pytest.raises(InvalidConfig) as caught:
-        check_device(name)
-    said = str(caught.value)
-    assert said.startswith(f"device: expected one that this machine has, such as cpu, got {name!r}")
-    assert len(said.splitlines()) == 1
-
-
-def test_a_device_that_is_there_is_let_through() -> None:
-    check_device("cpu")
 
 
 def test_only_a_model_that_is_loaded_can_be_spread(tiny_config: FinetuneConfig) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from londi.config.base import INF, Settings, check
 from londi.errors import InvalidConfig
@@ -24,8 +25,9 @@ class RayConfig(Settings):
     one. It changes where the work is done, and nothing of the result."""
     ray_cpus: float = 1.0
     """Processor cores that Ray sets aside for each worker."""
-    ray_gpus: float = 0.0
-    """GPUs that Ray sets aside for each worker; with 0.5, two workers share one."""
+    ray_gpus: float | Literal["auto"] = "auto"
+    """GPUs that Ray sets aside for each worker; with 0.5, two workers share one. `auto` is 1 where
+    `--device` begins with cuda, and otherwise 0."""
     ray_timeout: float = 600.0
     """Seconds without news from a worker, after which it is replaced and its episodes are begun
     again. Longer than models take to load, and than an episode takes."""
@@ -34,4 +36,12 @@ class RayConfig(Settings):
         super().__post_init__()
         if self.ray and not _ADDRESS.fullmatch(self.ray):
             raise InvalidConfig(f"ray: expected local, auto or HOST:PORT, got {self.ray!r}")
-        check(self, ray_cpus=(0, 1024), ray_gpus=(0, 1024), ray_timeout=(1e-3, INF))
+        check(self, ray_cpus=(0, 1024), ray_timeout=(1e-3, INF))
+        if not isinstance(self.ray_gpus, str):
+            check(self, ray_gpus=(0, 1024))
+
+    def gpus(self, device: str) -> float:
+        """GPUs that each worker takes whose models run on this device."""
+        if not isinstance(self.ray_gpus, str):
+            return self.ray_gpus
+        return 1.0 if device.startswith("cuda") else 0.0

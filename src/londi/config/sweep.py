@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from londi.config.base import Settings, check
+from londi.config.base import INF, Settings, check
 from londi.errors import InvalidConfig
 from londi.types import Values
 
@@ -22,11 +22,16 @@ class SweepConfig(Settings):
     evaluation: Values = field(default_factory=dict)
     """Settings of `londi evaluate`, applied to every run."""
     jobs: int = 1
-    """Number of runs trained at the same time, each in its own process."""
+    """Number of runs trained at the same time, each in its own process. With `device: cuda` each
+    process has one GPU, in turns; jobs beyond the number of GPUs share them."""
+    job_timeout: float = 0.0
+    """Minutes without progress after which the process of a run is ended, and the run goes on from
+    its checkpoint, once; 0 for never. Longer than models take to load, and than the `num_envs`
+    episodes of an evaluation take."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check(self, jobs=(1, 1024))
+        check(self, jobs=(1, 1024), job_timeout=(0, INF))
         if not any(self.grid):
             raise InvalidConfig("grid: expected settings with their values, got none")
         for name, values in (item for part in self.grid for item in part.items()):

@@ -176,7 +176,10 @@ class Players:
             wrap: what else is done with a pair that was loaded.
         """
         make = partial(_load, config, seed, wrap)
-        return cls(open_workers(make, count, ray, end=ModelPair.close, first=pair))
+        opened = open_workers(
+            make, count, ray, device=config.device, end=ModelPair.close, first=pair
+        )
+        return cls(opened)
 
     def play(
         self,
@@ -220,7 +223,7 @@ class _Models:
 def _load(
     config: PairConfig, seed: int, wrap: Callable[[ModelPair], ModelPair], place: int
 ) -> ModelPair:
-    return wrap(load_pair(config, worker_seed(seed, place)))
+    return wrap(load_pair(config, worker_seed(seed, place), place))
 
 
 def _own(seed: int, place: int) -> Seed:

@@ -24,7 +24,7 @@ from londi.encoders.registry import make_encoder
 from londi.envs.registry import make_env
 from londi.envs.seeds import held_out_seeds
 from londi.evaluation.evaluate import played_there, read_played, write_played
-from londi.evaluation.jobs import LeftOff, Part, run_parts
+from londi.evaluation.jobs import LeftOff, Part, Watch, run_parts
 from londi.evaluation.play import Players, summary
 from londi.evaluation.results import Episode, Result, call_rate, former_episode, result
 from londi.learning.diagnostics import diagnose
@@ -39,13 +39,8 @@ from londi.switching.switcher import ConstantSwitcher, Switcher
 from londi.types import StateDict, renamed
 
 RESULTS = "results.json"
-
-
 RUNS, ALONE = "runs", "alone"
-
-
 PLAYED = "played.json"
-
 
 _PAIR = {field.name for field in fields(PairConfig)}
 
@@ -238,7 +233,15 @@ def _run(
     (folder / RUNS).mkdir(exist_ok=True)
     todo = [part for part in parts if not part.ended]
     done = len(parts) - len(todo)
-    for part, figures in run_parts(todo, config.jobs, should_stop, ray):
+    told = run_parts(
+        todo,
+        config.jobs,
+        should_stop,
+        ray,
+        devices={run.device for point in grid for run in point.runs},
+        watch=Watch(60 * config.job_timeout, folder),
+    )
+    for part, figures in told:
         done += 1
         on_ended(Ended(part.name, done, len(parts), figures, part.warnings()))
     write_rows(folder, _rows(folder, grid, evaluation))

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from tokenizers import Regex
 
 from londi.config import FinetuneConfig
 from londi.errors import InvalidConfig
 from londi.imitation.demonstrations import demonstrations_file
+from londi.models.devices import check_device
 from londi.storage.runs import is_free, read_run
 
 
@@ -38,21 +38,6 @@ def check_machine(config: FinetuneConfig) -> None:
     if not (config.base and config.device == "auto"):
         check_device(config.device)
     check_phrases(config.phrases)
-
-
-def check_device(name: str) -> None:
-    """Check that torch can compute on the device of that name.
-
-    Raises:
-        InvalidConfig: if there is no such device here.
-    """
-    try:
-        torch.ones(1, device=name).item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise InvalidConfig(
-            f"device: expected one that this machine has, such as cpu, got {name!r}: {reason}"
-        ) from error
 
 
 def check_phrases(phrases: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from londi.config import FinetuneConfig
 from londi.config.ray import RayConfig
 from londi.envs.seeds import demonstration_seeds
 from londi.imitation.demonstrations import Demonstration, collect
+from londi.models.devices import worker_device
 from londi.models.hf.transformer import TransformerModel
 from londi.models.registry import load_transformer
 from londi.scale.opening import on_ray, open_workers
@@ -52,7 +53,8 @@ def own_states(
     files = {} if alone else _files(lm)
     make = partial(_load, files, config.device, torch.get_num_threads())
     found: list[list[Demonstration]] = [[] for _ in parts]
-    with closing(open_workers(make, len(parts), ray, first=lm)) as workers:
+    opened = open_workers(make, len(parts), ray, device=config.device, first=lm)
+    with closing(opened) as workers:
         played = workers.stream(partial(_play, config), units)
         for done, (place, episode) in enumerate(played, 1):
             found[place].append(episode)
@@ -84,4 +86,4 @@ def _load(files: Files, device: str, threads: int, place: int) -> TransformerMod
     with TemporaryDirectory() as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
-        return load_transformer(folder, backend="torch", device=device)
+        return load_transformer(folder, backend="torch", device=worker_device(device, place))

@@ -195,7 +195,7 @@ class SharedSlots:
     def __init__(self, config: TrainConfig, ray: RayConfig | None) -> None:
         count = config.workers
         self._workers: Workers[_Player] = open_workers(
-            partial(_player, config), count, ray, end=_Player.close
+            partial(_player, config), count, ray, device=config.device, end=_Player.close
         )
         self._cuts = list(accumulate(sizes(config.num_envs, count)))[:-1]
         self._known = [_Known() for _ in range(count)]
@@ -283,7 +283,7 @@ class SharedSlots:
 
 
 def _player(config: TrainConfig, place: int) -> _Player:
-    pair = load_pair(config, worker_seed(config.seed, place))
+    pair = load_pair(config, worker_seed(config.seed, place), place)
     encoder = make_encoder(config.encoder, pair.quick, pair.deepthink)
     algorithm = make_algorithm(config, encoder)
     slots = sizes(config.num_envs, config.workers)[place]

@@ -19,6 +19,7 @@ from londi.errors import InvalidConfig
 from londi.models.base import LanguageModel
 from londi.models.cache import AnswerStore, CachedModel
 from londi.models.check import check_members
+from londi.models.devices import worker_device
 from londi.models.meter import MeteredModel
 from londi.models.registry import load_model
 from londi.models.scripted import is_expert
@@ -90,12 +91,13 @@ class ModelPair:
             meter.load_state(saved)
 
 
-def load_pair(config: PairConfig, seed: int) -> ModelPair:
+def load_pair(config: PairConfig, seed: int, place: int = 0) -> ModelPair:
     """Load the two models that `config` names, and find its environment.
 
     Args:
         config: what to load and how to run it.
         seed: seed of a random model.
+        place: of the worker that loads it; with the device `cuda` each has another GPU.
 
     Raises:
         LondiError: if a model or the environment cannot be had.
@@ -119,7 +121,7 @@ def load_pair(config: PairConfig, seed: int) -> ModelPair:
         load_model(
             name,
             seed=seed + k,
-            device=config.device,
+            device=worker_device(config.device, place),
             backend=config.backend,
             dtype=dtype,
             batch_size=config.lm_batch_size,

@@ -123,8 +123,10 @@ def clairvoyant(
     """
     check_loadable(pair is not None, config.workers, ray)
     with closing(pair or load_pair(config, 0)) as pair:  # refused before there are workers
-        load = partial(_load, config)
-        opened = open_workers(load, config.workers, ray, end=ModelPair.close, first=pair)
+        load = partial(load_pair, config, 0)
+        opened = open_workers(
+            load, config.workers, ray, device=config.device, end=ModelPair.close, first=pair
+        )
         with closing(opened) as workers:
             return limit(
                 workers,
@@ -166,10 +168,6 @@ def limit(
         else:
             found += item
     return summed_up(found)
-
-
-def _load(config: LimitConfig, _: int) -> ModelPair:
-    return load_pair(config, 0)
 
 
 def _explore_share(

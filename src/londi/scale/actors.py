@@ -18,7 +18,7 @@ from typing import Any, Generic, cast
 from londi.config.ray import RayConfig
 from londi.envs.scienceworld.simulator import warm
 from londi.errors import LondiError, MissingExtra, one_line
-from londi.scale.workers import Context, Item, News, Workers
+from londi.scale.workers import Context, Item, News, Workers, WorkersLost
 
 try:
     import ray
@@ -129,7 +129,11 @@ class _Job:
 
 
 class RayWorkers(Workers[Context]):
-    """Workers as actors of Ray; see `open_workers` for the arguments."""
+    """Workers as actors of Ray; see `open_workers` for the arguments.
+
+    Args:
+        gpus: that each takes. Ray shows it those alone, counted from 0.
+    """
 
     def __init__(
         self,
@@ -137,11 +141,12 @@ class RayWorkers(Workers[Context]):
         count: int,
         end: Callable[[Context], None],
         config: RayConfig,
+        gpus: float = 0.0,
     ) -> None:
-        self.count, self._config = count, config
+        self.count, self._config, self._gpus = count, config, gpus
         self._arguments = make, end
         # Replaced here and not by Ray, which knows of no worker that hangs.
-        resources = {"num_cpus": config.ray_cpus, "num_gpus": config.ray_gpus}
+        resources = {"num_cpus": config.ray_cpus, "num_gpus": gpus}
         self._class = ray.remote(_Actor).options(**resources, max_restarts=0)
         self._stack = ExitStack()
         self._stack.enter_context(connected(config, count))
@@ -166,7 +171,9 @@ class RayWorkers(Workers[Context]):
         def replace(job: _Job, reason: str) -> None:
             job.lost += 1
             if job.lost > ATTEMPTS:
-                raise LondiError(f"ray: {job.lost} workers were lost at the same place: {reason}")
+                raise WorkersLost(
+                    job.place, f"ray: {job.lost} workers were lost at the same place: {reason}"
+                )
             self._kill(job.worker)
             self._actors[job.worker] = self._begin(job.worker)
             self._begun[job.worker] = self._actors[job.worker].idle.remote()
@@ -235,7 +242,7 @@ class RayWorkers(Workers[Context]):
     def _tell_room(self) -> None:
         """Warn of workers that have no room until the cluster grows."""
         there = ray.cluster_resources()
-        for name, each in (("CPU", self._config.ray_cpus), ("GPU", self._config.ray_gpus)):
+        for name, each in (("CPU", self._config.ray_cpus), ("GPU", self._gpus)):
             if each * self.count > there.get(name, 0.0):
                 warnings.warn(
                     f"ray: {self.count} workers take {each * self.count:g} {name}s and the cluster"

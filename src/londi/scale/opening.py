@@ -32,6 +32,7 @@ def open_workers(
     count: int,
     ray: RayConfig | None = None,
     *,
+    device: str = "cpu",
     end: Callable[[Context], None] = lambda _: None,
     first: Context | None = None,
 ) -> Workers[Context]:
@@ -41,6 +42,7 @@ def open_workers(
         make: makes the context of the worker in a place, where that worker is.
         count: how many there are.
         ray: settings of Ray; None or an empty address for this process.
+        device: of the workers' models, by which Ray gives them GPUs.
         end: ends a context.
         first: the context of the first worker in this process; it is left as it is.
 
@@ -52,4 +54,4 @@ def open_workers(
         return LocalWorkers(make, count, end, first)
     from londi.scale.actors import RayWorkers
 
-    return RayWorkers(make, count, end, ray)
+    return RayWorkers(make, count, end, ray, ray.gpus(device))

@@ -11,9 +11,24 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
+from londi.errors import LondiError
+
 Context = TypeVar("Context")
 Item = TypeVar("Item")
 T = TypeVar("T")
+
+
+class WorkersLost(LondiError):
+    """Workers that were lost, one after the other, at the same unit.
+
+    Args:
+        place: of the unit.
+        message: what happened.
+    """
+
+    def __init__(self, place: int, message: str) -> None:
+        super().__init__(message)
+        self.place = place
 
 
 class News:

@@ -24,6 +24,7 @@ from transformers import GenerationConfig
 
 from londi.envs.prompt import HISTORY, Chunk, Prompt
 from londi.errors import InvalidConfig, MissingExtra, ModelError, UnknownName
+from londi.models.devices import check_device
 from londi.models.hf.energy import meter
 from londi.models.hf.engine import Answer, Engine
 from londi.models.hf.int8 import Int8Linear, to_int8
@@ -130,10 +131,10 @@ class TransformerModel(ABC):
             settings: the other arguments of this class.
 
         Raises:
-            ModelError: if there is no such model, its weights are pickled, there is no such device,
-                or the model does not fit on the devices that there are.
+            ModelError: if there is no such model, its weights are pickled, or it does not fit on
+                the devices that there are.
             UnknownName: if there is no such number format.
-            InvalidConfig: if the device cannot compute in it.
+            InvalidConfig: if there is no such device, or it cannot compute in that format.
             MissingExtra: if `device` takes a package that is not installed.
         """
         if device == "auto" and find_spec("accelerate") is None:
@@ -143,6 +144,8 @@ class TransformerModel(ABC):
         int8 = dtype == "int8"
         if int8 and device.partition(":")[0] != "cpu":
             raise InvalidConfig(f"dtype: int8 runs on the device cpu only, got {device!r}")
+        if device != "auto":
+            check_device(device)
         plain = torch.float32 if int8 else getattr(torch, dtype)
         model, tokenizer = load_parts(cls.loader, path, plain, device)
         if int8:
