@@ -93,5 +93,5 @@ def test_a_device_that_is_there_is_let_through() -> None:
 
 
 def test_a_model_for_a_device_that_is_not_there_is_refused_before_it_is_read() -> None:
-    with pytest.raises(InvalidConfig, match="device: expected one .* got 'cuda:99'"):
+    with pytest.raises(InvalidConfig, match=r"device: expected one .* got 'cuda:99'"):
         TransformerModel.load("no/such/model", device="cuda:99")
