@@ -12,21 +12,34 @@ from typing import Any
 import pytest
 from gymnasium import Env
 
+from evaluation.parts import Hangs, Seen
 from londi.config import EvaluateConfig, FinetuneConfig, FrontierConfig, LimitConfig, SweepConfig
 from londi.config.ray import RayConfig
 from londi.errors import LondiError
 from londi.evaluation.evaluate import Evaluation, evaluate
 from londi.evaluation.frontier import frontier
-from londi.evaluation.jobs import run_parts
+from londi.evaluation.jobs import Watch, run_parts
 from londi.evaluation.sweep import read_rows, sweep
 from londi.imitation.demonstrations import load_demonstrations
 from londi.imitation.finetune import finetune
 from londi.learning.trainer import train
 from londi.models.registry import load_model
 from londi.oracle.clairvoyant import clairvoyant
+from londi.scale.opening import open_workers
 from playthings import same
 from scale.test_workers import NAMED
-from scale.units import FAULT, Waits, counting, empty, fails, heavy, played, simulator
+from scale.units import (
+    FAULT,
+    Waits,
+    counting,
+    empty,
+    fails,
+    gpus,
+    heavy,
+    played,
+    simulator,
+    told,
+)
 
 ray = pytest.importorskip("ray")
 
@@ -170,6 +183,33 @@ def test_parts_of_a_sweep_leave_off_before_it_ends(raylets: Raylets, tmp_path: P
 
     assert list(run_parts(parts, 2, lambda: {"a", "b"} <= here(), raylets.config())) == []
     assert here() == {"a", "b", "a left off", "b left off"}
+
+
+def test_each_worker_has_a_gpu_or_a_share_of_one(raylets: Raylets, tmp_path: Path) -> None:
+    """GPUs that Ray only counts."""
+    node = raylets.cluster.add_node(num_cpus=4, num_gpus=2, **SMALL)
+    shared = replace(raylets.config(), ray_gpus=0.5)
+    workers = open_workers(gpus, 4, shared, device="cuda")
+    found = [seen for _, seen in workers.stream(told, [()] * 4)]
+    workers.close()
+    # Each counts from 0, so that the device of all of them is the one GPU that they see.
+    assert sorted(found) == [("0", "cuda"), ("0", "cuda"), ("1", "cuda"), ("1", "cuda")]
+    parts = [Seen(name, tmp_path) for name in ("a1", "a2")]
+    (tmp_path / "a3").touch()  # the third that the others wait for
+    seen = run_parts(parts, 2, lambda: False, raylets.config(), devices={"cpu", "cuda"})
+    assert sorted(figures for _, figures in seen) == ["0", "1"]
+    raylets.cluster.remove_node(node)
+
+
+def test_a_part_of_a_sweep_that_hangs_is_begun_again_and_then_named(
+    raylets: Raylets, tmp_path: Path
+) -> None:
+    watch = Watch(1.5, tmp_path)
+    config = raylets.config()
+    once = list(run_parts([Hangs("once", tmp_path)], 1, lambda: False, config, watch=watch))
+    assert [figures for _, figures in once] == ["went on"]
+    with pytest.raises(LondiError, match=r"twice: no progress for 0.025 minutes; its stacks are"):
+        list(run_parts([Hangs("twice", tmp_path)], 1, lambda: False, config, watch=watch))
 
 
 def choices(evaluation: Evaluation) -> list[tuple[str, int, int, str, float]]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import gymnasium as gym
 import numpy as np
@@ -15,7 +16,10 @@ import numpy as np
 from londi.envs.registry import make_env
 from londi.errors import UnknownName
 from londi.evaluation.jobs import LeftOff
+from londi.models.devices import worker_device
 from londi.types import Array
+
+T = TypeVar("T")
 
 FAULT = "LONDI_TEST_FAULT"
 """Variable with the name of a file: who finds it does once what stands in it."""
@@ -73,6 +77,15 @@ def fails(context: list[int], name: str) -> Iterator[int]:
 
 def empty(place: int) -> list[int]:
     return [place]
+
+
+def gpus(place: int) -> tuple[str, str]:
+    """The GPUs that a worker may use, and the device of its models where that is `cuda`."""
+    return os.environ["CUDA_VISIBLE_DEVICES"], worker_device("cuda", place)
+
+
+def told(context: T) -> Iterator[T]:
+    yield context
 
 
 @dataclass(frozen=True)
