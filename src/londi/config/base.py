@@ -118,7 +118,8 @@ class PairConfig(Settings):
     """How a language model picks an action: `score` takes the likeliest of the possible actions,
     `generate` lets the model write one."""
     device: str = "cpu"
-    """Device of the language models: cpu, cuda, cuda:1 and so on; `auto` spreads them over all GPUs
+    """Device of the language models: cpu, cuda, cuda:1 and so on. With `cuda` each worker, and each
+    job of a sweep, has one of the GPUs, in turns; `auto` spreads a model over all of them
     (`pip install 'londi[gpu]'`)."""
     dtype: Literal["float32", "bfloat16", "float16", "int8"] = "float32"
     """Number format of the language models; `int8` quantizes the weights and inputs of linear
