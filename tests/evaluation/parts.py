@@ -99,7 +99,7 @@ class Slow(Plain):
     """Takes longer than a part may be silent, and is not."""
 
     def do(self, should_stop: Callable[[], bool]) -> str:
-        ends = time.monotonic() + 3
+        ends = time.monotonic() + 5
         while time.monotonic() < ends:
             should_stop()
             time.sleep(0.01)

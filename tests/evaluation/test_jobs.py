@@ -160,11 +160,11 @@ def test_a_part_that_hangs_is_begun_again_once_and_then_named(jobs: int, tmp_pat
     parts = [Hangs("once", tmp_path), Hangs("twice", tmp_path), Slow("c", tmp_path)]
     found = {}
     with pytest.raises(LondiError) as caught:
-        for part, figures in run_parts(parts, jobs, never, watch=Watch(1.5, tmp_path)):
+        for part, figures in run_parts(parts, jobs, never, watch=Watch(3.0, tmp_path)):
             found[part.name] = figures
     assert found == {"once": "went on", "c": "slow"}
     stacks = tmp_path / "hung-twice.txt"
-    said = f"twice: no progress for 0.025 minutes; its stacks are in {str(stacks)!r}"
+    said = f"twice: no progress for 0.05 minutes; its stacks are in {str(stacks)!r}"
     assert str(caught.value) == said
     assert "parts.py" in stacks.read_text()
     assert here(tmp_path) == {"once", "twice", stacks.name}

@@ -29,6 +29,7 @@ from londi.evaluation.play import Players, summary
 from londi.evaluation.results import Episode, Result, call_rate, former_episode, result
 from londi.learning.diagnostics import diagnose
 from londi.learning.statistics import read_progress
+from londi.models.devices import free_gpus
 from londi.models.pair import load_pair
 from londi.planning.training import find_training
 from londi.storage.atomic import write_whole
@@ -279,6 +280,8 @@ def _check(grid: Sequence[_Point], evaluation: EvaluateConfig, folder: Path) -> 
         for encoder in dict.fromkeys(other.encoder for other in (run, *others)):
             make_encoder(encoder, pair.quick, pair.deepthink)
         pair.close()
+        del pair
+        free_gpus()  # the runs' own processes need them
 
 
 def _points(config: SweepConfig, folder: Path) -> list[_Point]:

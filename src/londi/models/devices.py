@@ -7,6 +7,7 @@ its GPU before.
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from collections.abc import Collection, Sequence
@@ -62,6 +63,15 @@ def worker_device(device: str, place: int, gpus: int | None = None) -> str:
     if gpus is None:
         gpus = len(visible_gpus())
     return f"{CUDA}:{place % gpus}" if gpus > 1 else device
+
+
+def free_gpus() -> None:
+    """Give back the GPU memory of models that are no longer used, for other processes."""
+    import torch
+
+    if torch.cuda.is_initialized():
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def check_device(name: str) -> None:
