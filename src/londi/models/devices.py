@@ -69,7 +69,7 @@ def free_gpus() -> None:
     """Give back the GPU memory of models that are no longer used, for other processes."""
     import torch
 
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         gc.collect()
         torch.cuda.empty_cache()
 
