@@ -205,7 +205,7 @@ def sweep(
         LondiError: if a setting is wrong, or a model or the environment cannot be had; nothing is
             written then.
     """
-    evaluation = make_config(EvaluateConfig, config.evaluation, "evaluation ")
+    evaluation = make_config(EvaluateConfig, config.evaluation, "evaluation: ")
     grid = _points(config, folder)
     for point in grid:
         _prices(played_there(point.runs[0], evaluation), evaluation)  # refused before any run
