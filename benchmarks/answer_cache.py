@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 
-from arguments import parser
+from arguments import make_parser
 
 from londi.models.cache import AnswerStore
 
@@ -50,6 +50,6 @@ def main(places: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    given = parser(__doc__)
+    given = make_parser(__doc__)
     given.add_argument("places", nargs="+")
     main(given.parse_args().places)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 
-def parser(text: str | None) -> argparse.ArgumentParser:
+def make_parser(text: str | None) -> argparse.ArgumentParser:
     """A parser whose help is `text`, line by line."""
     return argparse.ArgumentParser(
         description=text, formatter_class=argparse.RawDescriptionHelpFormatter

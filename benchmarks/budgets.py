@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from arguments import existing, parser
+from arguments import existing, make_parser
 from frontier import between
 from horizon import figures
 from matplotlib.figure import Figure
@@ -99,6 +99,6 @@ def draw(
 
 
 if __name__ == "__main__":
-    given = parser(__doc__)
+    given = make_parser(__doc__)
     given.add_argument("folder", type=existing)
     main(given.parse_args().folder)

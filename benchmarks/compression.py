@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from arguments import existing, parser
+from arguments import existing, make_parser
 
 from londi import Switcher, TrainConfig
 from londi.config import EvaluateConfig
@@ -147,7 +147,7 @@ def megabytes(pair: ModelPair, method: str) -> float:
 
 
 if __name__ == "__main__":
-    given = parser(__doc__)
+    given = make_parser(__doc__)
     given.add_argument("episodes", type=int)
     given.add_argument("turns", type=int)
     given.add_argument("runs", type=existing, nargs="+")

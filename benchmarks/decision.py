@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 import gymnasium as gym
 import numpy as np
-from arguments import existing, parser
+from arguments import existing, make_parser
 
 from londi import Switcher, TrainConfig
 from londi.encoders.base import Encoder
@@ -98,6 +98,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    given = parser(__doc__)
+    given = make_parser(__doc__)
     given.add_argument("run", type=existing)
     main(given.parse_args().run)

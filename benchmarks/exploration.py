@@ -10,12 +10,12 @@ whose Switcher is taken. Prints a table in Markdown; logs that are there are not
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from arguments import make_parser
 
 from londi.evaluation.ope import Estimate
 
@@ -38,9 +38,7 @@ def worth(made: Estimate) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--env", choices=SETTINGS, default="babyai")
     parser.add_argument("--sessions", type=int, default=500)

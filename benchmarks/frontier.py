@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from arguments import existing, parser
+from arguments import existing, make_parser
 
 from londi.evaluation.curves import Estimate, LimitPoint, read_frontier
 
@@ -68,6 +68,6 @@ def between(best: LimitPoint) -> str:
 
 
 if __name__ == "__main__":
-    given = parser(__doc__)
+    given = make_parser(__doc__)
     given.add_argument("folder", type=existing)
     main(given.parse_args().folder)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from arguments import existing, parser
+from arguments import existing, make_parser
 from matplotlib.figure import Figure
 
 from londi.config import FrontierConfig, TrainConfig
@@ -133,6 +133,6 @@ def draw(
 
 
 if __name__ == "__main__":
-    given = parser(__doc__)
+    given = make_parser(__doc__)
     given.add_argument("folder", type=existing)
     main(given.parse_args().folder)

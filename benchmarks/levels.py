@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from arguments import existing, parser
+from arguments import existing, make_parser
 from horizon import draw, figures
 
 from londi.config import FrontierConfig, TrainConfig
@@ -125,7 +125,7 @@ def _play(pair: ModelPair, who: Switcher, episodes: int, cost: float) -> list[Ep
 
 
 if __name__ == "__main__":
-    given = parser(__doc__)
+    given = make_parser(__doc__)
     given.add_argument("folder", type=existing)
     given.add_argument("episodes", type=int, nargs="?", default=100)
     main(**vars(given.parse_args()))

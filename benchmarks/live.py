@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from arguments import existing, parser
+from arguments import existing, make_parser
 
 from londi.serve.live.digest import Digest
 from londi.serve.live.figures import Figures
@@ -43,6 +43,6 @@ def main(file: Path) -> None:
 
 
 if __name__ == "__main__":
-    given = parser(__doc__)
+    given = make_parser(__doc__)
     given.add_argument("file", type=existing)
     main(given.parse_args().file)

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from arguments import make_parser
 
 from londi.baselines.routers import (
     Margin,
@@ -285,9 +286,7 @@ def show(out: Path, given: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--env", choices=SETTINGS, default="babyai")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 40_000])

@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from arguments import parser
+from arguments import make_parser
 
 from londi.evaluation import refusals
 from londi.evaluation.ope import Estimate, Estimation, Method, estimate
@@ -145,6 +145,6 @@ def sizes(minutes: float = 3) -> None:
 
 
 if __name__ == "__main__":
-    given = parser(__doc__)
+    given = make_parser(__doc__)
     given.add_argument("what", choices=("problems", "sizes"))
     {"problems": problems, "sizes": sizes}[given.parse_args().what]()

@@ -24,6 +24,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from arguments import make_parser
 from matplotlib.axes import Axes
 
 from londi.config import TrainConfig
@@ -289,9 +290,7 @@ def _draw(axis: Axes, true: float, values: Array, low: Array, high: Array) -> No
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--env", choices=SETTINGS, default="babyai")
     parser.add_argument("--logged", choices=("coin", "switcher"), default="coin")

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from arguments import parser
+from arguments import make_parser
 
 from londi.envs.registry import make_env
 from londi.envs.scienceworld.env import SHORT_TASKS
@@ -67,7 +67,7 @@ def line(task: str, returns: np.ndarray) -> str:
 
 
 if __name__ == "__main__":
-    given = parser(__doc__)
+    given = make_parser(__doc__)
     given.add_argument("episodes", type=int, nargs="?", default=20)
     given.add_argument("quick", nargs="?", default="builtin:scienceworld-quick")
     given.add_argument("deepthink", nargs="?", default="builtin:scienceworld-deepthink")

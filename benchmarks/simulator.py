@@ -13,7 +13,7 @@ import statistics
 import time
 from pathlib import Path
 
-from arguments import parser
+from arguments import make_parser
 
 from londi.envs.scienceworld.env import ScienceWorld
 from londi.envs.scienceworld.simulator import java
@@ -49,6 +49,6 @@ def main(tasks: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    given = parser(__doc__)
+    given = make_parser(__doc__)
     given.add_argument("tasks", nargs="*", default=list(TASKS))
     main(given.parse_args().tasks)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from arguments import parser
+from arguments import make_parser
 
 
 def seconds(command: list[str]) -> float:
@@ -32,5 +32,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    parser(__doc__).parse_args()
+    make_parser(__doc__).parse_args()
     main()

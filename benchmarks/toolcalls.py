@@ -11,12 +11,12 @@ any Switcher could do. Prints tables in Markdown; trainings that are there are n
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from arguments import make_parser
 
 from londi import EvaluateConfig, TrainConfig, evaluate, train
 from londi.config import LimitConfig
@@ -59,9 +59,7 @@ def called(evaluation: Evaluation) -> dict[bool, list[int]]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=20_000)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from arguments import existing, parser
+from arguments import existing, make_parser
 
 from londi.config import EvaluateConfig, SweepConfig, TrainConfig
 from londi.config.settings import make_config
@@ -82,6 +82,6 @@ def difference(ours: list[list[Episode]], alone: list[list[Episode]], price: flo
 
 
 if __name__ == "__main__":
-    given = parser(__doc__)
+    given = make_parser(__doc__)
     given.add_argument("sweep", type=existing)
     main(given.parse_args().sweep)

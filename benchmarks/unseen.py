@@ -11,11 +11,11 @@ OneRoomS8-v0, MixedTestLocal-v0 and PickupLoc-v0.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from arguments import make_parser
 from levels import totals
 
 from londi.config import TrainConfig
@@ -46,9 +46,7 @@ LEVELS = (
 
 def main() -> None:
     """Play what is missing, and print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--levels", nargs="+", default=LEVELS)

@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from arguments import existing, parser
+from arguments import existing, make_parser
 
 from londi.config import TrainConfig
 from londi.evaluation.sweep import PLAYED, RUNS
@@ -38,6 +38,6 @@ def main(sweeps: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    given = parser(__doc__)
+    given = make_parser(__doc__)
     given.add_argument("sweeps", type=existing, nargs="+")
     main(given.parse_args().sweeps)

@@ -24,7 +24,7 @@ from londi.learning.statistics import read_progress
 from londi.learning.trainer import train
 from londi.models.hf.seq2seq import Seq2SeqModel
 from playthings import same
-from scale.test_workers import NAMED
+from scale.test_workers import NAMED_SWEEP
 from scale.units import FAULT
 
 ENV = "londi/BabyAIText-GoToObjS4-v0"
@@ -247,14 +247,7 @@ def test_which_gpu_a_run_had_and_a_hang_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two processes on GPUs that only their names tell of; a model hangs once in mid-run."""
-    names = ("env", "quick", "deepthink", "steps", "warmup", "num_envs", "batch_size", "width")
-    base = {name: getattr(NAMED, name) for name in (*names, "report_every", "checkpoint_every")}
-    config = SweepConfig(
-        base=base,
-        grid=[{"cost": [0.1], "seed": [0, 1]}],
-        evaluation={"episodes": 4, "num_envs": 4},
-    )
-    assert sweep(config, tmp_path / "cpu")
+    assert sweep(NAMED_SWEEP, tmp_path / "cpu")
     fault = tmp_path / "fault"
     monkeypatch.setenv(FAULT, str(fault))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
@@ -265,7 +258,8 @@ def test_which_gpu_a_run_had_and_a_hang_change_nothing(
         if len(ended) == 1:
             fault.write_text("hang")
 
-    gpus = replace(config, base=base | {"device": "cuda"}, jobs=2, job_timeout=0.25)
+    base = NAMED_SWEEP.base | {"device": "cuda"}
+    gpus = replace(NAMED_SWEEP, base=base, jobs=2, job_timeout=0.25)
     assert sweep(gpus, tmp_path / "gpus", on_ended=hang)
     assert len(ended) == len(set(ended)) == 3
     assert not fault.exists()

@@ -13,7 +13,7 @@ import pytest
 from gymnasium import Env
 
 from evaluation.parts import Hangs, Seen
-from londi.config import EvaluateConfig, FinetuneConfig, FrontierConfig, LimitConfig, SweepConfig
+from londi.config import EvaluateConfig, FinetuneConfig, FrontierConfig, LimitConfig
 from londi.config.ray import RayConfig
 from londi.errors import LondiError
 from londi.evaluation.evaluate import Evaluation, evaluate
@@ -27,7 +27,7 @@ from londi.models.registry import load_model
 from londi.oracle.clairvoyant import clairvoyant
 from londi.scale.opening import open_workers
 from playthings import same
-from scale.test_workers import NAMED
+from scale.test_workers import NAMED, NAMED_SWEEP
 from scale.units import (
     FAULT,
     Waits,
@@ -257,15 +257,7 @@ def test_a_limit_is_that_of_this_process(raylets: Raylets) -> None:
 def test_a_sweep_whose_worker_is_lost_has_the_results_of_this_process(
     raylets: Raylets, tmp_path: Path
 ) -> None:
-    names = ("env", "quick", "deepthink", "steps", "warmup", "num_envs", "batch_size", "width")
-    base = {name: getattr(NAMED, name) for name in (*names, "report_every", "checkpoint_every")}
-    config = SweepConfig(
-        base=base,
-        grid=[{"cost": [0.1], "seed": [0, 1]}],
-        evaluation={"episodes": 4, "num_envs": 4},
-        jobs=2,
-    )
-    assert sweep(replace(config, jobs=1), tmp_path / "here")
+    assert sweep(NAMED_SWEEP, tmp_path / "here")
     ended: list[str] = []
 
     def lose(part: Any) -> None:
@@ -273,6 +265,7 @@ def test_a_sweep_whose_worker_is_lost_has_the_results_of_this_process(
         if len(ended) == 1:
             raylets.lose_a_node()
 
+    config = replace(NAMED_SWEEP, jobs=2)
     assert sweep(config, tmp_path / "there", on_ended=lose, ray=raylets.config())
     assert len(ended) == len(set(ended)) == 3
     for run in ("cost=0.1,seed=0", "cost=0.1,seed=1"):

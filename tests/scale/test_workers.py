@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from londi.cli.main import main
-from londi.config import EvaluateConfig, TrainConfig
+from londi.config import EvaluateConfig, SweepConfig, TrainConfig
 from londi.config.ray import RayConfig
 from londi.errors import InvalidConfig, LondiError
 from londi.evaluation.evaluate import evaluate
@@ -36,6 +36,13 @@ NAMED = replace(
     report_every=32,
     checkpoint_every=64,
 )
+_SET = ("env", "quick", "deepthink", "steps", "warmup", "num_envs", "batch_size", "width")
+NAMED_SWEEP = SweepConfig(
+    base={name: getattr(NAMED, name) for name in (*_SET, "report_every", "checkpoint_every")},
+    grid=[{"cost": [0.1], "seed": [0, 1]}],
+    evaluation={"episodes": 4, "num_envs": 4},
+)
+"""Two trainings of `NAMED`."""
 
 
 def test_shares_are_stretches_and_none_is_empty() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -152,8 +153,15 @@ class FinetuneConfig(Settings):
                 raise InvalidConfig(
                     f"exchanges: expected words with equally many forms, got {list(group)}"
                 )
-            same = all(sorted(row) == sorted(rows[0]) for row in rows)
-            for form in (form for row in (rows[:1] if same else rows) for form in row):
+            for form in (form for row in exchanged_rows(rows) for form in row):
                 if not form.strip() or form in known:
                     raise InvalidConfig(f"exchanges: expected each word once, got {form!r}")
                 known.add(form)
+
+
+def exchanged_rows(rows: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+    """The words of a group, by their forms, that others stand for.
+
+    Where all have the same forms they change places, and the first one says which forms there are.
+    """
+    return rows[:1] if all(sorted(row) == sorted(rows[0]) for row in rows) else rows

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from londi.config.finetune import exchanged_rows
 from londi.imitation.demonstrations import Demonstration
 from londi.types import Info
 
@@ -36,9 +37,7 @@ class Exchange:
         for group in groups:
             rows = [word.split("/") for word in group]
             order = [rows[place] for place in rng.permutation(len(rows))]
-            if set(rows[0]) == set(rows[-1]):
-                rows = rows[:1]
-            for forms, others in zip(rows, order, strict=False):
+            for forms, others in zip(exchanged_rows(rows), order, strict=False):
                 self._other |= dict(zip(forms, others, strict=True))
         longest_first = sorted(self._other, key=len, reverse=True)
         words = "|".join(map(re.escape, longest_first))
