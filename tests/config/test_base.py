@@ -69,6 +69,7 @@ def test_a_pair_is_that_of_the_family() -> None:
     assert builtin_pair("londi/BabyAIText-BossLevel-v0") == builtin_pair(PairConfig().env)
     assert builtin_pair("londi/ScienceWorld-v0") != builtin_pair(PairConfig().env)
     assert builtin_pair("BabyAIText-BossLevel-v0") is builtin_pair("mine:Maze-v0") is None
+    assert builtin_pair("londi/TextWorld-cooking-hard-v0") is None  # the pair knows one room
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,10 @@ def test_a_pair_is_that_of_the_family() -> None:
         (
             "londi/ScienceWorld-find-plant-v0",
             ("builtin:scienceworld-quick", "builtin:scienceworld-deepthink"),
+        ),
+        (
+            "londi/TextWorld-cooking-easy-v0",
+            ("builtin:textworld-quick", "builtin:textworld-deepthink"),
         ),
     ],
 )

@@ -56,6 +56,8 @@ FAMILIES = (
         "londi/TextWorld-",
         "Generated text games: cooking after a recipe, treasure hunts and coin collecting, each at"
         " three sizes (pip install 'londi[textworld]').",
+        "builtin:textworld",
+        "londi/TextWorld-cooking-easy-v0",
     ),
     Family(
         "Texts",

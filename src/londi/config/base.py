@@ -39,6 +39,7 @@ _SPEC = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _PAIRS = {
     "londi/BabyAIText-": ("builtin:babyai-quick", "builtin:babyai-deepthink"),
     "londi/ScienceWorld-": ("builtin:scienceworld-quick", "builtin:scienceworld-deepthink"),
+    "londi/TextWorld-cooking-easy-": ("builtin:textworld-quick", "builtin:textworld-deepthink"),
 }
 """The built-in models of each family of environments, by the beginning of its names."""
 
