@@ -7,10 +7,12 @@ each answer has one row in the traces.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import random
+import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from math import ceil
 from pathlib import Path
@@ -34,6 +36,16 @@ CANCELLED = 0.15
 """Share of the requests whose client goes away."""
 PATIENCE = 0.2
 """Most seconds after which it does."""
+
+
+@pytest.fixture(autouse=True)
+def _sockets_of_cancelled_requests() -> Iterator[None]:
+    """Close what the tests' own client leaves: a request that is cancelled while it connects has a
+    socket that nobody holds, and another test would be warned of it."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def settings(folder: Path, upstream: FaultyUpstream, ledger: str) -> dict[str, Any]:

@@ -1,0 +1,128 @@
+"""A sweep of nine runs in this process, on a cluster of two nodes, and with a node that is killed.
+
+    python benchmarks/nodes.py [--steps 2000] [--episodes 100]
+
+Nine trainings of the built-in BabyAI pair: three costs, three seeds each. The cluster is Ray's test
+cluster, two nodes of one core each on this machine. The node that is killed is so in the middle of
+a run, and another one takes its place. Prints the seconds of each way, those of a run, and whether
+every Switcher is that of this process to the bit and every figure the same. Exit code 1 if not.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Timer
+from typing import Any
+
+import ray
+from arguments import make_parser
+from ray.cluster_utils import Cluster
+
+from londi.config import SweepConfig
+from londi.config.ray import RayConfig
+from londi.evaluation.sweep import Ended, read_rows, sweep
+from londi.storage.checkpoint import load_state
+
+NODE: Mapping[str, Any] = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
+
+
+class Nodes:
+    """A cluster of two nodes of one core each, and this process's connection to it."""
+
+    def __init__(self) -> None:
+        self._cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **NODE})
+        self._nodes = [self._add(), self._add()]
+        ray.init(address=self._cluster.address, log_to_driver=False, logging_level=logging.ERROR)
+        self.config = RayConfig(ray=self._cluster.address)
+
+    def _add(self) -> Any:
+        return self._cluster.add_node(num_cpus=1, **NODE)
+
+    def kill_one(self) -> None:
+        """End a node with all that runs on it, and add another."""
+        lost = self._nodes.pop(0)
+        self._cluster.remove_node(lost, allow_graceful=False)
+        self._nodes.append(self._add())
+
+    def end(self) -> None:
+        ray.shutdown()
+        self._cluster.shutdown()
+
+
+class Ends:
+    """The moments at which runs end; in the middle of the run behind the third, `then` is done."""
+
+    def __init__(self, then: Callable[[], None] | None = None) -> None:
+        self.began = time.perf_counter()
+        self.moments: list[float] = []
+        self._then = then
+
+    def __call__(self, ended: Ended) -> None:
+        self.moments.append(time.perf_counter())
+        if self._then is not None and len(self.moments) == 3:
+            Timer((self.moments[-1] - self.began) / 4, self._then).start()  # two runs in turns
+
+
+def switchers(folder: Path) -> dict[str, dict[str, bytes]]:
+    """The weights of every run's Switcher."""
+    return {
+        run.name: {
+            name: tensor.numpy().tobytes()
+            for name, tensor in load_state(run / "checkpoint")["switcher"]["actor"].items()
+        }
+        for run in sorted((folder / "runs").iterdir())
+    }
+
+
+def figures(folder: Path) -> list[tuple[str, float, float]]:
+    """Return and call rate of every row of the sweep's table."""
+    return [(row.name, row.result.return_mean, row.result.call_rate) for row in read_rows(folder)]
+
+
+def main(config: SweepConfig, place: Path) -> int:
+    print("| way | seconds | between two ends of runs | Switchers equal | figures equal |")
+    print("|---|---|---|---|---|", flush=True)
+    here = place / "here"
+    equal = True
+    nodes: Nodes | None = None
+    for way in ("this process", "two nodes", "two nodes, one killed"):
+        if nodes is None and way != "this process":
+            nodes = Nodes()
+        ends = Ends(nodes.kill_one if nodes and "killed" in way else None)
+        folder = here if nodes is None else place / way.replace(" ", "-")
+        settings = config if nodes is None else replace(config, jobs=2)
+        sweep(settings, folder, on_ended=ends, ray=nodes.config if nodes else None)
+        seconds = time.perf_counter() - ends.began
+        gap = statistics.median(b - a for a, b in zip(ends.moments, ends.moments[1:], strict=False))
+        same = switchers(folder) == switchers(here), figures(folder) == figures(here)
+        equal &= all(same)
+        print(f"| {way} | {seconds:.0f} | {gap:.0f} | {same[0]} | {same[1]} |", flush=True)
+    if nodes is not None:
+        nodes.end()
+    print(json.dumps({"runs": len(switchers(here)), "rows": len(figures(here))}))
+    return not equal
+
+
+if __name__ == "__main__":
+    parser = make_parser(__doc__)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--episodes", type=int, default=100)
+    given = parser.parse_args()
+    with TemporaryDirectory() as kept:
+        raise SystemExit(
+            main(
+                SweepConfig(
+                    base={"steps": given.steps, "warmup": 500, "checkpoint_every": 500},
+                    grid=[{"cost": [0.002, 0.005, 0.01], "seed": [0, 1, 2]}],
+                    evaluation={"episodes": given.episodes},
+                ),
+                Path(kept),
+            )
+        )
