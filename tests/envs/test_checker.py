@@ -88,6 +88,7 @@ def test_any_text_is_to_be_taken() -> None:
     [
         ({"history": "plian"}, "unknown history of Door 'plian'; did you mean 'plain'"),
         ({"waits": 1}, r"metadata\['waits'\]: expected True or False, got 1"),
+        ({"slow": "yes"}, r"metadata\['slow'\]: expected True or False, got 'yes'"),
         ({"rewindable": "yes"}, r"metadata\['rewindable'\]: expected True or False, got 'yes'"),
         ({"returns": 1.0}, "least and the greatest return, got 1.0"),
         ({"returns": (1.0, 0.0)}, "least and the greatest return, got"),

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from londi.envs.memoized import memoized
+from londi.envs.restorable import restorable
 from londi.errors import InvalidConfig
 from playthings import Corridor, Texts
 
@@ -110,6 +111,17 @@ def test_a_broken_step_is_refused_and_not_kept() -> None:
     env.reset(seed=4)
     with pytest.raises(InvalidConfig, match="Broken, episode 4, step 1: expected a finite number"):
         env.step("a")
+
+
+def test_slow_steps_are_kept_and_states_are_still_restored_past_them() -> None:
+    class Reckons(Slow):
+        metadata = {"slow": True, "restorable": True}  # noqa: RUF012
+
+    env = memoized(Reckons)()
+    for _ in range(2):
+        list(walk(env, 5, "aab"))
+    assert Slow.stepped == 3
+    assert restorable(env) is env.unwrapped
 
 
 def test_quick_environments_and_what_is_remembered_already_are_left_alone() -> None:

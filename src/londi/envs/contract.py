@@ -59,6 +59,7 @@ class Traits:
     Attributes:
         history: the name of the prompt grammar, of `londi.envs.histories.HISTORIES`.
         waits: whether a step waits for another process, so that each copy is worth a thread.
+        slow: whether a step takes milliseconds, so that its result is worth keeping.
         returns: the least and the greatest return of an episode; None where they are not known.
         lists_actions: whether `info["actions"]` names the possible actions.
         restorable: whether the environment follows `Restorable`.
@@ -68,6 +69,7 @@ class Traits:
 
     history: str = "plain"
     waits: bool = False
+    slow: bool = False
     returns: tuple[float, float] | None = None
     lists_actions: bool = True
     restorable: bool = False
@@ -184,7 +186,7 @@ def trait_faults(env: gym.Env[str, str]) -> Iterator[Fault]:
             f"{name}: expected metadata to be a dictionary, got {shortened(metadata)}",
         )
         return
-    for trait in ("waits", "lists_actions", "restorable", "rewindable"):
+    for trait in ("waits", "slow", "lists_actions", "restorable", "rewindable"):
         value = metadata.get(trait, False)
         if type(value) is not bool:
             yield _fault(

@@ -13,6 +13,7 @@ MENDS = {
     "action_space": "write action_space = gymnasium.spaces.Text(1000) in the class",
     "metadata": "write metadata = {...}, or leave it out",
     "waits": "declare True only where a step waits for another process",
+    "slow": "declare True where a step takes milliseconds, or leave it out",
     "lists_actions": "declare False where info['actions'] is empty",
     "restorable": "declare True only with the members of londi.envs.restorable.Restorable",
     "restorable member": "write it as londi.envs.restorable.Restorable says, or leave 'restorable'"

@@ -33,20 +33,28 @@ class _Place:
 def memoized(make: Make) -> Make:
     """A factory of environments that share the results of every step, by seed and actions.
 
-    Where a step does not wait for another process, a look-up takes longer than the step: such an
-    environment is returned as it is, and so is one that is memoized already. A step in which a
-    simulator was lost is not kept.
+    Where a step is neither slow nor waits for another process, a look-up takes longer than the
+    step: such an environment is returned as it is, and so is one that is memoized already. A step
+    in which a simulator was lost is not kept.
     """
     env = make()
     try:
-        worth_it = Traits.of(env).waits and not isinstance(env, _Memoized)
+        traits = Traits.of(env)
+        worth_it = (traits.waits or traits.slow) and not isinstance(env, Memoized)
     finally:
         env.close()
     places: dict[int, _Place] = {}
-    return (lambda: _Memoized(make(), places)) if worth_it else make
+    return (lambda: Memoized(make(), places)) if worth_it else make
 
 
-class _Memoized(gym.Wrapper[str, str, str, str]):
+class Memoized(gym.Wrapper[str, str, str, str]):
+    """An environment that looks up steps which were made before; see `memoized`.
+
+    Args:
+        env: the environment.
+        places: the results so far, by the episode's seed.
+    """
+
     def __init__(self, env: gym.Env[str, str], places: dict[int, _Place]) -> None:
         super().__init__(env)
         self._places = places

@@ -11,6 +11,7 @@ import gymnasium as gym
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 
 from londi.envs.contract import Traits
+from londi.envs.memoized import Memoized
 
 
 class Restorable(Protocol):
@@ -73,7 +74,7 @@ def rewindable(env: gym.Env[str, str]) -> Rewindable | None:
 
 
 def _bare(env: gym.Env[str, str]) -> gym.Env[str, str] | None:
-    """The environment without wrappers that only check; None if there are others."""
-    while isinstance(env, (OrderEnforcing, PassiveEnvChecker)):
+    """The environment without wrappers that only check or keep; None if there are others."""
+    while isinstance(env, (OrderEnforcing, PassiveEnvChecker, Memoized)):
         env = env.env
     return env if env is env.unwrapped else None

@@ -72,6 +72,7 @@ class TextWorld(gym.Env[str, str]):
     metadata = {  # noqa: RUF012
         "render_modes": ["ansi"],
         "history": "textworld",
+        "slow": True,
         "returns": (0.0, 1.0),
         "restorable": True,
     }
