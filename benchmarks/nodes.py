@@ -3,8 +3,8 @@
     python benchmarks/nodes.py [--steps 2000] [--episodes 100]
 
 Nine trainings of the built-in BabyAI pair: three costs, three seeds each. The cluster is Ray's test
-cluster, two nodes of one core each on this machine. The node that is killed is so in the middle of
-a run, and another one takes its place. Prints the seconds of each way, those of a run, and whether
+cluster, two nodes of one core each on this machine. A node is killed in the middle of a run, and
+the other one does the rest. Prints the seconds of each way, those of a run, and whether
 every Switcher is that of this process to the bit and every figure the same. Exit code 1 if not.
 """
 
@@ -38,18 +38,13 @@ class Nodes:
 
     def __init__(self) -> None:
         self._cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **NODE})
-        self._nodes = [self._add(), self._add()]
+        self._nodes = [self._cluster.add_node(num_cpus=1, **NODE) for _ in range(2)]
         ray.init(address=self._cluster.address, log_to_driver=False, logging_level=logging.ERROR)
         self.config = RayConfig(ray=self._cluster.address)
 
-    def _add(self) -> Any:
-        return self._cluster.add_node(num_cpus=1, **NODE)
-
     def kill_one(self) -> None:
-        """End a node with all that runs on it, and add another."""
-        lost = self._nodes.pop(0)
-        self._cluster.remove_node(lost, allow_graceful=False)
-        self._nodes.append(self._add())
+        """End a node with all that runs on it."""
+        self._cluster.remove_node(self._nodes.pop(), allow_graceful=False)
 
     def end(self) -> None:
         ray.shutdown()
