@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from londi.config import LimitConfig
+from londi.envs.memoized import memoized
 from londi.envs.registry import make_env
 from londi.envs.scienceworld.simulator import warm
 from londi.envs.seeds import held_out_seeds
@@ -108,6 +109,16 @@ def test_restored_states_that_meet_come_to_what_all_choices_find(
         best = [max(total for total, calls in tried if calls <= k) for k in range(5)]
         assert b.complete and b.at_least == b.at_most == pytest.approx(best)
         assert b.states < each.states
+
+
+def test_states_are_restored_where_steps_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = LimitConfig(episodes=5, most_calls=4, states=1000)
+    plain = clairvoyant(config, pair=ModelPair(Insists("a"), Insists("b"), Stairs))
+    monkeypatch.setattr(Stairs, "metadata", Stairs.metadata | {"slow": True})
+    make = memoized(Stairs)
+    for b in plain.episodes:  # as where it was played before, so that nothing is begun again
+        make().reset(seed=b.episode)
+    assert clairvoyant(config, pair=ModelPair(Insists("a"), Insists("b"), make)) == plain
 
 
 @pytest.mark.parametrize("forgets", ["steps", "height"])

@@ -117,6 +117,23 @@ def test_what_a_lost_worker_did_is_done_again_and_counted_once(
     assert [item for place, item in found if place == 1] == list(range(50, 80))
 
 
+@pytest.mark.filterwarnings("ignore:ray. 2 workers take 4 CPUs")
+def test_what_a_lost_node_did_is_done_by_the_others_where_none_takes_its_place(
+    raylets: Raylets,
+) -> None:
+    lost = raylets.add()
+    config = replace(raylets.config(20.0), ray_cpus=2.0)  # each worker fills a node
+    workers = RayWorkers(empty, 2, list.clear, config)
+    found = []
+    for place, (item, _) in workers.stream(counting, [(10, 30), (50, 30), (90, 30)]):
+        found.append((place, item))
+        if len(found) == 5:
+            raylets.cluster.remove_node(lost, allow_graceful=False)
+    workers.close()
+    for unit, first in enumerate((10, 50, 90)):
+        assert [item for place, item in found if place == unit] == list(range(first, first + 30))
+
+
 @pytest.mark.parametrize("fault", ["", "die"])
 def test_a_full_object_store_loses_nothing(fault: str, raylets: Raylets) -> None:
     """Nearly five times what it holds, all of it kept by who reads; a worker dies at that."""

@@ -65,7 +65,7 @@ class _Saved(ABC):
         self._history: type[History] = HISTORIES[Traits.of(env).history]
 
     def begin(self, seed: int) -> State:
-        told = self._env.reset(seed=seed)
+        told = self._env.unwrapped.reset(seed=seed)  # kept steps would not bring it there
         with self._located(seed):
             observation, info = read_reset(told)
             StateInfo.read(info, self._history.reads)

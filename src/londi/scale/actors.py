@@ -152,6 +152,7 @@ class RayWorkers(Workers[Context]):
         self._stack.enter_context(connected(config, count))
         self._actors = [self._begin(place) for place in range(count)]
         self._begun = [actor.idle.remote() for actor in self._actors]
+        self._replaced: set[int] = set()
         self._tell_room()
 
     def stream(
@@ -174,11 +175,23 @@ class RayWorkers(Workers[Context]):
                 raise WorkersLost(
                     job.place, f"ray: {job.lost} workers were lost at the same place: {reason}"
                 )
-            self._kill(job.worker)
-            self._actors[job.worker] = self._begin(job.worker)
-            self._begun[job.worker] = self._actors[job.worker].idle.remote()
+            self._renew(job.worker)
+            self._replaced.add(job.worker)
+            self._tell_room()
+            again(job)
+
+        def again(job: _Job) -> None:
             job.items, job.again = begin(job.place, job.worker).items, 0
             job.heard = time.monotonic()
+
+        def take() -> int | None:
+            """A free worker, sooner one that is there; None while it pays to wait for another."""
+            ready = [w for w in free if w not in self._replaced or self._has_begun(w)]
+            able = ready if jobs else ready or free
+            if not able:
+                return None
+            free.remove(able[0])
+            return able[0]
 
         waiting, jobs = deque(range(len(units))), list[_Job]()
         free = deque(range(self.count))
@@ -187,8 +200,8 @@ class RayWorkers(Workers[Context]):
                 if should_stop():
                     self._leave(jobs)
                     return
-                while waiting and free:
-                    jobs.append(begin(waiting.popleft(), free.popleft()))
+                while waiting and (worker := take()) is not None:
+                    jobs.append(begin(waiting.popleft(), worker))
                 streams = [job.items for job in jobs]
                 ray.wait(streams, timeout=TICK)
                 ready, _ = ray.wait(streams, num_returns=len(streams), timeout=0)
@@ -196,6 +209,11 @@ class RayWorkers(Workers[Context]):
                     if job.items not in ready:
                         if not self._has_begun(job.worker):  # it waits for room in the cluster
                             job.heard = time.monotonic()
+                            if job.worker in self._replaced and (worker := take()) is not None:
+                                self._renew(job.worker)  # which forgets the unit
+                                free.append(job.worker)
+                                job.worker = worker
+                                again(job)
                         silent = time.monotonic() - job.heard
                         if reports and silent > self._config.ray_timeout:
                             replace(job, f"no news for {silent:.0f} s")
@@ -234,6 +252,12 @@ class RayWorkers(Workers[Context]):
     def _begin(self, place: int) -> Any:
         make, end = self._arguments
         return self._class.remote(make, place, end)
+
+    def _renew(self, worker: int) -> None:
+        """Put a new worker in the place of one."""
+        self._kill(worker)
+        self._actors[worker] = self._begin(worker)
+        self._begun[worker] = self._actors[worker].idle.remote()
 
     def _has_begun(self, worker: int) -> bool:
         """Whether the worker's process is there."""
