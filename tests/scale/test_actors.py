@@ -118,20 +118,21 @@ def test_what_a_lost_worker_did_is_done_again_and_counted_once(
 
 
 @pytest.mark.filterwarnings("ignore:ray. 2 workers take 4 CPUs")
-def test_what_a_lost_node_did_is_done_by_the_others_where_none_takes_its_place(
-    raylets: Raylets,
-) -> None:
-    lost = raylets.add()
-    config = replace(raylets.config(20.0), ray_cpus=2.0)  # each worker fills a node
+def test_units_of_a_worker_that_finds_no_room_are_done_by_the_others(raylets: Raylets) -> None:
+    config = replace(raylets.config(20.0), ray_cpus=2.0)  # a worker fills the node
     workers = RayWorkers(empty, 2, list.clear, config)
+    units = [(10, 30), (50, 30), (90, 30)]
     found = []
-    for place, (item, _) in workers.stream(counting, [(10, 30), (50, 30), (90, 30)]):
-        found.append((place, item))
+    for place, (item, process) in workers.stream(counting, units, alike=True):
+        found.append((place, item, process))
         if len(found) == 5:
-            raylets.cluster.remove_node(lost, allow_graceful=False)
+            raylets.fault.write_text("die")
     workers.close()
-    for unit, first in enumerate((10, 50, 90)):
-        assert [item for place, item in found if place == unit] == list(range(first, first + 30))
+    assert not raylets.fault.exists()
+    for unit, (first, items) in enumerate(units):
+        numbers = [item for place, item, _ in found if place == unit]
+        assert numbers == list(range(first, first + items))
+    assert len({process for *_, process in found}) == 2, "one after the other"
 
 
 @pytest.mark.parametrize("fault", ["", "die"])

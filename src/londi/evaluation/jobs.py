@@ -145,7 +145,7 @@ def _on_ray(
     # Workers have nothing of their own.
     with closing(open_workers(int, jobs, ray, device=device)) as workers:
         units = [(part, watch) for part in parts]
-        told = workers.stream(_do_on_ray, units, should_stop=should_stop, reports=False)
+        told = workers.stream(_do_on_ray, units, should_stop=should_stop, reports=False, alike=True)
         try:
             for place, figures in told:
                 yield parts[place], figures

@@ -107,7 +107,7 @@ class _Actor(Generic[Context]):
 
 @dataclass
 class _Job:
-    """A unit of work under way.
+    """A unit of work, waiting or under way.
 
     Attributes:
         place: which unit.
@@ -120,9 +120,9 @@ class _Job:
     """
 
     place: int
-    worker: int
-    items: Any
-    heard: float
+    worker: int = 0
+    items: Any = None
+    heard: float = 0.0
     seen: int = 0
     again: int = 0
     lost: int = 0
@@ -152,7 +152,6 @@ class RayWorkers(Workers[Context]):
         self._stack.enter_context(connected(config, count))
         self._actors = [self._begin(place) for place in range(count)]
         self._begun = [actor.idle.remote() for actor in self._actors]
-        self._replaced: set[int] = set()
         self._tell_room()
 
     def stream(
@@ -162,12 +161,14 @@ class RayWorkers(Workers[Context]):
         *,
         should_stop: Callable[[], bool] = lambda: False,
         reports: bool = True,
+        alike: bool = False,
     ) -> Iterator[tuple[int, Item]]:
-        def begin(place: int, worker: int) -> _Job:
+        def begin(job: _Job, worker: int) -> None:
             call = self._actors[worker].stream.options(
                 num_returns="streaming", _generator_backpressure_num_objects=PENDING
             )
-            return _Job(place, worker, call.remote(work, *units[place]), time.monotonic())
+            job.worker, job.items, job.again = worker, call.remote(work, *units[job.place]), 0
+            job.heard = time.monotonic()
 
         def replace(job: _Job, reason: str) -> None:
             job.lost += 1
@@ -176,32 +177,35 @@ class RayWorkers(Workers[Context]):
                     job.place, f"ray: {job.lost} workers were lost at the same place: {reason}"
                 )
             self._renew(job.worker)
-            self._replaced.add(job.worker)
             self._tell_room()
-            again(job)
-
-        def again(job: _Job) -> None:
-            job.items, job.again = begin(job.place, job.worker).items, 0
-            job.heard = time.monotonic()
+            if alike:  # the cluster may have no room for another one
+                jobs.remove(job)
+                free.append(job.worker)
+                waiting.appendleft(job)
+            else:
+                begin(job, job.worker)
 
         def take() -> int | None:
-            """A free worker, sooner one that is there; None while it pays to wait for another."""
-            ready = [w for w in free if w not in self._replaced or self._has_begun(w)]
-            able = ready if jobs else ready or free
+            """The next worker that may begin a unit, if there is one."""
+            able = [worker for worker in free if not alike or self._has_begun(worker)]
             if not able:
                 return None
             free.remove(able[0])
             return able[0]
 
-        waiting, jobs = deque(range(len(units))), list[_Job]()
-        free = deque(range(self.count))
+        waiting, jobs = deque(map(_Job, range(len(units)))), list[_Job]()
+        free = list(range(self.count))
         try:
             while waiting or jobs:
                 if should_stop():
                     self._leave(jobs)
                     return
                 while waiting and (worker := take()) is not None:
-                    jobs.append(begin(waiting.popleft(), worker))
+                    jobs.append(waiting.popleft())
+                    begin(jobs[-1], worker)
+                if not jobs:  # no worker is there yet
+                    ray.wait(list(self._begun), timeout=TICK)
+                    continue
                 streams = [job.items for job in jobs]
                 ray.wait(streams, timeout=TICK)
                 ready, _ = ray.wait(streams, num_returns=len(streams), timeout=0)
@@ -209,11 +213,6 @@ class RayWorkers(Workers[Context]):
                     if job.items not in ready:
                         if not self._has_begun(job.worker):  # it waits for room in the cluster
                             job.heard = time.monotonic()
-                            if job.worker in self._replaced and (worker := take()) is not None:
-                                self._renew(job.worker)  # which forgets the unit
-                                free.append(job.worker)
-                                job.worker = worker
-                                again(job)
                         silent = time.monotonic() - job.heard
                         if reports and silent > self._config.ray_timeout:
                             replace(job, f"no news for {silent:.0f} s")

@@ -52,6 +52,7 @@ class Workers(ABC, Generic[Context]):
         *,
         should_stop: Callable[[], bool] = lambda: False,
         reports: bool = True,
+        alike: bool = False,
     ) -> Iterator[tuple[int, Item]]:
         """Do units of work, and yield the place of a unit with each item that comes of it.
 
@@ -65,6 +66,8 @@ class Workers(ABC, Generic[Context]):
             units: the arguments of each unit.
             should_stop: asked now and then; if true, no unit is begun and the stream ends.
             reports: whether items come so often that silence means that a worker hangs.
+            alike: whether the contexts of all workers are alike, so that any worker that is there
+                may take any unit. The unit of a lost one then goes to the next that is free.
 
         Raises:
             LondiError: as the work does, or if workers are lost again and again.
@@ -103,6 +106,7 @@ class LocalWorkers(Workers[Context]):
         *,
         should_stop: Callable[[], bool] = lambda: False,
         reports: bool = True,
+        alike: bool = False,
     ) -> Iterator[tuple[int, Item]]:
         for place, unit in enumerate(units):
             if should_stop():
