@@ -10,12 +10,12 @@ every Switcher is that of this process to the bit and every figure the same. Exi
 
 from __future__ import annotations
 
-import json
 import logging
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Timer
@@ -31,6 +31,8 @@ from londi.evaluation.sweep import Ended, read_rows, sweep
 from londi.storage.checkpoint import load_state
 
 NODE: Mapping[str, Any] = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
+HERE = "this process"
+"""The way that the others are held against."""
 
 
 class Nodes:
@@ -81,28 +83,27 @@ def figures(folder: Path) -> list[tuple[str, float, float]]:
     return [(row.name, row.result.return_mean, row.result.call_rate) for row in read_rows(folder)]
 
 
-def main(config: SweepConfig, place: Path) -> int:
+def played(way: str, config: SweepConfig, place: Path, ray: RayConfig | None, ends: Ends) -> bool:
+    """Run the sweep in a folder of its own, print its row, and tell whether all is as HERE."""
+    sweep(config, place / way, on_ended=ends, ray=ray)
+    seconds = time.perf_counter() - ends.began
+    gap = statistics.median(b - a for a, b in pairwise(ends.moments))
+    same = [of(place / way) == of(place / HERE) for of in (switchers, figures)]
+    print(f"| {way} | {seconds:.0f} | {gap:.0f} | {same[0]} | {same[1]} |", flush=True)
+    return all(same)
+
+
+def main(config: SweepConfig, place: Path) -> bool:
+    """Run the three sweeps, and tell whether their results are the same."""
     print("| way | seconds | between two ends of runs | Switchers equal | figures equal |")
     print("|---|---|---|---|---|", flush=True)
-    here = place / "here"
-    equal = True
-    nodes: Nodes | None = None
-    for way in ("this process", "two nodes", "two nodes, one killed"):
-        if nodes is None and way != "this process":
-            nodes = Nodes()
-        ends = Ends(nodes.kill_one if nodes and "killed" in way else None)
-        folder = here if nodes is None else place / way.replace(" ", "-")
-        settings = config if nodes is None else replace(config, jobs=2)
-        sweep(settings, folder, on_ended=ends, ray=nodes.config if nodes else None)
-        seconds = time.perf_counter() - ends.began
-        gap = statistics.median(b - a for a, b in zip(ends.moments, ends.moments[1:], strict=False))
-        same = switchers(folder) == switchers(here), figures(folder) == figures(here)
-        equal &= all(same)
-        print(f"| {way} | {seconds:.0f} | {gap:.0f} | {same[0]} | {same[1]} |", flush=True)
-    if nodes is not None:
-        nodes.end()
-    print(json.dumps({"runs": len(switchers(here)), "rows": len(figures(here))}))
-    return not equal
+    equal = [played(HERE, config, place, None, Ends())]
+    nodes, config = Nodes(), replace(config, jobs=2)
+    equal.append(played("two nodes", config, place, nodes.config, Ends()))
+    killed = Ends(nodes.kill_one)
+    equal.append(played("two nodes, one killed", config, place, nodes.config, killed))
+    nodes.end()
+    return all(equal)
 
 
 if __name__ == "__main__":
@@ -112,7 +113,7 @@ if __name__ == "__main__":
     given = parser.parse_args()
     with TemporaryDirectory() as kept:
         raise SystemExit(
-            main(
+            not main(
                 SweepConfig(
                     base={"steps": given.steps, "warmup": 500, "checkpoint_every": 500},
                     grid=[{"cost": [0.002, 0.005, 0.01], "seed": [0, 1, 2]}],

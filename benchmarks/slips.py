@@ -10,6 +10,7 @@ it does not, which for a coin would be the same.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,33 @@ from arguments import existing, make_parser
 
 from londi import EvaluateConfig, TrainConfig, evaluate
 from londi.envs.episode import TextEpisode
+from londi.envs.prompt import Prompt
 from londi.envs.registry import make_env
+from londi.evaluation.play import Record
 from londi.models.registry import load_model
 from londi.storage.runs import read_run
+
+
+def called(
+    played: Sequence[Sequence[Record]], episode: TextEpisode, errs: Callable[[Prompt], bool]
+) -> dict[bool, list[int]]:
+    """The Switcher's choices in the episodes that it played, by whether QUICK errs in that state.
+
+    Args:
+        played: the steps of each episode.
+        episode: of the same environment, with its expert.
+        errs: whether QUICK errs where the expert has advice.
+    """
+    found: dict[bool, list[int]] = {True: [], False: []}
+    for steps in played:
+        episode.start(steps[0].step.episode)
+        for record in steps:
+            prompt = episode.prompt()
+            if prompt.expert is None:  # it is lost already: nothing is right
+                break
+            found[errs(prompt)].append(record.step.choice)
+            episode.step(record.step.action)
+    return found
 
 
 def choices(run: Path, cost: float, episodes: int) -> dict[bool, list[int]]:
@@ -28,15 +53,11 @@ def choices(run: Path, cost: float, episodes: int) -> dict[bool, list[int]]:
     evaluation = evaluate(run, EvaluateConfig(episodes=episodes, validation_episodes=20, cost=cost))
     quick = load_model(config.quick, choose=config.choose)
     episode = TextEpisode(make_env(config.env, expert=True, **config.env_options))
-    found: dict[bool, list[int]] = {True: [], False: []}
-    for steps in evaluation.played["londi"]:
-        episode.start(steps[0].step.episode)
-        for record in steps:
-            prompt = episode.prompt()
-            (reply,) = quick.act([prompt])
-            found[reply.action != prompt.expert].append(record.step.choice)
-            episode.step(record.step.action)
-    return found
+    return called(
+        evaluation.played["londi"],
+        episode,
+        lambda prompt: quick.act([prompt])[0].action != prompt.expert,
+    )
 
 
 if __name__ == "__main__":

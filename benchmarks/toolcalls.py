@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from arguments import make_parser
+from slips import called
 
 from londi import EvaluateConfig, TrainConfig, evaluate, train
 from londi.config import LimitConfig
@@ -42,20 +43,14 @@ class Slipping(ErringExpert):
     fingerprint = f"slipping-{SHARE}"
 
 
-def called(evaluation: Evaluation) -> dict[bool, list[int]]:
+def choices(evaluation: Evaluation) -> dict[bool, list[int]]:
     """The Switcher's choices, by whether QUICK would have been wrong in what matters."""
-    slip, found = ErringExpert(SHARE), dict[bool, list[int]]({True: [], False: []})
-    episode = TextEpisode(make_env(ENV, expert=True))
-    for steps in evaluation.played["londi"]:
-        episode.start(steps[0].step.episode)
-        for record in steps:
-            prompt = episode.prompt()
-            if prompt.expert is None:  # the conversation has failed: nothing is right
-                break
-            (reply,) = slip.act([prompt])
-            found[reply.action == WRONG and prompt.expert != "Done."].append(record.step.choice)
-            episode.step(record.step.action)
-    return found
+    slip = ErringExpert(SHARE)
+    return called(
+        evaluation.played["londi"],
+        TextEpisode(make_env(ENV, expert=True)),
+        lambda prompt: slip.act([prompt])[0].action == WRONG and prompt.expert != "Done.",
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -84,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             train(config, folder)
         evaluation = evaluate(folder, EvaluateConfig(episodes=TASKS, validation_episodes=TASKS))
         by_method = {result.method: result for result in results([evaluation])}
-        shares = called(evaluation)
+        shares = choices(evaluation)
         returns = [
             f"{by_method[method].return_mean:.3f}"
             for method in ("quick", "deepthink", "random", "londi")

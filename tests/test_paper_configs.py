@@ -183,9 +183,8 @@ def test_a_gpu_that_is_not_there_is_one_line(hub: Path, capsys: pytest.CaptureFi
         pytest.skip("there is one")
     assert run("train", "--quick", SMALL, "--device", "cuda", "--out", "run") == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(
-        "londi: error: device: expected one that this machine has, such as cpu, got"
-    )
+    expected = "device: expected one that this machine has, such as cpu, got 'cuda': "
+    assert line.startswith(f"londi: error: {expected}")
     assert not Path("run").exists()
 
 

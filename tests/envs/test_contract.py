@@ -77,7 +77,7 @@ def test_texts_in_and_out_are_checked() -> None:
 
 
 def test_declarations_are_read_once_into_a_record() -> None:
-    assert Traits.of(Door()) == Traits(history="plain", lists_actions=True)
+    assert Traits.of(Door()) == Traits("plain", False, False, None, True, False)
     declared = declaring(waits=True, returns=[0, 1], render_modes=["ansi"])
     assert Traits.of(declared) == Traits(waits=True, returns=(0.0, 1.0))
     with pytest.raises(UnknownName):
