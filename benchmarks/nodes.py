@@ -4,8 +4,9 @@
 
 Nine trainings of the built-in BabyAI pair: three costs, three seeds each. The cluster is Ray's test
 cluster, two nodes of one core each on this machine. A node is killed in the middle of a run, and
-the other one does the rest. Prints the seconds of each way, those of a run, and whether
-every Switcher is that of this process to the bit and every figure the same. Exit code 1 if not.
+the other one does the rest: the lost run goes on from its last checkpoint. Prints the seconds of
+each way, those of a run, whether every Switcher is that of this process to the bit and every
+figure the same, and the steps that are played again. Exit code 1 if a figure differs.
 """
 
 from __future__ import annotations
@@ -28,11 +29,15 @@ from ray.cluster_utils import Cluster
 from londi.config import SweepConfig
 from londi.config.ray import RayConfig
 from londi.evaluation.sweep import Ended, read_rows, sweep
+from londi.learning.statistics import read_progress
 from londi.storage.checkpoint import load_state
 
 NODE: Mapping[str, Any] = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
 HERE = "this process"
 """The way that the others are held against."""
+KILLED = "two nodes, one killed"
+REPORT_EVERY = 50
+"""Steps between two reports, and so how exactly the steps lost are known."""
 
 
 class Nodes:
@@ -65,6 +70,16 @@ class Ends:
         self.moments.append(time.perf_counter())
         if self._then is not None and len(self.moments) == 3:
             Timer((self.moments[-1] - self.began) / 4, self._then).start()  # two runs in turns
+
+
+def steps_lost(folder: Path) -> int:
+    """The most steps of one begun run that no checkpoint holds, to the last report."""
+    lost = [0]
+    for run in (folder / "runs").iterdir():
+        reports = read_progress(run)
+        saved = load_state(run / "checkpoint")["step"] if (run / "checkpoint").exists() else 0
+        lost.append(reports[-1].step - saved if reports else 0)
+    return max(lost)
 
 
 def switchers(folder: Path) -> dict[str, dict[str, bytes]]:
@@ -100,9 +115,15 @@ def main(config: SweepConfig, place: Path) -> bool:
     equal = [played(HERE, config, place, None, Ends())]
     nodes, config = Nodes(), replace(config, jobs=2)
     equal.append(played("two nodes", config, place, nodes.config, Ends()))
-    killed = Ends(nodes.kill_one)
-    equal.append(played("two nodes, one killed", config, place, nodes.config, killed))
+    lost: list[int] = []
+
+    def kill() -> None:
+        nodes.kill_one()
+        lost.append(steps_lost(place / KILLED))
+
+    equal.append(played(KILLED, config, place, nodes.config, Ends(kill)))
     nodes.end()
+    print(f"At the kill no run had more than {lost[0]} steps behind its last checkpoint.")
     return all(equal)
 
 
@@ -115,7 +136,12 @@ if __name__ == "__main__":
         raise SystemExit(
             not main(
                 SweepConfig(
-                    base={"steps": given.steps, "warmup": 500, "checkpoint_every": 500},
+                    base={
+                        "steps": given.steps,
+                        "warmup": 500,
+                        "checkpoint_every": 500,
+                        "report_every": REPORT_EVERY,
+                    },
                     grid=[{"cost": [0.002, 0.005, 0.01], "seed": [0, 1, 2]}],
                     evaluation={"episodes": given.episodes},
                 ),

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from londi.envs.generate.scorers import ReasoningScorer
 from londi.envs.generate.tasks import load_tasks
-from londi.envs.generate.worked import next_line, product_line, sorted_line
+from londi.envs.generate.worked import next_line, sorted_line, sum_line
 
-PRODUCT = {"expression": "347 * 56"}
+SUM = {"expression": "34 - 56 + 7 - -8"}
 SORTING = {"original_numbers": ["3.0", "-7.0", "12.5", "3.0"], "direction": "descending"}
 
 
@@ -26,34 +26,23 @@ def written(step: Any, metadata: dict[str, Any]) -> list[str]:
     return lines
 
 
-def test_long_multiplication_goes_digit_by_digit() -> None:
-    assert written(product_line, PRODUCT) == [
-        "347*6=2082\n",
-        "347*50=17350\n",
-        "2082+17350=19432\n",
-        "19432",
-    ]
-    assert written(product_line, {"expression": "12 * 3"}) == ["12*3=36\n", "36"]
+def test_a_chain_is_summed_term_by_term() -> None:
+    assert written(sum_line, SUM) == ["34-56=-22\n", "-22+7=-15\n", "-15--8=-7\n", "-7"]
+    assert written(sum_line, {"expression": "-3 + -4"}) == ["-3+-4=-7\n", "-7"]
 
 
 def test_behind_a_slip_comes_the_next_step_from_there() -> None:
-    assert next_line(product_line, PRODUCT, "347*6=2081\n") == "347*50=17350\n"
-    assert next_line(product_line, PRODUCT, "347*6=2081\n347*50=10\n") == "2081+10=2091\n"
-    slipped = "347*6=2081\n347*50=10\n2081+10=7\n"
-    assert next_line(product_line, PRODUCT, slipped) == "7"
-    assert next_line(product_line, PRODUCT, f"{slipped}7\nand more\n") == "7"
+    assert next_line(sum_line, SUM, "34-56=-21\n") == "-21+7=-14\n"
+    slipped = "34-56=-21\n-21+7=100\n3=2\n"
+    assert next_line(sum_line, SUM, slipped) == "2"
+    assert next_line(sum_line, SUM, f"{slipped}7\nand more\n") == "2"
     # A line without a result counts as if it were right, and a blank one not at all.
-    assert next_line(product_line, PRODUCT, "\nnonsense\n\n347*50=17350\n") == "2082+17350=19432\n"
+    assert next_line(sum_line, SUM, "\nnonsense\n\n-22+7=\n") == "-15--8=-7\n"
 
 
 def test_a_line_that_is_begun_is_ended() -> None:
-    assert next_line(product_line, PRODUCT, "347*6=2082\n347*5") == "0=17350\n"
-    assert next_line(product_line, PRODUCT, "347*6=2082\n347*9") == "347*50=17350\n"
-
-
-@pytest.mark.parametrize("expression", ["3 * 4 * 5", "-3 * 4", "3 * -4", "7"])
-def test_other_products_have_no_worked_solution(expression: str) -> None:
-    assert next_line(product_line, {"expression": expression}, "") is None
+    assert next_line(sum_line, SUM, "34-56=-22\n-22+7") == "=-15\n"
+    assert next_line(sum_line, SUM, "34-56=-22\n-22-9") == "-22+7=-15\n"
 
 
 def test_a_list_is_sorted_number_by_number() -> None:
@@ -73,7 +62,7 @@ def test_a_list_is_sorted_number_by_number() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "longest"),
     [
-        ("products", {"min_digits": 3, "max_digits": 4}, (8, 28)),
+        ("chain_sum", {"min_digits": 1, "max_digits": 3, "allow_negation": True}, (6, 18)),
         ("number_sorting", {"min_numbers": 4, "max_numbers": 8, "max_decimals": 0}, (9, 50)),
     ],
 )
@@ -88,12 +77,12 @@ def test_the_datasets_score_worked_solutions_as_right(
             assert line is not None and len(line) <= longest[1]
             text, count = text + line, count + 1
         assert scorer.score(task, text) == 1.0
-        assert 4 <= count <= longest[0]
+        assert 2 <= count <= longest[0]
 
 
 @given(st.text(), st.integers(0, 10_000))
 def test_there_is_advice_in_any_state(text: str, seed: int) -> None:
     rng = random.Random(seed)
-    product = {"expression": f"{rng.randint(0, 9999)} * {rng.randint(0, 9999)}"}
-    assert next_line(product_line, product, text) is not None
-    assert next_line(sorted_line, SORTING, text) is not None
+    terms = " + ".join(str(rng.randint(-999, 999)) for _ in range(rng.randint(1, 9)))
+    assert next_line(sum_line, {"expression": terms}, text)
+    assert next_line(sorted_line, SORTING, text)

@@ -1,6 +1,6 @@
 """Worked solutions of two datasets of reasoning-gym, line by line.
 
-    products          long multiplication: a partial product or a sum a line, the product last
+    chain_sum         the total so far and the next term a line, the last total at the end
     number_sorting    the next number in order a line, the list last
 
 A line follows from the task and from the lines that stand, whoever wrote them: behind a slip comes
@@ -15,11 +15,11 @@ from typing import Any
 
 Metadata = Mapping[str, Any]
 """The entry `metadata` of a task."""
-Step = Callable[[Metadata, Sequence[str]], str | None]
-"""The next line, from a task and the lines so far; None where a task has no worked solution."""
+Step = Callable[[Metadata, Sequence[str]], str]
+"""The next line, from a task and the lines so far."""
 
 
-def next_line(step: Step, metadata: Metadata, text: str) -> str | None:
+def next_line(step: Step, metadata: Metadata, text: str) -> str:
     """The rest of the line that a text has come to.
 
     Args:
@@ -29,38 +29,25 @@ def next_line(step: Step, metadata: Metadata, text: str) -> str | None:
     """
     *lines, begun = text.split("\n")
     line = step(metadata, [line.strip() for line in lines if line.strip()])
-    return None if line is None else line.removeprefix(begun)
+    return line.removeprefix(begun)
 
 
-def product_line(metadata: Metadata, lines: Sequence[str]) -> str | None:
-    """The next line of a long multiplication of two whole numbers >= 0, from the units on.
+def sum_line(metadata: Metadata, lines: Sequence[str]) -> str:
+    """The next line of a chain of sums and differences of whole numbers.
 
-    The first line is a partial product. For each further digit of the second factor come its
-    partial product, and the sum so far; then the product.
+    A line takes the next term to the total so far; behind the last term comes the total.
     """
-    factors = metadata["expression"].split(" * ")
-    if len(factors) != 2 or not all(factor.isdecimal() for factor in factors):
-        return None
-    first = int(factors[0])
-    units, *parts = (int(digit) * 10**k for k, digit in enumerate(reversed(factors[1])))
-    if not lines:
-        return f"{first}*{units}={first * units}\n"
-    total = _result(lines[0], first * units)
-    # Two lines a digit: its partial product, and the sum.
-    for part, at in zip(parts, range(1, 2 * len(parts), 2), strict=True):
-        if len(lines) == at:
-            return f"{first}*{part}={first * part}\n"
-        product = _result(lines[at], first * part)
-        if len(lines) == at + 1:
-            return f"{total}+{product}={total + product}\n"
-        total = _result(lines[at + 1], total + product)
+    first, *rest = metadata["expression"].split()
+    signs, terms = rest[::2], rest[1::2]
+    total = int(first)
+    for at, (sign, term) in enumerate(zip(signs, terms, strict=True)):
+        result = total + int(term) if sign == "+" else total - int(term)
+        if at == len(lines):
+            return f"{total}{sign}{term}={result}\n"
+        found = re.search(r"=(-?\d{1,50})$", lines[at])
+        # A line without a result counts as if it were right.
+        total = int(found[1]) if found else result
     return str(total)
-
-
-def _result(line: str, right: int) -> int:
-    """The number behind the sign of equality, as it stands there; the right one where none does."""
-    found = re.search(r"=(\d{1,50})$", line)
-    return int(found[1]) if found else right
 
 
 def sorted_line(metadata: Metadata, lines: Sequence[str]) -> str:
@@ -78,5 +65,5 @@ def sorted_line(metadata: Metadata, lines: Sequence[str]) -> str:
     return f"{ordered[0]}\n"
 
 
-WORKED: dict[str, Step] = {"products": product_line, "number_sorting": sorted_line}
+WORKED: dict[str, Step] = {"chain_sum": sum_line, "number_sorting": sorted_line}
 """Worked solutions by the name of the dataset."""
