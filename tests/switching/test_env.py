@@ -156,19 +156,24 @@ def test_an_observation_shows_how_often_the_same_was_seen_before() -> None:
 
 def test_for_privileged_information_both_models_are_asked_and_the_play_is_the_same() -> None:
     plain, foreseeing = make(num_envs=8), make(num_envs=8, privileged=True)
+    rng = np.random.default_rng(0)
     small, large = foreseeing.quick, foreseeing.deepthink
     assert isinstance(small, Scripted)
     assert isinstance(large, Scripted)
     expected, _ = plain.reset(seed=0)
     observation, info = foreseeing.reset(seed=0)
-    for t in range(3 * LENGTH):
+    differed = np.zeros((8, 2))  # who acted where the models differ, in each episode
+    for _ in range(3 * LENGTH):
         np.testing.assert_array_equal(observation, expected)
         easy = observation[:, 0] == 1  # where QUICK knows what to do, both do the same
-        assert info["privileged"].shape == (8, 4)
+        assert info["privileged"].shape == (8, 6)
         assert info["privileged"][:, 0].tolist() == easy.tolist()
-        choice = np.arange(8) % 2 ^ t % 2
+        np.testing.assert_allclose(info["privileged"][:, 1:3], np.log1p(differed), rtol=1e-6)
+        choice = rng.integers(2, size=8)
+        differed[np.arange(8), choice] += ~easy
         expected, *_, told = plain.step(choice)
-        observation, *_, info = foreseeing.step(choice)
+        observation, _, terminated, truncated, info = foreseeing.step(choice)
+        differed[terminated | truncated] = 0
         assert [s.action for s in info["steps"]] == [s.action for s in told["steps"]]
     assert len(small.asked) == len(large.asked) == 3 * LENGTH + 1
     assert small.asked == large.asked

@@ -145,7 +145,7 @@ def test_the_same_seed_gives_the_same_episodes() -> None:
 def test_a_resumed_environment_goes_on_as_the_first(encoder: Encoder, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     choices = rng.integers(2, size=(12, 3))
-    first, second = (make(Budget(3), encoder=encoder) for _ in range(2))
+    first, second = (make(Budget(3), encoder=encoder, privileged=True) for _ in range(2))
     first.reset(options={"episodes": count(20)})
     play(first, lambda t: choices[t], 4)
     expected, *_, told = first.step(choices[4])

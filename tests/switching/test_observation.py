@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf, log
 
 import numpy as np
@@ -108,7 +109,7 @@ def test_models_are_asked_only_for_what_is_read() -> None:
         observer = Observer(encoder, small, large, privileged)
         observer.look([state("easy: the door on the left at 0")] * 2)
         assert (small.asked, large.asked) == asked
-        assert observer.foresee([None]).shape == (1, 4 if privileged else 0)
+        assert observer.foresee([None]).shape == (1, 6 if privileged else 0)
 
 
 def test_features_belong_to_the_state_that_they_were_made_of() -> None:
@@ -124,18 +125,29 @@ def test_features_belong_to_the_state_that_they_were_made_of() -> None:
 # Privileged information.
 
 
-def test_it_tells_whether_the_models_agree_and_what_deepthink_sees() -> None:
+def test_it_tells_whether_the_models_agree_who_acted_where_not_and_what_deepthink_sees() -> None:
     privileged = PrivilegedInfo(playthings.deepthink())
     states = np.array([1.0, 3.0, 5.0], np.float32)
-    assert privileged.size == 4
-    row = privileged.encode(reply("left"), reply("left", states))
-    np.testing.assert_allclose(row, [1.0, -1.2247, 0.0, 1.2247], atol=1e-4)
-    row = privileged.encode(reply("right"), reply("left", states))
-    assert row[0] == 0.0
+    assert privileged.size == 6
+    row = privileged.encode(reply("left"), reply("left", states), (0, 2))
+    np.testing.assert_allclose(row, [1.0, 0.0, np.log(3), -1.2247, 0.0, 1.2247], atol=1e-4)
+    row = privileged.encode(reply("right"), reply("left", states), (1, 0))
+    np.testing.assert_allclose(row[:3], [0.0, np.log(2), 0.0])
     assert row.dtype == np.float32
 
 
-def test_a_deepthink_without_states_tells_agreement_alone() -> None:
+def test_only_a_step_at_which_the_models_differ_is_counted() -> None:
+    seen = replace(state("a"), differed=(3, 1))
+    assert seen.differed_after(0) == seen.differed_after(1) == (3, 1)  # nobody was asked
+    seen = replace(seen, quick=reply("left"))
+    assert seen.differed_after(0) == (3, 1)
+    seen = replace(seen, deepthink=reply("left"))
+    assert seen.differed_after(0) == seen.differed_after(1) == (3, 1)
+    seen = replace(seen, deepthink=reply("right"))
+    assert (seen.differed_after(0), seen.differed_after(1)) == ((4, 1), (3, 2))
+
+
+def test_a_deepthink_without_states_tells_nothing_that_it_sees() -> None:
     privileged = PrivilegedInfo(RandomModel(seed=0))
-    assert privileged.size == 1
-    assert privileged.encode(reply("left"), reply("left")).tolist() == [1.0]
+    assert privileged.size == 3
+    assert privileged.encode(reply("left"), reply("left"), (0, 0)).tolist() == [1.0, 0.0, 0.0]

@@ -8,7 +8,6 @@ the batches; what an observation means is left to the caller.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -183,16 +182,12 @@ class ReplayBuffer:
         """
         return RowLog(self._log, self._added - len(self), self._added, self._read)
 
-    def load_state(self, state: RowLog | Mapping[str, Array]) -> None:
+    def load_state(self, log: RowLog) -> None:
         """Take up what `state` returned; later draws and additions go on as they would have.
-
-        Args:
-            state: the transitions; or all fields in slot order, as checkpoints of format 2 have it.
 
         Raises:
             ValueError: if it comes from a buffer of another capacity or observation size.
         """
-        log = _log_of_format_2(state) if isinstance(state, Mapping) else state
         # A ring of another capacity wraps elsewhere, so its slots would not line up.
         held = min(log.end, self.capacity)
         if log.end - log.first != held:
@@ -214,15 +209,3 @@ class ReplayBuffer:
         rows = {name: field[slots] for name, field in self._fields.items()}
         self._records.touched(len(slots))
         return rows
-
-
-def _log_of_format_2(state: Mapping[str, Array]) -> RowLog:
-    end, held = int(state["added"]), len(state["choice"])
-    fields = {name: field for name, field in state.items() if name != "added"}
-
-    def read(first: int, end: int) -> dict[str, Array]:
-        # A ring that has not wrapped yet holds each transition at its number.
-        slots = np.arange(first, end) % held
-        return {name: field[slots] for name, field in fields.items()}
-
-    return RowLog(secrets.token_hex(8), end - held, end, read)

@@ -47,9 +47,9 @@ from londi.types import StateDict
 
 Array = np.ndarray
 
-FORMAT = 3
-"""Version of a training's state. Format 2 held the replay buffer in one piece; release 0.1, which
-wrote no version, had other observations."""
+FORMAT = 4
+"""Version of a training's state. Formats 2 and 3 had other privileged information; release 0.1,
+which wrote no version, other observations."""
 
 
 class Training:
@@ -165,7 +165,7 @@ class Training:
         Raises:
             LondiError: if it is of another release.
         """
-        if state.get("format") not in (2, FORMAT):
+        if state.get("format") != FORMAT:
             raise LondiError(
                 "this training was begun by another release of londi, whose checkpoints hold other"
                 " observations; end it with that release, or train anew with --overwrite"

@@ -46,12 +46,12 @@ class _Slot:
         self._seen.clear()
         self.state = self.look(cost_budget)
 
-    def look(self, cost_budget: CostBudget) -> State:
+    def look(self, cost_budget: CostBudget, differed: tuple[int, int] = (0, 0)) -> State:
         """The state of the episode now; to be asked once after each step."""
         now = self.episode.observations[-1]
         self._seen[now] += 1
         steps, repeats = len(self.episode.taken), self._seen[now] - 1
-        return State(self.episode.prompt(), cost_budget, steps, repeats)
+        return State(self.episode.prompt(), cost_budget, steps, repeats, differed)
 
     def resume(self, saved: Info) -> bool:
         """Take up what `save` returned: its actions are done again, and no model is asked.
@@ -63,7 +63,7 @@ class _Slot:
             return False
         self._seen = Counter(self.episode.observations[:-1])
         self.state = replace(
-            self.look(CostBudget(**saved["terms"])),
+            self.look(CostBudget(**saved["terms"]), tuple(saved["differed"])),
             features=saved["features"],
             quick=_reply(saved["quick"]),
             deepthink=_reply(saved["deepthink"]),
@@ -78,6 +78,7 @@ class _Slot:
             "seed": self.episode.seed,
             "taken": list(self.episode.taken),
             "terms": asdict(self.state.cost_budget),
+            "differed": self.state.differed,
             "features": self.state.features,
             "quick": self.state.quick and asdict(self.state.quick),
             "deepthink": self.state.deepthink and asdict(self.state.deepthink),
@@ -206,11 +207,11 @@ class SwitchingVectorEnv(VectorEnv[Array, Array, Array]):
         steps: list[Step | None] = [None] * self.num_envs
         finals: list[State | None] = [None] * self.num_envs
         for i, outcome in zip(rows, outcomes, strict=True):
-            slot, state = self._slots[i], states[i]
+            slot, state, who = self._slots[i], states[i], int(choice[i])
             assert state
-            steps[i] = _step(slot.episode, state, replies[i], int(choice[i]), outcome, overspent[i])
+            steps[i] = _step(slot.episode, state, replies[i], who, outcome, overspent[i])
             if not outcome.terminated:
-                finals[i] = slot.look(state.cost_budget.after(int(choice[i])))
+                finals[i] = slot.look(state.cost_budget.after(who), state.differed_after(who))
             slot.state = finals[i]
         ended = np.array([step is not None and step.ended for step in steps])
         self._begin([self._slots[i] for i in np.flatnonzero(ended)])

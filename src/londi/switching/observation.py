@@ -146,6 +146,8 @@ class State:
         cost_budget: what a call costs, and how many are left.
         steps: steps made before it in its episode.
         repeats: how often the same was observed before in its episode.
+        differed: how often QUICK and how often DEEPTHINK acted before it in its episode where the
+            other would have done something else; as far as both were asked.
         features: the encoder's numbers `[F]`; None before they are made.
         quick: what QUICK would do, where it has been asked.
         deepthink: what DEEPTHINK would do, where it has been asked.
@@ -155,16 +157,27 @@ class State:
     cost_budget: CostBudget
     steps: int
     repeats: int
+    differed: tuple[int, int] = (0, 0)
     features: Array | None = None
     quick: Reply | None = None
     deepthink: Reply | None = None
+
+    def differed_after(self, choice: int) -> tuple[int, int]:
+        """`differed` of the state that follows once `choice`, 0 or 1, has acted here."""
+        quick, deepthink = self.differed
+        if not self.quick or not self.deepthink or self.quick.action == self.deepthink.action:
+            return quick, deepthink
+        return (quick, deepthink + 1) if choice else (quick + 1, deepthink)
 
 
 class PrivilegedInfo:
     """Information about a state for critics in training, which no Switcher has when it decides.
 
-    Whether both models would do the same, then DEEPTHINK's own embedding, standardised, where it
-    gives one (asymmetric actor-critic, arXiv 1710.06542).
+    Whether both models would do the same; log(1 + how often QUICK, and DEEPTHINK, has acted where
+    they would not); then DEEPTHINK's own embedding, standardised, where it gives one (asymmetric
+    actor-critic, arXiv 1710.06542). A prompt does not show which of its steps were QUICK's slips.
+    Critics that do not know it value the states behind a slip like those behind a call, and so
+    never learn that the call was worth more.
 
     Attributes:
         size: numbers of a state, P.
@@ -172,15 +185,16 @@ class PrivilegedInfo:
 
     def __init__(self, deepthink: LanguageModel) -> None:
         self._width = deepthink.embedding_size
-        self.size = 1 + self._width
+        self.size = 3 + self._width
 
-    def encode(self, quick: Reply, deepthink: Reply) -> Array:
-        """float32 `[P]`, from what both models reply in one state."""
+    def encode(self, quick: Reply, deepthink: Reply, differed: tuple[int, int]) -> Array:
+        """float32 `[P]`, from what both models reply in one state, and from its `differed`."""
         row = np.zeros(self.size, np.float32)
         row[0] = quick.action == deepthink.action
+        row[1:3] = np.log1p(differed)
         if deepthink.embedding is not None:
             states = deepthink.embedding
-            row[1:] = (states - states.mean()) / (states.std() + 1e-6)
+            row[3:] = (states - states.mean()) / (states.std() + 1e-6)
         return row
 
 
@@ -236,5 +250,5 @@ class Observer:
         rows = np.zeros((len(states), self.privileged.size if self.privileged else 0), np.float32)
         for row, state in zip(rows, states, strict=True):
             if self.privileged and state and state.quick and state.deepthink:
-                row[:] = self.privileged.encode(state.quick, state.deepthink)
+                row[:] = self.privileged.encode(state.quick, state.deepthink, state.differed)
         return rows
