@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--transitions", type=int, default=10_000_000)
-    parser.add_argument("--observation", type=int, default=209)
+    parser.add_argument("--observation", type=int, default=211)
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     saved = given.folder / "checkpoint"

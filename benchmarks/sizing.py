@@ -226,7 +226,7 @@ def buffers(given: argparse.Namespace) -> None:
     ]
     table(["transitions", "GB", "in"], rows)
     print(
-        f"Observations of {given.observation} numbers (209 is the built-in BabyAI pair with"
+        f"Observations of {given.observation} numbers (211 is the built-in BabyAI pair with"
         f" foresight), {record:,} bytes a transition. A checkpoint holds them once more on the"
         " disk. In a file (`--replay_folder`) they take no memory of their own"
         " (`benchmarks/replay.py`).\n"
@@ -254,7 +254,7 @@ def main() -> int:
     add("--gpu_hour", type=float, default=2.5, help="USD")
     add("--gpu_tflops", type=float, default=989.0, help="dense, bfloat16")
     add("--utilization", type=float, default=0.3)
-    add("--observation", type=int, default=209, help="numbers of an observation")
+    add("--observation", type=int, default=211, help="numbers of an observation")
     given = parser.parse_args()
     units = UNITS | (measured_redis() if given.measure_redis else {})
     models = {}
