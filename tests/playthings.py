@@ -41,6 +41,7 @@ TOY = TrainConfig(
     steps=4_000,
     num_envs=8,
     warmup=400,
+    seed=1,
     batch_size=64,
     learning_rate=3e-3,
     exploration=0.0,
@@ -49,7 +50,8 @@ TOY = TrainConfig(
     report_every=400,
     checkpoint_every=800,
 )
-"""A training on the corridor that takes some seconds and finds the right answer."""
+"""A training on the corridor that takes some seconds and finds the right answer, as four of six
+seeds do: at others the actor is sure too soon that no call is worth its price."""
 
 
 UNIVERSAL = replace(

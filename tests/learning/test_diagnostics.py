@@ -88,7 +88,9 @@ def test_who_does_not_look_ahead_spends_a_budget_early(tmp_path: Path) -> None:
     found = next(s.text for s in at_the_end if s.name == "budget-spent-early")
     assert "gone after 2" in found and "--gamma" in found
     # What it says to change does help.
-    told, at_the_end = trained(tmp_path / "b", blind, Temptation, gamma=0.9, **short)
+    told, at_the_end = trained(
+        tmp_path / "b", blind, Temptation, gamma=0.9, **short | {"cost": 0.25}
+    )
     assert "budget-spent-early" not in [s.name for s in at_the_end]
 
 

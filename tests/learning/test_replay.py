@@ -121,19 +121,6 @@ def test_a_resumed_buffer_goes_on_as_the_first(n: int, folder: str, tmp_path: Pa
     same_from_here(first, second)
 
 
-@pytest.mark.parametrize("n", [3, 8, 13])
-def test_a_state_of_format_2_is_taken_up(n: int, tmp_path: Path) -> None:
-    """It held the filled part in slot order, and the number of all transitions ever added."""
-    first, second, third = filled(n, capacity=8), ReplayBuffer(8, 2), ReplayBuffer(8, 2)
-    order = np.argsort(np.arange(max(0, n - 8), n) % 8)
-    old = {name: value[order] for name, value in held(first).items()}
-    second.load_state(old | {"added": np.array(n)})
-    save_state(tmp_path / "s", {"buffer": second.state()})
-    third.load_state(load_state(tmp_path / "s")["buffer"])
-    same_from_here(first, second)
-    same_from_here(filled(n, capacity=8), third)
-
-
 def test_a_buffer_in_a_file_is_one_in_memory(tmp_path: Path) -> None:
     def kept(folder: str) -> ReplayBuffer:
         buffer = ReplayBuffer(50, 2, folder)

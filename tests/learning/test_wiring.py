@@ -175,36 +175,38 @@ def mask() -> Iterator[tuple[Training, Recording]]:
 
 L2, L3, L4 = log(2), log(3), log(4)
 
-# Confidence, calls left, capped, cost, log(1 + steps), log(1 + repeats), agreement, embedding.
-NOTHING = [0.0] * 9
+# Confidence, calls left, capped, cost, log(1 + steps), log(1 + repeats), agreement, log(1 + the steps
+# before at which the models differ and QUICK, or DEEPTHINK, acts), embedding. In either training
+# DEEPTHINK acts in a0 and b1, and QUICK in b0.
+NOTHING = [0.0] * 11
 
 
 def a0(left: int) -> list[float]:
-    return [0.1, left, 1, 0.5, 0, 0, 0, -1, 1]
+    return [0.1, left, 1, 0.5, 0, 0, 0, 0, 0, -1, 1]
 
 
 def a1(left: int) -> list[float]:
-    return [0.2, left, 1, 0.5, L2, 0, 1, 1, -1]
+    return [0.2, left, 1, 0.5, L2, 0, 1, 0, L2, 1, -1]
 
 
 def a2(left: int) -> list[float]:
-    return [0.3, left, 1, 0.5, L3, 0, 0, -1, 1]
+    return [0.3, left, 1, 0.5, L3, 0, 0, 0, L2, -1, 1]
 
 
 def b0(left: int) -> list[float]:
-    return [0.4, left, 1, 0.5, 0, 0, 0, 1, -1]
+    return [0.4, left, 1, 0.5, 0, 0, 0, 0, 0, 1, -1]
 
 
 def b1(left: int) -> list[float]:
-    return [0.4, left, 1, 0.5, L2, L2, 0, 1, -1]
+    return [0.4, left, 1, 0.5, L2, L2, 0, L2, 0, 1, -1]
 
 
 def b2(left: int) -> list[float]:
-    return [0.5, left, 1, 0.5, L3, 0, 1, -1, 1]
+    return [0.5, left, 1, 0.5, L3, 0, 1, L2, L2, -1, 1]
 
 
 def b3(left: int) -> list[float]:
-    return [0.4, left, 1, 0.5, L4, L3, 0, 1, -1]
+    return [0.4, left, 1, 0.5, L4, L3, 0, L2, L2, 1, -1]
 
 
 PENALTY = {
