@@ -83,8 +83,9 @@ class TrainConfig(PairConfig):
     (the embedding of any Hugging Face model), `sentence:<model>` (sentence-transformers), or your
     own as `module:name`."""
     foresight: bool = True
-    """Ask both models at every training step and show the critics, never the Switcher, both
-    answers. This takes more calls in training and gives far better value estimates."""
+    """Ask both models at every training step and show the critics, never the Switcher, whether the
+    answers differ, and who has acted where they did. This takes more calls in training and gives
+    far better value estimates."""
     width: int = 128
     """Width of the hidden layers of actor and critics."""
     steps: int = 40_000
