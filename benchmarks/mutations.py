@@ -281,8 +281,15 @@ MUTATIONS = (
     Mutation(
         "a call does not use up the budget",
         "switching/env.py",
-        "slot.look(state.cost_budget.after(int(choice[i])))",
-        "slot.look(state.cost_budget)",
+        "slot.look(state.cost_budget.after(who), state.differed_after(who))",
+        "slot.look(state.cost_budget, state.differed_after(who))",
+        (ENV,),
+    ),
+    Mutation(
+        "critics are not told of earlier slips",
+        "switching/env.py",
+        "slot.look(state.cost_budget.after(who), state.differed_after(who))",
+        "slot.look(state.cost_budget.after(who))",
         (ENV,),
     ),
     Mutation(
