@@ -175,9 +175,9 @@ def mask() -> Iterator[tuple[Training, Recording]]:
 
 L2, L3, L4 = log(2), log(3), log(4)
 
-# Confidence, calls left, capped, cost, log(1 + steps), log(1 + repeats), agreement, log(1 + the steps
-# before at which the models differ and QUICK, or DEEPTHINK, acts), embedding. In either training
-# DEEPTHINK acts in a0 and b1, and QUICK in b0.
+# Confidence, calls left, capped, cost, log(1 + steps), log(1 + repeats), agreement, log(1 + the
+# steps before at which the models differ and QUICK, or DEEPTHINK, acts), embedding. In either
+# training DEEPTHINK acts in a0 and b1, and QUICK in b0.
 NOTHING = [0.0] * 11
 
 
