@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+OBSERVATION = 211
+"""Numbers of an observation of the built-in BabyAI pair, with foresight."""
+
 
 def make_parser(text: str | None) -> argparse.ArgumentParser:
     """A parser whose help is `text`, line by line."""

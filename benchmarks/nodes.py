@@ -30,7 +30,8 @@ from londi.config import SweepConfig
 from londi.config.ray import RayConfig
 from londi.evaluation.sweep import Ended, read_rows, sweep
 from londi.learning.statistics import read_progress
-from londi.storage.checkpoint import load_state
+from londi.storage.checkpoint import has_state, load_state
+from londi.switching.switcher import CHECKPOINT
 
 NODE: Mapping[str, Any] = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
 HERE = "this process"
@@ -76,9 +77,9 @@ def steps_lost(folder: Path) -> int:
     """The most steps of one begun run that no checkpoint holds, to the last report."""
     lost = [0]
     for run in (folder / "runs").iterdir():
-        reports = read_progress(run)
-        saved = load_state(run / "checkpoint")["step"] if (run / "checkpoint").exists() else 0
-        lost.append(reports[-1].step - saved if reports else 0)
+        reports, saved = read_progress(run), run / CHECKPOINT
+        kept = load_state(saved)["step"] if has_state(saved) else 0
+        lost.append(reports[-1].step - kept if reports else 0)
     return max(lost)
 
 
@@ -87,7 +88,7 @@ def switchers(folder: Path) -> dict[str, dict[str, bytes]]:
     return {
         run.name: {
             name: tensor.numpy().tobytes()
-            for name, tensor in load_state(run / "checkpoint")["switcher"]["actor"].items()
+            for name, tensor in load_state(run / CHECKPOINT)["switcher"]["actor"].items()
         }
         for run in sorted((folder / "runs").iterdir())
     }

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from arguments import OBSERVATION
 
 from londi.learning.replay import Experience, ReplayBuffer
 from londi.storage.checkpoint import save_state
@@ -77,7 +78,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--transitions", type=int, default=10_000_000)
-    parser.add_argument("--observation", type=int, default=211)
+    parser.add_argument("--observation", type=int, default=OBSERVATION)
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     saved = given.folder / "checkpoint"

@@ -22,6 +22,8 @@ from math import ceil
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from arguments import OBSERVATION
+
 from londi.config.prices import GENAI, Price, find_prices
 from londi.errors import LondiError
 from londi.serve.core.budget import Amount, Scope
@@ -226,8 +228,8 @@ def buffers(given: argparse.Namespace) -> None:
     ]
     table(["transitions", "GB", "in"], rows)
     print(
-        f"Observations of {given.observation} numbers (211 is the built-in BabyAI pair with"
-        f" foresight), {record:,} bytes a transition. A checkpoint holds them once more on the"
+        f"Observations of {given.observation} numbers ({OBSERVATION} is the built-in BabyAI pair"
+        f" with foresight), {record:,} bytes a transition. A checkpoint holds them once more on the"
         " disk. In a file (`--replay_folder`) they take no memory of their own"
         " (`benchmarks/replay.py`).\n"
     )
@@ -254,7 +256,7 @@ def main() -> int:
     add("--gpu_hour", type=float, default=2.5, help="USD")
     add("--gpu_tflops", type=float, default=989.0, help="dense, bfloat16")
     add("--utilization", type=float, default=0.3)
-    add("--observation", type=int, default=211, help="numbers of an observation")
+    add("--observation", type=int, default=OBSERVATION, help="numbers of an observation")
     given = parser.parse_args()
     units = UNITS | (measured_redis() if given.measure_redis else {})
     models = {}

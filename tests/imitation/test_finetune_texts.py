@@ -42,9 +42,12 @@ def test_a_digit_or_a_number_is_a_token_of_its_own_in_a_recipe(recipe: Path) -> 
         assert all(re.fullmatch(whole, word) for word in words if re.search(r"\d", word))
         # A line that goes on has no end token, the last line has one.
         assert (ids[-1] == tokenizer.eos_token_id) == (not label.endswith("\n"))
-    least = 1_800_000 if digits else 1_200_000
-    sizes = {"quick": (80_000, 250_000), "deepthink": (least, 2_600_000)}
-    low, high = sizes[recipe.stem.rpartition("-")[2]]
+    low, high = {
+        "chain-sum-quick": (150_000, 250_000),
+        "chain-sum-deepthink": (1_800_000, 2_600_000),
+        "number-sorting-quick": (80_000, 150_000),
+        "number-sorting-deepthink": (1_200_000, 2_500_000),
+    }[recipe.stem]
     assert low < sum(weight.numel() for weight in lm.model.parameters()) < high
 
 
