@@ -6,7 +6,7 @@
 
 A log is whole episodes in which every step's choice was an even toss; smaller sizes are its first
 episodes. Nothing is asked of DEEPTHINK but what the log holds, but for the method `shadows`: the
-R-learner where at a share of all steps the other model was asked as well. Each method learns from
+R-learner where DEEPTHINK was asked at a share of QUICK's steps as well. Each method learns from
 the same logs and plays the same held-out episodes at each c; the coin tosses at that method's own
 call rate on them. A row of OUT/rows.jsonl is a method, a size, a seed and a c; rows that are there
 are kept, so that an interrupted benchmark goes on. The table has the mean over seeds and the
@@ -49,7 +49,7 @@ from londi.evaluation.results import Episode, call_rate
 from londi.learning.dataset import OfflineDataset
 from londi.learning.logs import cached_dataset, collect
 from londi.learning.offline import OfflineTraining
-from londi.learning.rlearner import FITS, RLearner
+from londi.learning.rlearner import RLearner
 from londi.models.pair import ModelPair, load_pair
 from londi.storage.atomic import append
 from londi.switching.budget import Budget
@@ -95,7 +95,7 @@ def universal(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> At:
 def r_learner(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> At:
     """What a call adds, regressed on drawn choices; the default of `londi train --traces`."""
     learner = RLearner(config, log, encoder)
-    while learner.fitted < FITS:
+    while learner.fitted < learner.fits:
         learner.fit_next()
     terms = CostBudgetRange(*config.cost_range, config.most_budget)
     return always(LearnedSwitcher(learner.actor, config.encoder, supported=terms))
@@ -154,7 +154,7 @@ def conservative(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> 
 
 METHODS: dict[str, Callable[[TrainConfig, OfflineDataset, Encoder], At]] = {
     "r-learner": r_learner,
-    "shadows": r_learner,  # on logs that tell of some steps whether both models agree
+    "shadows": r_learner,  # on logs that tell of more steps whether both models agree
     "universal": universal,
     "conservative": conservative,
     "supervised": supervised,
@@ -210,9 +210,9 @@ def tosses(
 
 
 def asked(log: OfflineDataset, share: float, seed: int) -> OfflineDataset:
-    """The log where both models were asked at a share of its steps."""
-    known = np.random.default_rng(seed).random(len(log.agreed)) < share
-    return replace(log, agreed=log.agreed & known)
+    """The log where DEEPTHINK was asked at a share of QUICK's steps as well."""
+    known = (log.choice == 1) | (np.random.default_rng(seed).random(len(log.choice)) < share)
+    return replace(log, agreement=np.where(known, log.agreement, np.nan))
 
 
 def measure(out: Path, given: argparse.Namespace, seed: int) -> None:

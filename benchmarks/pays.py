@@ -136,7 +136,7 @@ class World:
             seed=0,
             both=True,
         )
-        return float(log.agreed.mean())
+        return float(log.agreement.mean())
 
 
 def returns(alone: Sequence[Episode]) -> str:

@@ -53,7 +53,7 @@ def simulated(
         next_observation=shown[rows[:, 5].astype(int)],
         terminated=rows[:, 6] > 0,
         allowed=np.ones((len(rows), 2), bool),
-        agreed=np.zeros(len(rows), bool),
+        agreement=np.full(len(rows), np.nan),
     )
 
 

@@ -121,7 +121,7 @@ def drawn(lengths: Array, call: float) -> OfflineDataset:
         next_observation=seen,
         terminated=np.append(np.diff(episode) != 0, True),
         allowed=np.ones((steps, 2), bool),
-        agreed=np.zeros(steps, bool),
+        agreement=np.full(steps, np.nan),
     )
 
 

@@ -11,10 +11,10 @@ import torch
 from londi.config import TrainConfig
 from londi.encoders.base import Encoder, NoEncoder
 from londi.learning.dataset import OfflineDataset
-from londi.learning.rlearner import FITS, RLearner
+from londi.learning.rlearner import KNOWN, RLearner
 from londi.switching.observation import CONTEXT, COST, ObservationLayout
 from londi.switching.switcher import LearnedSwitcher, Switcher
-from londi.types import Array
+from londi.types import Array, StateDict
 
 KINDS = 3
 """States: a call adds 0 to the reward of the first, 0.5 to the second's, 1 to the third's."""
@@ -55,13 +55,13 @@ def tossed(sessions: int, length: int = 3, propensity: Array | float = 0.5) -> O
         next_observation=after,
         terminated=ends,
         allowed=np.ones((steps, 2), bool),
-        agreed=np.zeros(steps, bool),
+        agreement=np.full(steps, np.nan),
     )
 
 
 def learned(log: OfflineDataset, config: TrainConfig = CONFIG) -> RLearner:
     found = RLearner(config, log, KindEncoder())
-    while found.fitted < FITS:
+    while found.fitted < found.fits:
         found.fit_next()
     return found
 
@@ -144,27 +144,67 @@ def test_the_last_step_s_lambda_return_is_its_reward() -> None:
     assert left[ends, 1] == pytest.approx(log.choice[ends] - value[ends, 1].numpy(), abs=1e-5)
 
 
-def test_where_both_models_are_known_to_agree_a_call_adds_a_call_and_nothing_else() -> None:
+def told_by_calls(log: OfflineDataset, agreed: Array) -> OfflineDataset:
+    """The log where each call tells whether both models agreed, and nothing else does."""
+    return replace(log, agreement=np.where(log.choice == 1, agreed, np.nan))
+
+
+def test_where_both_models_agree_a_call_adds_a_call_and_nothing_else() -> None:
     plain = tossed(300)
     first = plain.observation[:, 0] == 1
     # A reward that comes by chance would mislead a log this short.
     lucky = plain.reward + np.float32(0.4) * (first & (plain.choice == 1))
-    log = replace(plain, reward=lucky, agreed=first)
-    found = effect(learned(log))
+    assert effect(learned(replace(plain, reward=lucky)))[0, 0] > 0.1
+    found = effect(learned(told_by_calls(replace(plain, reward=lucky), first)))
     assert found[0] == pytest.approx([0.0, 1.0], abs=0.05)
     assert found[1:, 0] == pytest.approx([0.5, 1.0], abs=0.2)
 
 
-def test_it_is_made_again_from_its_checkpoint(even: RLearner) -> None:
+def test_what_calls_alone_tell_does_not_mislead() -> None:
+    # Half of the states of one kind agree, and none shows which: there both choices earn 1, and
+    # where they differ only a call does. A call adds 0.5; were its target 0 where the calls tell
+    # that both agree, 0.375.
+    plain = tossed(6000, length=1)
+    agreed = np.random.default_rng(1).random(len(plain.choice)) < 0.5
+    log = told_by_calls(replace(plain, reward=np.float32(agreed | (plain.choice == 1))), agreed)
+    assert effect(learned(log))[:, 0] == pytest.approx(0.5, abs=0.06)
+
+
+def test_a_log_that_tells_of_few_steps_is_learned_from_as_one_that_tells_of_none() -> None:
+    log = tossed(300)
+    few, enough = (np.where(np.arange(900) < known, 1.0, np.nan) for known in (KNOWN - 1, KNOWN))
+    plain, spare, full = (
+        RLearner(CONFIG, replace(log, agreement=known), KindEncoder())
+        for known in (log.agreement, few, enough)
+    )
+    assert (plain.fits, spare.fits, full.fits) == (6, 6, 9)
+
+
+def made_again(state: StateDict) -> Switcher:
     from londi.switching.switcher import _MAKERS
 
-    again: Switcher = _MAKERS["r-learner"](even.switcher(), KindEncoder(), False)
+    return _MAKERS["r-learner"](state, KindEncoder(), False)
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_it_is_made_again_from_its_checkpoint(told: bool) -> None:
+    log = tossed(300)
+    one = learned(told_by_calls(log, log.observation[:, 0] == 1) if told else log)
+    again = made_again(one.switcher())
     both = np.ones((KINDS, 2), bool)
-    who = LearnedSwitcher(even.actor, "kind")
+    who = LearnedSwitcher(one.actor, "kind")
     assert (again.call_probability(states(), both) == who.call_probability(states(), both)).all()
     assert again.supported is not None and again.supported.high == 0.9
     gain = again.expect(states()).gain
-    assert gain == pytest.approx(effect(even)[:, 0], abs=1e-5)
+    assert gain == pytest.approx(effect(one)[:, 0], abs=1e-5)
+
+
+def test_one_of_an_earlier_release_is_made_again(even: RLearner) -> None:
+    state = even.switcher()
+    del state["disagreement"]
+    both = np.ones((KINDS, 2), bool)
+    again, who = made_again(state), LearnedSwitcher(even.actor, "kind")
+    assert (again.call_probability(states(), both) == who.call_probability(states(), both)).all()
 
 
 def test_no_features_but_the_steps() -> None:
@@ -181,7 +221,7 @@ def test_no_features_but_the_steps() -> None:
             np.zeros((300, width), np.float32),
             log.terminated,
             log.allowed,
-            log.agreed,
+            log.agreement,
         ),
         NoEncoder(),
     )

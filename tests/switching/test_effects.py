@@ -41,3 +41,16 @@ def test_it_trusts_networks_less_where_they_disagree() -> None:
     # Their standard deviation is 0.01 sqrt(2 / 3), of which 0.3 is taken off.
     less = 0.3 * 0.01 * (2 / 3) ** 0.5
     assert log_odds(torn, 0.01) == pytest.approx(3 * ((0.02 - less) / 0.01 - 1.5), abs=1e-4)
+
+
+def test_a_call_adds_a_call_and_what_it_is_worth_where_the_models_differ() -> None:
+    actor = EffectActor(NoEncoder(), 2, disagreement=True)
+    with torch.no_grad():
+        for network in actor.effects:
+            network.shift.copy_(torch.tensor([0.04, -2.0]))
+            network.scale.zero_()
+        for network, odds in zip(actor.disagreement, [0.0, -20.0, 20.0], strict=True):
+            network.shift.fill_(odds)
+            network.scale.zero_()
+    # They differ with probabilities 1/2, 0 and 1: a half. It saves a call later on.
+    assert actor.effect(torch.zeros(1, CONTEXT))[0].tolist() == pytest.approx([0.02, 0.0], abs=1e-6)

@@ -31,8 +31,8 @@ class OfflineDataset:
         next_observation: [T, D], what was seen next, before another episode began.
         terminated: [T], whether the task ended here.
         allowed: [T, 2], the choices that were possible.
-        agreed: [T], whether both models are known to have said the same. What is known does not
-            depend on the choice.
+        agreement: [T], 1 where both models said the same, 0 where they did not; NaN where nobody
+            knows it, as where one alone was asked.
     """
 
     episode: Array
@@ -43,7 +43,7 @@ class OfflineDataset:
     next_observation: Array
     terminated: Array
     allowed: Array
-    agreed: Array
+    agreement: Array
 
     @property
     def begins(self) -> Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import fields
-from math import inf
+from math import inf, nan
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +108,7 @@ def record(
         num_envs=num_envs,
         privileged=both,
     )
-    rows: dict[int, list[tuple[Step, float, bool, Array, Array]]] = {}
+    rows: dict[int, list[tuple[Step, float, Array, Array]]] = {}
     ended: list[int] = []
     made = 0
     with closing(env):
@@ -118,8 +118,7 @@ def record(
                 if step is not None:
                     made += 1
                     propensity = float(seen.decision.propensity[i])
-                    agreed = both and bool(seen.privileged[i, 0])
-                    row = step, propensity, agreed, seen.observation[i], seen.next_observation[i]
+                    row = step, propensity, seen.observation[i], seen.next_observation[i]
                     rows.setdefault(step.episode, []).append(row)
                     if step.ended:
                         ended.append(step.episode)
@@ -137,8 +136,15 @@ def record(
         next_observation=np.stack([after for *_, after in flat]),
         terminated=np.array([step.terminated for step, *_ in flat]),
         allowed=np.ones((len(flat), 2), bool),
-        agreed=np.array([agreed for _, _, agreed, *_ in flat]),
+        agreement=np.array([_agreed(step) for step, *_ in flat]),
     )
+
+
+def _agreed(step: Step) -> float:
+    """Whether both models said the same; NaN where one alone was asked."""
+    if step.quick_action is None or step.deepthink_action is None:
+        return nan
+    return float(step.quick_action == step.deepthink_action)
 
 
 def cached_dataset(folder: Path, make: Callable[[], OfflineDataset]) -> OfflineDataset:

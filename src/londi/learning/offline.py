@@ -25,7 +25,7 @@ from londi.encoders.base import Encoder
 from londi.errors import InvalidConfig, LondiError
 from londi.learning.algorithms import OfflineLearner, make_algorithm
 from londi.learning.dataset import OfflineDataset
-from londi.learning.rlearner import FITS, RLearner
+from londi.learning.rlearner import RLearner
 from londi.learning.sac import Losses
 from londi.learning.statistics import Progress
 from londi.learning.trainer import Run, to_the_end
@@ -211,11 +211,8 @@ class RLearnerTraining(LoggedTraining[RLearner]):
     Args:
         config: the settings.
         log: what to learn from.
-        encoder: of its observations.
+        learner: learns.
     """
-
-    def __init__(self, config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> None:
-        super().__init__(config, log, RLearner(config, log, encoder))
 
     @property
     def step(self) -> int:
@@ -277,8 +274,9 @@ def train_offline(
 def fitting(config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> tuple[Run, TrainConfig]:
     """A training on logged steps, and the settings with its number of steps."""
     if config.algorithm == R_LEARNER:
-        config = replace(config, steps=FITS, warmup=0, report_every=1, checkpoint_every=1)
-        return RLearnerTraining(config, log, encoder), config
+        learner = RLearner(config, log, encoder)
+        config = replace(config, steps=learner.fits, warmup=0, report_every=1, checkpoint_every=1)
+        return RLearnerTraining(config, log, learner), config
     updates = ceil(config.passes * len(log.choice) / config.batch_size)
     config = replace(config, steps=updates, warmup=0)
     return OfflineTraining(config, log, encoder), config

@@ -9,26 +9,41 @@ the return is regressed on how the choice differs from its probability:
 
 G is the return to come, discounted, and G' the lambda-return, which bootstraps from V and so
 varies less. The same is done for the calls to come. V is always taken from a network that has not
-seen the session (cross-fitting). This file knows logged steps, and nothing of where they come from.
+seen the session (cross-fitting).
+
+Where both models do the same a call adds itself and nothing else. A log that says of some steps
+whether they did, as one of played episodes does of each call before which QUICK was asked, shows
+how likely they are to differ, d, with far less noise than returns do; then what a call adds is
+
+    tau(s) = (0, 1) + d(s) effect(s)
+
+and only the effect where they differ is left to regress. Which steps the log says it of may depend
+on the choice, as long as the choice depends on nothing but what is seen in s. An exact 0 in place
+of tau where they are known to agree would not do: V is then of agreeing and differing steps alike.
+This file knows logged steps, and nothing of where they come from.
 
 Shapes: T logged steps; the last axis of 2 is (return, calls).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from math import ceil
+from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from londi.config import TrainConfig
 from londi.encoders.base import Encoder
 from londi.learning.dataset import OfflineDataset
 from londi.learning.early_stopping import fit
 from londi.switching.cost_budget import CostBudgetRange
-from londi.switching.effects import FOLDS, EffectActor, EffectValue, StateNetwork
+from londi.switching.effects import FOLDS, EffectActor, EffectValue, StateNetwork, composed
 from londi.types import Array, StateDict
 
 LAMBDA = 0.9
@@ -41,8 +56,8 @@ ROUND = 100
 """Least updates of a round, which is a pass over a log that is not small."""
 VALUE_RATE, EFFECT_RATE = 5e-4, 3e-4
 VALUE_DECAY, EFFECT_DECAY = 0.1, 0.3
-FITS = 2 * FOLDS
-"""Networks to fit: values first, then effects."""
+KNOWN = 300
+"""Steps of which a log must say whether the models agree, before it is learned where they do."""
 
 
 class RLearner:
@@ -54,19 +69,23 @@ class RLearner:
         encoder: of its observations.
 
     Attributes:
-        fitted: networks fitted so far, of `FITS`.
+        fitted: networks fitted so far.
+        fits: networks to fit: values first, then disagreement where it is known, then effects.
     """
 
     def __init__(self, config: TrainConfig, log: OfflineDataset, encoder: Encoder) -> None:
         self._config, self._log = config, log
         torch.manual_seed(config.seed)
-        self.actor = EffectActor(encoder, config.width)
+        self._known = np.isfinite(log.agreement)
+        disagreement = bool(self._known.sum() >= KNOWN)
+        self.actor = EffectActor(encoder, config.width, disagreement)
         self.value_head = EffectValue(encoder, config.width, self.actor)
         self.value_head.rate.fill_(float(log.choice.mean()))
         self._seen = torch.from_numpy(log.observation)
         self._after = torch.from_numpy(log.next_observation)
-        for network in self._networks:
-            network.standardise(self._seen)
+        for module in self.value_head.modules():  # the actor's are among them
+            if isinstance(module, StateNetwork):
+                module.standardise(self._seen)
         number = np.cumsum(log.begins) - 1  # of the session
         rng = np.random.default_rng(config.seed)
         sessions = int(number[-1]) + 1
@@ -75,39 +94,71 @@ class RLearner:
         call, rate = log.call_propensity, log.choice.mean()
         # Where nobody knows the probability of a call it is the log's own call rate.
         self._moved = log.choice - np.where(np.isnan(call), rate, call)
+        kinds = (
+            (self._fit_value, self.value_head.values),
+            (self._fit_disagreement, self.actor.disagreement),
+            (self._fit_effect, self.actor.effects),
+        )
+        self._fits = [
+            partial(fit_one, fold, cast(StateNetwork, network))
+            for fit_one, networks in kinds
+            for fold, network in enumerate(networks)
+        ]
+        self.fits = len(self._fits)
         self.fitted = 0
-
-    @property
-    def _networks(self) -> list[StateNetwork]:
-        found = [*self.value_head.values, *self.actor.effects]
-        return [network for network in found if isinstance(network, StateNetwork)]
 
     def fit_next(self) -> float:
         """Fit the next network; its loss on the sessions that are held back."""
-        network = self._networks[self.fitted]
-        among = self._fold != self.fitted % FOLDS
-        if self.fitted < FOLDS:
-            target = torch.from_numpy(self._returns()).float()
-            network.shift.copy_(target[among].mean(0))
-            network.scale.copy_(_deviation(target[among]))
+        best = self._fits[self.fitted]()
+        self.fitted += 1
+        return best
 
-            def loss(rows: Tensor) -> Tensor:
-                error: Tensor = (network(self._seen[rows]) - target[rows]) / network.scale
-                return error.square().mean()
+    def _fit_value(self, fold: int, network: StateNetwork) -> float:
+        among = self._fold != fold
+        target = torch.from_numpy(self._returns()).float()
+        network.shift.copy_(target[among].mean(0))
+        network.scale.copy_(_deviation(target[among]))
 
-            rate, decay = VALUE_RATE, VALUE_DECAY
-        else:
-            left = torch.from_numpy(self._unexplained()).float()
-            moved = torch.from_numpy(self._moved).float()[:, None]
-            network.scale.copy_(_deviation(left[among]))
+        def loss(rows: Tensor) -> Tensor:
+            error: Tensor = (network(self._seen[rows]) - target[rows]) / network.scale
+            return error.square().mean()
 
-            def loss(rows: Tensor) -> Tensor:
-                effect: Tensor = network(self._seen[rows])
-                error: Tensor = (left[rows] - moved[rows] * effect) / network.scale
-                return error.square().mean()
+        return self._fit(network, loss, among, VALUE_RATE, VALUE_DECAY)
 
-            rate, decay = EFFECT_RATE, EFFECT_DECAY
-        best = fit(
+    def _fit_disagreement(self, fold: int, network: StateNetwork) -> float:
+        among = (self._fold != fold) & self._known
+        differ = torch.from_numpy(self._log.agreement == 0).float()[:, None]
+
+        def loss(rows: Tensor) -> Tensor:
+            return binary_cross_entropy_with_logits(network(self._seen[rows]), differ[rows])
+
+        return self._fit(network, loss, among, VALUE_RATE, VALUE_DECAY)
+
+    def _fit_effect(self, fold: int, network: StateNetwork) -> float:
+        among = self._fold != fold
+        left = torch.from_numpy(self._unexplained()).float()
+        moved = torch.from_numpy(self._moved).float()[:, None]
+        network.scale.copy_(_deviation(left[among]))
+        differ = self._differ()
+
+        def loss(rows: Tensor) -> Tensor:
+            effect: Tensor = network(self._seen[rows])
+            if differ is not None:
+                effect = composed(differ[rows], effect)
+            error: Tensor = (left[rows] - moved[rows] * effect) / network.scale
+            return error.square().mean()
+
+        return self._fit(network, loss, among, EFFECT_RATE, EFFECT_DECAY)
+
+    def _fit(
+        self,
+        network: nn.Module,
+        loss: Callable[[Tensor], Tensor],
+        among: Array,
+        rate: float,
+        decay: float,
+    ) -> float:
+        return fit(
             network,
             loss,
             np.flatnonzero(among & ~self._back),
@@ -120,8 +171,6 @@ class RLearner:
             patience=PATIENCE,
             least=ROUND,
         )
-        self.fitted += 1
-        return best
 
     def switcher(self) -> StateDict:
         """A checkpoint of the Switcher, for `Switcher.load`."""
@@ -132,6 +181,7 @@ class RLearner:
             "encoder": config.encoder,
             "width": config.width,
             "cost_budget": asdict(terms),
+            "disagreement": len(self.actor.disagreement) > 0,
             "value_head": self.value_head.state_dict(),
         }
 
@@ -155,21 +205,27 @@ class RLearner:
     def _unexplained(self) -> Array:
         """[T, 2], lambda-returns less the value of the state, or what is known of them."""
         log, gamma = self._log, self._config.gamma
-        value, after = np.zeros((2, len(log.choice), 2))
-        with torch.no_grad():
-            for fold, network in enumerate(self.value_head.values):
-                rows = self._fold == fold
-                value[rows] = network(self._seen[rows]).numpy()
-                after[rows] = network(self._after[rows]).numpy()
+        value = self._by_others(self.value_head.values, self._seen).numpy()
+        after = self._by_others(self.value_head.values, self._after).numpy()
         after[log.terminated] = 0.0
         found = np.stack([log.reward, log.choice], 1).astype(float)
         for t in range(len(found) - 1, -1, -1):
             mixed = after[t] if log.ends[t] else (1 - LAMBDA) * after[t] + LAMBDA * found[t + 1]
             found[t] += gamma * mixed
         out: Array = found - value
-        # Where both models say the same it is known without noise: no return, and one call.
-        out[log.agreed] = self._moved[log.agreed, None] * (0.0, 1.0)
         return out
+
+    def _differ(self) -> Tensor | None:
+        """[T, 1], how likely the models are to differ; None where the log does not tell."""
+        if not self.actor.disagreement:
+            return None
+        return self._by_others(self.actor.disagreement, self._seen).sigmoid()
+
+    @torch.no_grad()
+    def _by_others(self, networks: nn.ModuleList, observation: Tensor) -> Tensor:
+        """`[T, N]`, of each step by the network that has not seen its session."""
+        each = torch.stack([network(observation) for network in networks])
+        return each[torch.from_numpy(self._fold), torch.arange(len(observation))]
 
 
 def _deviation(values: Tensor) -> Tensor:

@@ -149,7 +149,7 @@ class _Session:
     rows: list[Row]
     observation: Array
     reward: Array
-    agreed: Array
+    agreement: Array
 
 
 def _steps(episode: int, one: _Session) -> OfflineDataset:
@@ -169,7 +169,7 @@ def _steps(episode: int, one: _Session) -> OfflineDataset:
         next_observation=np.concatenate([one.observation[1:], 0 * one.observation[:1]]),
         terminated=np.arange(n) == n - 1,
         allowed=allowed,
-        agreed=one.agreed,
+        agreement=one.agreement,
     )
 
 

@@ -240,7 +240,7 @@ def _log(episodes: Sequence[Any], models: tuple[str, str]) -> TraceLog:
         next_observation=np.concatenate([rows[1:] for rows in seen]),
         terminated=np.concatenate([np.asarray(one.terminations, bool) for one in episodes]),
         allowed=told("allowed", bool, 2),
-        agreed=np.zeros(len(choice), bool),  # it holds no shadow answers
+        agreement=np.full(len(choice), np.nan),  # it holds no shadow answers
     )
     if not np.isfinite(steps.reward).all():
         raise ValueError("rewards are finite")

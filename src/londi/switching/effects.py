@@ -1,9 +1,11 @@
 """Networks of what a call adds to a session: a Switcher learned from a log of drawn choices.
 
 They tell return and calls apart, so that one Switcher serves every cost: it calls where the return
-that a call adds is worth more than c times the calls that it adds. Where they disagree, as where
-the log never went, they are trusted less. They were learned without a budget; where one is spent,
-no call is possible, whatever they say. This file knows no learner.
+that a call adds is worth more than c times the calls that it adds. Where both models would do the
+same a call adds one call and nothing else; so where the log tells of some steps whether they did,
+networks say how likely they are to differ, and the others what a call adds where they do. Where
+networks disagree, as where the log never went, they are trusted less. They were learned without a
+budget; where one is spent, no call is possible, whatever they say. This file knows no learner.
 
 Shapes: B states, observations of D numbers; the last axis of 2 is (return, calls).
 """
@@ -27,11 +29,12 @@ _SPREAD = 0.05
 
 
 class StateNetwork(nn.Module):
-    """Two numbers of a state `[B, 2]`, from an observation `[B, D]` without its cost and budget.
+    """N numbers of a state `[B, N]`, from an observation `[B, D]` without its cost and budget.
 
     Args:
         encoder: of the features that an observation begins with.
         width: of the first hidden layer; the second has half of it.
+        outputs: N.
     """
 
     mean: Tensor
@@ -39,20 +42,20 @@ class StateNetwork(nn.Module):
     shift: Tensor
     scale: Tensor
 
-    def __init__(self, encoder: Encoder, width: int) -> None:
+    def __init__(self, encoder: Encoder, width: int, outputs: int = 2) -> None:
         super().__init__()
         self._layout = ObservationLayout(encoder.size)
         inputs = encoder.size + 2
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("spread", torch.ones(inputs))
-        self.register_buffer("shift", torch.zeros(2))
-        self.register_buffer("scale", torch.ones(2))
+        self.register_buffer("shift", torch.zeros(outputs))
+        self.register_buffer("scale", torch.ones(outputs))
         self.layers = nn.Sequential(
             nn.Linear(inputs, width),
             nn.ReLU(),
             nn.Linear(width, max(1, width // 2)),
             nn.ReLU(),
-            nn.Linear(max(1, width // 2), 2),
+            nn.Linear(max(1, width // 2), outputs),
         )
 
     def standardise(self, observation: Tensor) -> None:
@@ -62,7 +65,7 @@ class StateNetwork(nn.Module):
         self.spread.copy_(inputs.std(0, correction=0).clamp(min=_SPREAD))
 
     def forward(self, observation: Tensor) -> Tensor:
-        """`[B, D]` -> `[B, 2]`."""
+        """`[B, D]` -> `[B, N]`."""
         inputs = (self._inputs(observation) - self.mean) / self.spread
         out: Tensor = self.shift + self.scale * self.layers(inputs.clamp(-5.0, 5.0))
         return out
@@ -77,14 +80,18 @@ class EffectActor(nn.Module):
 
     Args:
         encoder: of the features that an observation begins with.
-        width: of the value networks; those of effects are half as wide.
+        width: of the other networks; those of effects are half as wide.
+        disagreement: whether there are networks of how likely the models are to differ.
     """
 
-    def __init__(self, encoder: Encoder, width: int) -> None:
+    def __init__(self, encoder: Encoder, width: int, disagreement: bool = False) -> None:
         super().__init__()
         self._layout = ObservationLayout(encoder.size)
         self.effects = nn.ModuleList(
             StateNetwork(encoder, max(1, width // 2)) for _ in range(FOLDS)
+        )
+        self.disagreement = nn.ModuleList(
+            StateNetwork(encoder, width, outputs=1) for _ in range(FOLDS if disagreement else 0)
         )
 
     def forward(self, observation: Tensor) -> Tensor:
@@ -103,7 +110,21 @@ class EffectActor(nn.Module):
 
     def _each(self, observation: Tensor) -> Tensor:
         """`[FOLDS, B, 2]`, what each network says."""
-        return torch.stack([network(observation) for network in self.effects])
+        each = torch.stack([network(observation) for network in self.effects])
+        if not self.disagreement:
+            return each
+        differ = torch.stack([network(observation) for network in self.disagreement]).sigmoid()
+        return composed(differ.mean(0), each)
+
+
+def composed(differ: Tensor, effect: Tensor) -> Tensor:
+    """`[..., B, 2]`, what a call adds to (return, calls).
+
+    Args:
+        differ: `[B, 1]`, how likely the models are to differ.
+        effect: `[..., B, 2]`, what a call adds beyond itself where they do.
+    """
+    return differ * effect + torch.tensor([0.0, 1.0])
 
 
 class EffectValue(nn.Module):

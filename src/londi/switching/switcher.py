@@ -326,7 +326,7 @@ def _universal(state: StateDict, encoder: Encoder, greedy: bool) -> Switcher:
 def _effects(state: StateDict, encoder: Encoder, greedy: bool) -> Switcher:
     from londi.switching.effects import EffectActor, EffectValue
 
-    actor = EffectActor(encoder, state["width"])
+    actor = EffectActor(encoder, state["width"], state.get("disagreement", False))
     value_head = EffectValue(encoder, state["width"], actor)
     value_head.load_state_dict(state["value_head"])  # the actor is a part of it
     terms = CostBudgetRange(**state["cost_budget"])
