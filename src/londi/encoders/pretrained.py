@@ -6,6 +6,7 @@ This file knows those libraries, and no cost.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -56,7 +57,11 @@ class SentenceEncoder(Encoder):
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
             raise MissingExtra("sentence-transformers", "sentence") from error
+        from londi.models.hf.loading import check_kernels
+
         try:
+            if not Path(name).is_dir() or (Path(name) / "config.json").is_file():
+                check_kernels(name)
             self._model = SentenceTransformer(name)
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split()) or "no reason given"

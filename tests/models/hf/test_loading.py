@@ -104,6 +104,31 @@ def test_no_code_of_a_folder_runs_and_nobody_is_asked(
 
 
 @pytest.mark.parametrize(
+    "settings",
+    [
+        {"attn_implementation": "someone/attention"},
+        {"_attn_implementation": "someone/attention@v1:forward"},
+        {"attn_implementation": {"": "eager", "text_config": "someone/attention"}},
+        {"text_config": {"attn_implementation": "someone/attention"}},
+        {"experts_implementation": "someone/attention"},
+    ],
+)
+def test_a_kernel_of_the_hub_is_not_fetched(folder: Path, settings: dict[str, object]) -> None:
+    """The library downloads it and runs it where the package `kernels` is installed."""
+    config = json.loads((folder / "config.json").read_text()) | settings
+    (folder / "config.json").write_text(json.dumps(config))
+    said = refused(folder)
+    assert "is 'someone/attention" in said and "code that would be downloaded" in said
+
+
+def test_an_attention_of_the_library_s_own_is_fine(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["attn_implementation"] = "eager"
+    (folder / "config.json").write_text(json.dumps(config))
+    load_model(str(folder))
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("{", "is no JSON"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
@@ -17,7 +17,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoTokenizer, GgufConfig, modeling_gguf_pytorch_utils
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    GgufConfig,
+    PretrainedConfig,
+    modeling_gguf_pytorch_utils,
+)
 from transformers.utils import logging as hf_logging
 
 from londi.errors import ModelError, UnknownName
@@ -49,6 +55,7 @@ def load_parts(loader: Any, path: str, dtype: torch.dtype, device: str) -> tuple
     with loading(path):
         folder = Path(path)
         source, more = _source(path)
+        check_kernels(source, **more)
         # Or else weights stay packed where the library finds kernels for them, which it fetches.
         plain = {"quantization_config": GgufConfig(dequantize=True)} if more else {}
         if folder.is_dir() and not any(any(folder.glob(name)) for name in _TOKENIZERS):
@@ -86,6 +93,36 @@ def _source(path: str) -> tuple[str, dict[str, str]]:
     if file.suffix == ".gguf" and file.is_file():
         return str(file.parent), {"gguf_file": file.name}
     return path, {}
+
+
+def check_kernels(source: str, **more: str) -> None:
+    """Refuse a model by whose settings the library would download code and run it.
+
+    Args:
+        source: hub name or folder.
+        more: of the library's loaders, such as the GGUF file in the folder.
+
+    Raises:
+        OSError: if there are no settings.
+        ValueError: names the first such setting.
+    """
+    settings, _ = PretrainedConfig.get_config_dict(source, **more)
+    for key, value in _nested(settings):
+        if key.endswith("_implementation") and isinstance(value, str) and "/" in value:
+            raise ValueError(
+                f"its {key} is {value!r}, which is code that would be downloaded; expected one that"
+                " comes with the library, such as 'sdpa'"
+            )
+
+
+def _nested(settings: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """All settings by name, also those of parts."""
+    for key, value in settings.items():
+        yield key, value
+        if isinstance(value, Mapping):
+            # One for each part is written under the name of the setting.
+            yield from ((key, part) for part in value.values())
+            yield from _nested(value)
 
 
 def _listed(names: Iterable[str]) -> str:
