@@ -195,7 +195,7 @@ def tosses(
 ) -> OfflineDataset:
     """The log of a seed; if `both` models were asked, it is known where they agree."""
     return cached_dataset(
-        out / f"log-{config.seed}{'-both' * both}",
+        out / f"log-{config.seed}-{steps}{'-both' * both}",
         lambda: collect(
             pair,
             encoder,
