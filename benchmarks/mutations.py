@@ -45,6 +45,8 @@ ENV_EPISODES = "tests/switching/test_env_episodes.py"
 NETWORKS = "tests/switching/test_networks.py"
 OBSERVATION = "tests/switching/test_observation.py"
 SWITCHER = "tests/switching/test_switcher.py"
+EFFECTS = "tests/switching/test_effects.py"
+R_LEARNER = "tests/learning/test_rlearner.py"
 
 SLOW = "not exact and not more_than_the_actor and not brings_the_policy"
 """Left out: trainings to convergence, which would notice much, and late."""
@@ -245,6 +247,28 @@ MUTATIONS = (
         "row[0] = quick.action == deepthink.action",
         "row[0] = quick.action != deepthink.action",
         (OBSERVATION,),
+    ),
+    # What a call adds, learned from logs.
+    Mutation(
+        "where the models agree a call adds as much as where they differ",
+        "switching/effects.py",
+        "return differ * effect + torch.tensor([0.0, 1.0])",
+        "return effect + torch.tensor([0.0, 1.0])",
+        (EFFECTS,),
+    ),
+    Mutation(
+        "what calls tell of agreement is taken for all that is known",
+        "learning/rlearner.py",
+        "out: Array = found - value\n",
+        "out: Array = found - value\n        out[log.agreement == 1, 0] = 0.0\n",
+        (R_LEARNER,),
+    ),
+    Mutation(
+        "a network is asked of the sessions that it has seen",
+        "learning/rlearner.py",
+        "each[torch.from_numpy(self._fold), ",
+        "each[torch.from_numpy((self._fold + 1) % FOLDS), ",
+        (R_LEARNER,),
     ),
     # Reports.
     Mutation(
