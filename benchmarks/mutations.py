@@ -266,8 +266,8 @@ MUTATIONS = (
     Mutation(
         "a network is asked of the sessions that it has seen",
         "learning/rlearner.py",
-        "each[torch.from_numpy(self._fold), ",
-        "each[torch.from_numpy((self._fold + 1) % FOLDS), ",
+        "fold = torch.from_numpy(self._fold)",
+        "fold = torch.from_numpy((self._fold + 1) % FOLDS)",
         (R_LEARNER,),
     ),
     # Reports.

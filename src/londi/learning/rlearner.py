@@ -205,8 +205,8 @@ class RLearner:
     def _unexplained(self) -> Array:
         """[T, 2], lambda-returns less the value of the state, or what is known of them."""
         log, gamma = self._log, self._config.gamma
-        value = self._by_others(self.value_head.values, self._seen).numpy()
-        after = self._by_others(self.value_head.values, self._after).numpy()
+        value = self._by_others(self.value_head.values, self._seen).double().numpy()
+        after = self._by_others(self.value_head.values, self._after).double().numpy()
         after[log.terminated] = 0.0
         found = np.stack([log.reward, log.choice], 1).astype(float)
         for t in range(len(found) - 1, -1, -1):
@@ -224,8 +224,12 @@ class RLearner:
     @torch.no_grad()
     def _by_others(self, networks: nn.ModuleList, observation: Tensor) -> Tensor:
         """`[T, N]`, of each step by the network that has not seen its session."""
-        each = torch.stack([network(observation) for network in networks])
-        return each[torch.from_numpy(self._fold), torch.arange(len(observation))]
+        fold = torch.from_numpy(self._fold)
+        parts = [network(observation[fold == k]) for k, network in enumerate(networks)]
+        found = torch.empty(len(observation), parts[0].shape[1])
+        for k, part in enumerate(parts):
+            found[fold == k] = part
+        return found
 
 
 def _deviation(values: Tensor) -> Tensor:
