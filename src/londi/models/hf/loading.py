@@ -55,7 +55,8 @@ def load_parts(loader: Any, path: str, dtype: torch.dtype, device: str) -> tuple
     with loading(path):
         folder = Path(path)
         source, more = _source(path)
-        check_kernels(source, **more)
+        if not more:  # of a GGUF file, whose reading takes seconds, no such setting is taken over
+            check_kernels(source)
         # Or else weights stay packed where the library finds kernels for them, which it fetches.
         plain = {"quantization_config": GgufConfig(dequantize=True)} if more else {}
         if folder.is_dir() and not any(any(folder.glob(name)) for name in _TOKENIZERS):
@@ -95,18 +96,17 @@ def _source(path: str) -> tuple[str, dict[str, str]]:
     return path, {}
 
 
-def check_kernels(source: str, **more: str) -> None:
+def check_kernels(source: str) -> None:
     """Refuse a model by whose settings the library would download code and run it.
 
     Args:
         source: hub name or folder.
-        more: of the library's loaders, such as the GGUF file in the folder.
 
     Raises:
         OSError: if there are no settings.
         ValueError: names the first such setting.
     """
-    settings, _ = PretrainedConfig.get_config_dict(source, **more)
+    settings, _ = PretrainedConfig.get_config_dict(source)
     for key, value in _nested(settings):
         if key.endswith("_implementation") and isinstance(value, str) and "/" in value:
             raise ValueError(
