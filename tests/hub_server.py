@@ -121,6 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self.commit(hub, repository, body)
         if told := re.fullmatch(r"/resolve/([^/]+)/(.+)", rest):
             return self.resolve(repository, told[1], told[2])
+        if told := re.fullmatch(r"/tree/([^/]+)", rest):
+            return self.tree(repository, told[1])
         revision = rest.removeprefix("/revision/") or repository.head
         commit = repository.head if revision == "main" else revision
         if commit not in repository.commits:
@@ -160,6 +162,14 @@ class _Handler(BaseHTTPRequestHandler):
         name = repository.commit(files)
         url = f"{hub.url}/me/name/commit/{name}"
         return self.send(200, {"success": True, "commitOid": name, "commitUrl": url})
+
+    def tree(self, repository: Repository, revision: str) -> None:
+        files = repository.commits[repository.head if revision == "main" else revision]
+        shown = [
+            {"type": "file", "path": name, "size": len(data), "oid": sha1(data).hexdigest()}
+            for name, data in files.items()
+        ]
+        self.send(200, shown)
 
     def resolve(self, repository: Repository, revision: str, file: str) -> None:
         commit = repository.head if revision == "main" else revision

@@ -5,6 +5,7 @@ This file knows those libraries, and no cost.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from londi.encoders.base import Encoder
 from londi.envs.prompt import Prompt
-from londi.errors import InvalidConfig, MissingExtra, ModelError
+from londi.errors import InvalidConfig, MissingExtra
 from londi.models.check import check_replies
 from londi.models.registry import load_model
 from londi.types import Reply
@@ -41,11 +42,16 @@ class ModelEncoder(Encoder):
         return np.array([reply.embedding for reply in made], np.float32)
 
 
+_READ = ["*.json", "*.jsonl", "*.jinja", "*.txt", "*.model", "*.tiktoken", "*.safetensors"]
+"""Files of a sentence model: settings, words and weights, and neither code nor pickles."""
+
+
 class SentenceEncoder(Encoder):
-    """A sentence-transformers model, frozen.
+    """A sentence-transformers model, frozen; weights only as safetensors, and no code of its own.
 
     Args:
-        name: name or path of the model.
+        name: folder, or name on the Hugging Face Hub; without an owner it is one of the library's
+            own, such as ``all-MiniLM-L6-v2``.
 
     Raises:
         MissingExtra: if sentence-transformers is not installed.
@@ -57,15 +63,24 @@ class SentenceEncoder(Encoder):
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
             raise MissingExtra("sentence-transformers", "sentence") from error
-        from londi.models.hf.loading import check_kernels
+        from huggingface_hub import snapshot_download
 
-        try:
-            if not Path(name).is_dir() or (Path(name) / "config.json").is_file():
-                check_kernels(name)
-            self._model = SentenceTransformer(name)
-        except (OSError, ValueError) as error:
-            reason = " ".join(str(error).split()) or "no reason given"
-            raise ModelError(f"cannot load a sentence model from {name!r}: {reason}") from error
+        from londi.models.hf.loading import check_kernels, loading
+
+        with loading(name):
+            folder = Path(name)
+            if not folder.is_dir():
+                hub = name if "/" in name else f"sentence-transformers/{name}"
+                folder = Path(snapshot_download(hub, allow_patterns=_READ))
+            if not any((folder / file).is_file() for file in ("modules.json", "config.json")):
+                raise ValueError("there is no modules.json in the folder")
+            for file in folder.rglob("*.json"):
+                settings = json.loads(file.read_text(encoding="utf-8"))
+                if isinstance(settings, dict):
+                    check_kernels(settings)
+            self._model = SentenceTransformer(
+                str(folder), model_kwargs={"use_safetensors": True}, local_files_only=True
+            )
         self.size = self.embedding = int(self._model.get_embedding_dimension() or 0)
         self.spec = f"sentence:{name}"
 

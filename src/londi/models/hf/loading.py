@@ -56,7 +56,7 @@ def load_parts(loader: Any, path: str, dtype: torch.dtype, device: str) -> tuple
         folder = Path(path)
         source, more = _source(path)
         if not more:  # of a GGUF file, whose reading takes seconds, no such setting is taken over
-            check_kernels(source)
+            check_kernels(PretrainedConfig.get_config_dict(source)[0])
         # Or else weights stay packed where the library finds kernels for them, which it fetches.
         plain = {"quantization_config": GgufConfig(dequantize=True)} if more else {}
         if folder.is_dir() and not any(any(folder.glob(name)) for name in _TOKENIZERS):
@@ -96,17 +96,12 @@ def _source(path: str) -> tuple[str, dict[str, str]]:
     return path, {}
 
 
-def check_kernels(source: str) -> None:
-    """Refuse a model by whose settings the library would download code and run it.
-
-    Args:
-        source: hub name or folder.
+def check_kernels(settings: Mapping[str, object]) -> None:
+    """Refuse settings of a model by which the library would download code and run it.
 
     Raises:
-        OSError: if there are no settings.
         ValueError: names the first such setting.
     """
-    settings, _ = PretrainedConfig.get_config_dict(source)
     for key, value in _nested(settings):
         if key.endswith("_implementation") and isinstance(value, str) and "/" in value:
             raise ValueError(
