@@ -35,9 +35,17 @@ def test_the_nearest_name_keeps_its_own_case() -> None:
     assert str(error).endswith("did you mean 'GoToLocal'?")
 
 
-def test_unknown_name_suggests_nothing_where_nothing_is_near() -> None:
-    assert str(errors.UnknownName("method", "xyzzy", ["always"])) == "unknown method 'xyzzy'"
-    assert str(errors.UnknownName("method", "a", iter(()))) == "unknown method 'a'"
+def test_unknown_name_suggests_the_one_that_it_begins() -> None:
+    error = errors.UnknownName("option", "--univ", ["--env", "--universal", "--unit"])
+    assert str(error).endswith("did you mean '--universal'?")
+
+
+def test_unknown_name_lists_few_names_where_none_is_near() -> None:
+    few = errors.UnknownName("split", "3", ["train", "dev", "test"])
+    assert str(few) == "unknown split '3'; expected one of train, dev, test"
+    many = errors.UnknownName("split", "3", [f"name-{letter}" for letter in "abcdefghijklm"])
+    assert str(many) == "unknown split '3'"
+    assert str(errors.UnknownName("option", "a", iter(()))) == "unknown option 'a'; there are none"
 
 
 def test_missing_extra_says_what_to_run() -> None:

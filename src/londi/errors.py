@@ -37,15 +37,25 @@ class UnknownName(LondiError, LookupError):
     Args:
         kind: what was to be named, such as ``"environment"``.
         name: what came.
-        known: the valid names; the nearest is suggested.
+        known: the valid names. The nearest is suggested; where none is near, a few are listed.
         where: put in front, such as the name of a file.
     """
 
+    _FEW = 12
+
     def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
-        known = list(known)
         lowered = {candidate.lower(): candidate for candidate in known}
+        begin = [candidate for candidate in lowered if candidate.startswith(name.lower())]
         near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.3)
-        hint = f"; did you mean {lowered[near[0]]!r}?" if near else ""
+        if name and len(begin) == 1:
+            near = begin
+        hint = ""
+        if near:
+            hint = f"; did you mean {lowered[near[0]]!r}?"
+        elif not lowered:
+            hint = "; there are none"
+        elif len(lowered) <= self._FEW:
+            hint = f"; expected one of {', '.join(lowered.values())}"
         super().__init__(f"{where}unknown {kind} {name!r}{hint}")
 
 

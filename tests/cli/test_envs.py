@@ -71,6 +71,14 @@ def test_an_environment_is_checked_and_its_prompt_shown(
     assert prompt[0].startswith("Possible action of the agent: turn left, turn right, ")
 
 
+def test_an_expert_that_is_asked_for_in_a_wrong_way_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name = "londi/BabyAIText-GoToRedBall-v0"
+    assert call("envs", "--check", name, "--env_options.expert", "maybe") == 2
+    assert "expert: expected True or False, got 'maybe'" in capsys.readouterr().err
+
+
 def test_every_fault_of_an_environment_is_a_line(
     bare: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -99,7 +99,7 @@ from londi.cli.parser import verb_parser
         ("finetune --noise [5.0]", "noise: expected chances from 0 to 1, got [5.0]"),
         ("sweep", "grid: expected settings with their values, got none"),
         ("sweep --grid 5", "grid"),
-        ("train --env_options {1:2}", "env_options: expected keys with values, got {1:2}"),
+        ("train --env_options {1:2}", "env_options: line 1: expected a text for a key, got 1:2"),
         ("train --cost_range [0.1]", "cost_range: expected a list of 2, got [0.1]"),
         ("train --budget 30 --universal true", "budget: expected at most 20 or none"),
         ("train --algorithm sca", "unknown algorithm 'sca'; did you mean 'sac'?"),

@@ -8,14 +8,20 @@ import sys
 import time
 from dataclasses import fields
 from importlib.metadata import version
+from math import inf
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from londi.cli import finetune, train
+from londi.cli.arguments import spelled
 from londi.cli.main import VERBS, main
-from londi.cli.parser import flags_of, parse, spelled, verb_parser
+from londi.cli.options import FLAG
+from londi.cli.parser import options_of, parse, verb_parser
 from londi.config import FinetuneConfig, TrainConfig
+from londi.errors import LondiError
 
 
 def help_of(verb: str, monkeypatch: pytest.MonkeyPatch, columns: int = 80) -> str:
@@ -127,8 +133,61 @@ def test_a_flag_takes_no_folder_for_its_value() -> None:
     assert asked[1].greedy is True and asked[1].runs == ["runs/a", "runs/b"]
 
 
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [
+        (["--env_options.limit", "8"], {"limit": 8}),
+        (["--env-options.limit=-1", "--env_options.on", "true"], {"limit": -1, "on": True}),
+        (["--env_options.a.b", "3", "--env_options.a.c", "x"], {"a": {"b": 3, "c": "x"}}),
+        (["--env_options.a.b", "3", "--env_options", "{a: {c: [1]}}"], {"a": {"c": [1], "b": 3}}),
+        (["--env_options.a", "{b: 1, c: 1}", "--env_options.a", "{b: 2}"], {"a": {"b": 2}}),
+        (["--env_options.a", ".inf", "--env_options.b", "1e-5"], {"a": inf, "b": 1e-5}),
+        (["--env_options", "{a: '8', b: {c: 'no'}}"], {"a": "8", "b": {"c": "no"}}),
+        (["--env_options.a", "'8'"], {"a": "8"}),
+    ],
+)
+def test_values_within_a_setting(given: list[str], options: dict[str, object]) -> None:
+    """jsonargparse would read a text in quotes once more, and keep one of two keys within a key."""
+    asked = parse(VERBS, ["train", "--out", "x", *given])
+    assert asked is not None
+    assert asked[1].env_options == options
+
+
+def test_values_within_a_setting_are_added_to_those_of_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("env_options: {a: '8', b: {c: 1, d: 2}}\nseed: 3\n")
+    given = ["train", "--config", str(file), "--env_options.b.c", "5"]
+    asked = parse(VERBS, given)
+    assert asked is not None and asked[1].seed == 3
+    assert asked[1].env_options == {"a": "8", "b": {"c": 5, "d": 2}}
+    with pytest.raises(SystemExit):
+        parse(VERBS, [*given, "--print_config"])
+    assert yaml.safe_load(capsys.readouterr().out)["env_options"]["b"] == {"c": 5, "d": 2}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--env_options.a"], "--env_options.a: expected a value"),
+        (["--env_options.a", "--seed", "3"], "--env_options.a: expected a value"),
+        (["--env_options.a", "{b: 1, b: 2}"], "env_options.a: line 1: b stands twice"),
+        (["--env_options", "{a: 3}", "--env_options.a.b", "1"], "env_options.a: expected keys"),
+        (["--env_options", "{a: 1, a: 2}"], "env_options: line 1: a stands twice"),
+        (["--env_options", "{a: 1"], "env_options: not YAML: "),
+        (["--env_option.a", "1"], "did you mean '--env_options'?"),
+        (["--univ", "true"], "did you mean '--universal'?"),
+    ],
+)
+def test_what_is_wrong_within_a_setting_is_said(given: list[str], message: str) -> None:
+    with pytest.raises(LondiError, match=re.escape(message)) as caught:
+        parse(VERBS, ["train", "--out", "x", *given])
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_flags_are_those_of_true_and_false() -> None:
-    assert flags_of(verb_parser(VERBS["train"])) == {"--universal", "--foresight"}
+    assert options_of(verb_parser(VERBS["train"]), FLAG) == {"--universal", "--foresight"}
     assert spelled(["--call-rate", "a-b", "--universal"], set()) == [
         "--call_rate",
         "a-b",

@@ -72,6 +72,11 @@ def test_an_environment_that_cannot_be_had_is_one_line(
         assert "\n" not in str(error.value)
 
 
+def test_a_module_without_an_environment_says_so() -> None:
+    with pytest.raises(InvalidConfig, match="'json' registers no environment, and so no 'my/X-v0'"):
+        make_env("json:my/X-v0")
+
+
 def test_a_module_that_names_another_environment_says_which(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

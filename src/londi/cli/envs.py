@@ -134,7 +134,7 @@ def _made(name: str, options: Options) -> gym.Env[str, str]:
     from londi.envs.registry import make_unchecked
 
     try:
-        return make_unchecked(name, **{**options, "expert": True})
+        return make_unchecked(name, **{"expert": True, **options})
     except UnknownName:  # it has no such option
         return make_unchecked(name, **options)
 

@@ -6,6 +6,7 @@ know what a setting does.
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields
@@ -16,8 +17,10 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from docstring_parser import parse_from_object
 from jsonargparse import ArgumentParser, Namespace
 
+from londi.config.kinds import Misfit, fitted
 from londi.config.ray import RayConfig
-from londi.errors import LondiError
+from londi.config.settings import read_value
+from londi.errors import InvalidConfig, LondiError
 from londi.storage.paths import as_path
 
 Config = TypeVar("Config")
@@ -28,7 +31,9 @@ MORE = "more"
 BESIDE_RESUME = ("resume", "quiet", "tensorboard", *(field.name for field in fields(RayConfig)))
 """Options that may stand beside --resume: they change nothing of what the run computes."""
 
-_METAVARS = {int: "N", float: "X", bool: "[true|false]", str: "TEXT", Any: "VALUE"}
+FLAG, KEYS = "[true|false]", "{KEY: VALUE}"
+"""How values of these two forms are written in the help."""
+_METAVARS = {int: "N", float: "X", bool: FLAG, str: "TEXT", Any: "VALUE"}
 
 
 def add_settings(
@@ -63,11 +68,35 @@ def _add_group(parser: ArgumentParser, config: type, title: str, names: Sequence
     for name in names:
         group.add_argument(
             f"--{name}",
-            type=hints[name],
+            type=_reader(hints[name]) if _is_open(hints[name]) else hints[name],
             default=_default(known[name]),
             help=sentences[name],
             metavar=metavar(hints[name]),
         )
+
+
+class _Unfit(ArgumentTypeError, ValueError):
+    """A value that does not fit: the first for a command line, the second for a file."""
+
+
+def _is_open(hint: object) -> bool:
+    """Whether there may be any value within one of this type."""
+    return any(inner is Any or _is_open(inner) for inner in get_args(hint))
+
+
+def _reader(hint: object) -> Callable[[object], Any]:
+    """What reads a setting in which any value may stand.
+
+    The library would read such a value twice, so that a text in quotes became a number.
+    """
+
+    def read(value: object) -> Any:
+        try:
+            return fitted(read_value(value) if isinstance(value, str) else value, hint)
+        except (Misfit, InvalidConfig) as error:  # the parser adds the name
+            raise _Unfit(str(error)) from error
+
+    return read
 
 
 def add_ray(parser: ArgumentParser) -> None:
@@ -160,7 +189,7 @@ def metavar(hint: object) -> str:
     if origin in (Union, UnionType):
         return "|".join(inner)
     if origin is dict:
-        return "{KEY: VALUE}"
+        return KEYS
     if origin is tuple and ... not in get_args(hint):
         return f"[{','.join(inner)}]"
     return f"[{inner[0]},...]"

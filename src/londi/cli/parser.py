@@ -8,7 +8,10 @@ import textwrap
 from argparse import SUPPRESS, Action, ArgumentError
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from math import inf
+from typing import Any
 
+import yaml
 from jsonargparse import (
     ArgumentParser,
     DefaultHelpFormatter,
@@ -16,12 +19,12 @@ from jsonargparse import (
     set_parsing_settings,
 )
 
-from londi.cli.options import BESIDE_RESUME
+from londi.cli.arguments import spelled, with_value, without_keys
+from londi.cli.options import BESIDE_RESUME, FLAG, KEYS
 from londi.cli.verb import Verb
 from londi.config.settings import YAML_MODE, explain
 from londi.errors import InvalidConfig, LondiError, UnknownName
 
-_FLAG_METAVAR = "[true|false]"
 _EXAMPLES = "examples:\n"
 
 
@@ -73,6 +76,7 @@ def verb_parser(verb: Verb) -> ArgumentParser:
         description=verb.description,
         epilog=examples if verb.examples else "",
         exit_on_error=False,
+        allow_abbrev=False,  # one such as --univ would miss what is done here by full names
         formatter_class=Formatter,
         parser_mode=YAML_MODE,
     )
@@ -91,6 +95,7 @@ def parser(verbs: Mapping[str, Verb], parsers: Mapping[str, ArgumentParser]) -> 
         description="Learn when to call the large language model: LONDI (arXiv 2402.12061).",
         epilog="`londi VERB --help` tells the options of a verb. Start with: londi demo",
         exit_on_error=False,
+        allow_abbrev=False,  # one such as --univ would miss what is done here by full names
         formatter_class=Formatter,
         parser_mode=YAML_MODE,
     )
@@ -119,10 +124,11 @@ def parse(verbs: Mapping[str, Verb], arguments: Sequence[str]) -> tuple[Verb, Na
         main.print_help()
         return None
     chosen = arguments[0]
-    flags = flags_of(parsers[chosen]) if chosen in parsers else set()
+    flags = options_of(parsers[chosen], FLAG) if chosen in parsers else set()
+    keyed = options_of(parsers[chosen], KEYS) if chosen in parsers else set()
     folders = chosen in parsers and any(not a.option_strings for a in parsers[chosen]._actions)
     try:
-        given = main.parse_args(spelled(arguments, flags, folders))
+        given = _parsed(main, chosen, *without_keys(spelled(arguments, flags, folders), keyed))
     except ArgumentError as error:
         raise _misused(str(error), chosen, parsers) from error
     except UnicodeDecodeError as error:
@@ -132,40 +138,29 @@ def parse(verbs: Mapping[str, Verb], arguments: Sequence[str]) -> tuple[Verb, Na
     return verbs[name], given[name]
 
 
-def flags_of(parser: ArgumentParser) -> set[str]:
-    """The options of true and false that take a value."""
+def options_of(parser: ArgumentParser, metavar: str) -> set[str]:
+    """The options that take a value of this form."""
     return {
         option
         for action in parser._actions
-        if action.metavar == _FLAG_METAVAR
+        if action.metavar == metavar
         for option in action.option_strings
     }
 
 
-def spelled(arguments: Sequence[str], flags: set[str], folders: bool = False) -> list[str]:
-    """The arguments as the parsers know them.
-
-    An option has the name of the field that holds it, so `--call-rate` is `--call_rate`; and
-    one of true and false without a value is true.
-
-    Args:
-        arguments: as they were given.
-        flags: the options of true and false.
-        folders: whether the verb takes words that are no options, which may follow a flag.
-    """
-    found: list[str] = []
-    for k, argument in enumerate(arguments):
-        name, equals, value = argument.partition("=")
-        if name[:2] != "--":
-            found.append(argument)
-            continue
-        name = "--" + name[2:].replace("-", "_")
-        following = arguments[k + 1].lower() if k + 1 < len(arguments) else "--"
-        own = following in ("true", "false") or not (folders or following.startswith("--"))
-        if name in flags and not equals and not own:
-            equals, value = "=", "true"
-        found.append(f"{name}{equals}{value}")
-    return found
+def _parsed(
+    main: ArgumentParser, verb: str, plain: list[str], inner: Sequence[tuple[Sequence[str], Any]]
+) -> Namespace:
+    """What the arguments say; values within settings are added to what the others say of those."""
+    if not inner:
+        return main.parse_args(plain)
+    there = main.parse_args([one for one in plain if not one.startswith("--print_config")])[verb]
+    for (name, *keys), value in inner:
+        there[name] = with_value(there[name], keys, value, name)
+    for name in {name for (name, *_), _ in inner}:
+        text = yaml.safe_dump(there[name], default_flow_style=True, width=inf, sort_keys=False)
+        plain.append(f"--{name}={text}")
+    return main.parse_args(plain)
 
 
 def _check_resumed(given: Namespace, parser: ArgumentParser) -> None:

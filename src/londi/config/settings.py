@@ -53,11 +53,7 @@ def read_config(file: Path, kind: type[Config]) -> Config:
     """
     where = f"{str(file)!r}: "
     try:
-        values = load(file.read_text(encoding="utf-8"))
-    except YamlFault as error:
-        raise InvalidConfig(f"{where}{error}") from error
-    except yaml.YAMLError as error:
-        raise InvalidConfig(where + _no_yaml(str(error))) from error
+        values = read_value(file.read_text(encoding="utf-8"), where)
     except UnicodeDecodeError as error:
         raise InvalidConfig(f"{str(file)!r} is no text") from error
     except OSError as error:
@@ -65,6 +61,24 @@ def read_config(file: Path, kind: type[Config]) -> Config:
     if not isinstance(values, dict):
         raise InvalidConfig(f"{where}expected keys with values, got {shown(values)}")
     return make_config(kind, values, where)
+
+
+def read_value(text: str, where: str = "") -> object:
+    """The value that a YAML text holds.
+
+    Args:
+        text: the text.
+        where: put in front of an error.
+
+    Raises:
+        InvalidConfig: if it is no YAML, or hides a mistake.
+    """
+    try:
+        return load(text)
+    except YamlFault as error:
+        raise InvalidConfig(f"{where}{error}") from error
+    except yaml.YAMLError as error:
+        raise InvalidConfig(where + _no_yaml(str(error))) from error
 
 
 def make_config(kind: type[Config], values: Mapping[str, object], where: str = "") -> Config:
@@ -122,6 +136,7 @@ def explain(message: str, known: Sequence[str], where: str = "") -> InvalidConfi
         wanted = " or ".join(_KINDS.get(kind, kind) for kind in kinds if kind != "NoneType")
         value = wrong["got"] if wrong["one"] else wrong["given"]
         return InvalidConfig(f"{where}{wrong['key']}: expected {wanted}, got {value}")
+    message = re.sub(r'^(?:argument --|Parser key "(?:\w+\.)*)(\w+)"?: ', r"\1: ", message)
     return InvalidConfig(where + message)
 
 

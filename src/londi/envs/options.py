@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from londi.errors import InvalidConfig
+from collections.abc import Iterable
+
+from londi.errors import InvalidConfig, UnknownName
 
 
 def check_flags(**values: object) -> None:
@@ -26,3 +28,38 @@ def check_counts(most: int | None = None, /, **values: object) -> None:
     for name, value in values.items():
         if type(value) is not int or value < 1 or (most is not None and value > most):
             raise InvalidConfig(f"{name}: expected a whole number {expected}, got {value!r}")
+
+
+def check_seconds(**values: object) -> None:
+    """Check that each of these options is a number of seconds, below a million.
+
+    Raises:
+        InvalidConfig: if one is not.
+    """
+    for name, value in values.items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not (number and 0 < value < 1e6):  # type: ignore[operator]
+            raise InvalidConfig(f"{name}: expected a number > 0, got {value!r}")
+
+
+def checked_names(option: str, value: object, kind: str, known: Iterable[str]) -> tuple[str, ...]:
+    """The names that an option gives: a text with commas, or a list of texts.
+
+    Args:
+        option: its name.
+        value: its value.
+        kind: what each name is one of.
+        known: all of them.
+
+    Raises:
+        InvalidConfig: if it is neither.
+        UnknownName: if there is no such name; suggests the nearest.
+    """
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not all(isinstance(one, str) for one in names):
+        raise InvalidConfig(f"{option}: expected a text or a list of texts, got {value!r}")
+    names, known = [one.strip() for one in names], list(known)
+    for name in names:
+        if name and name not in known:
+            raise UnknownName(kind, name, known)
+    return tuple(filter(None, names))

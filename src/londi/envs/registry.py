@@ -182,6 +182,8 @@ def make_unchecked(name: str, /, **options: Any) -> gym.Env[str, str]:
             raise InvalidConfig(f"env: cannot import {module!r}: {one_line(error)}") from error
     if name not in gym.registry:
         own = [known for known, spec in gym.registry.items() if module and _is_of(spec, module)]
+        if module and not own:
+            raise InvalidConfig(f"env: {module!r} registers no environment, and so no {name!r}")
         raise UnknownName("environment", name, own or environment_names())
     known = _options(name)
     for option in options:

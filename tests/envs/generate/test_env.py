@@ -174,6 +174,8 @@ def test_an_episode_without_a_seed_is_one_of_training(make: Make) -> None:
         ({"task_options": {"a": 1}}, "task_options: a file takes none"),
         ({"task_options": [1]}, "task_options: expected options by name"),
         ({"scorer_options": [1]}, "scorer_options: expected options by name"),
+        ({"task_options": []}, "task_options: expected options by name, got []"),
+        ({"scorer_options": ""}, "scorer_options: expected options by name, got ''"),
     ],
 )
 def test_a_wrong_option_is_one_line(make: Make, options: dict[str, Any], said: str) -> None:

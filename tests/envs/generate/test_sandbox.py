@@ -308,6 +308,12 @@ def test_a_text_scores_the_share_of_tests_that_it_passes() -> None:
     assert scorer.score(double, "    return x +") == 0.0
 
 
+def test_tests_have_limits_of_their_own_and_no_other() -> None:
+    env = make_env("londi/Generate-v0", tasks=str(FILES["code"]), scorer="tests", most_seconds=0.01)
+    env.reset(seed=0)
+    assert env.step("    return 0")[2]
+
+
 def test_written_code_is_played_to_its_score() -> None:
     env = make_env("londi/Generate-v0", tasks=str(FILES["code"]), scorer="tests", expert=True)
     assert Traits.of(env).waits

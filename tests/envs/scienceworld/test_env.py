@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -122,7 +123,7 @@ def test_variations_are_those_published(split: Any, seeds: range, published: ran
 def test_simplifications_reach_the_simulator() -> None:
     doors = {}
     for simplification in ("", "openDoors"):
-        env = ScienceWorld(["boil"], simplifications=simplification)
+        env = ScienceWorld("boil", simplifications=[simplification])
         doors[simplification] = start(env, "boil", 0)[0]
         env.close()
     assert "is closed" in doors[""]
@@ -328,11 +329,19 @@ def test_every_task_has_a_name_and_the_checker_is_content() -> None:
         ({"tasks": ["boyl"]}, "unknown ScienceWorld task 'boyl'; did you mean 'boil'?"),
         ({"split": "tset"}, "unknown ScienceWorld split 'tset'; did you mean 'test'?"),
         ({"simplifications": "easy,openDors"}, "'openDors'; did you mean 'openDoors'?"),
+        ({"simplifications": ["easy", "easi"]}, "'easi'; did you mean 'easy'?"),
+        ({"simplifications": 3}, "simplifications: expected a text or a list of texts, got 3"),
+        ({"tasks": [3]}, "tasks: expected a text or a list of texts, got [3]"),
+        ({"tasks": {"boil": 1}}, "tasks: expected a text or a list of texts, got {"),
+        ({"tasks": []}, "tasks: expected one or more, got none"),
+        ({"split": ""}, "unknown ScienceWorld split ''; expected one of train, dev, test"),
         ({"limit": 0}, "limit: expected a whole number >= 1, got 0"),
+        ({"timeout": "x"}, "timeout: expected a number > 0, got 'x'"),
+        ({"timeout": -1}, "timeout: expected a number > 0, got -1"),
     ],
 )
 def test_what_cannot_be_made_is_refused(wrong: dict[str, Any], message: str) -> None:
-    with pytest.raises((UnknownName, InvalidConfig), match=message.replace("?", r"\?")):
+    with pytest.raises((UnknownName, InvalidConfig), match=re.escape(message)):
         ScienceWorld(**wrong)
 
 

@@ -15,7 +15,7 @@ from gymnasium import spaces
 from londi.envs.generate.scorers import checked_score, make_scorer
 from londi.envs.generate.tasks import Task, load_tasks
 from londi.envs.info import Options, Told
-from londi.envs.options import check_counts, check_flags
+from londi.envs.options import check_counts, check_flags, check_seconds
 from londi.envs.prompt import Chunk
 from londi.envs.seeds import SWITCHING
 from londi.errors import InvalidConfig
@@ -88,14 +88,11 @@ class Generate(gym.Env[str, str]):
     ) -> None:
         check_counts(MOST, most_chunks=most_chunks, most_tokens=most_tokens)
         check_flags(expert=expert)
-        if isinstance(most_seconds, bool) or not (
-            isinstance(most_seconds, (int, float)) and 0 < most_seconds < 1e6
-        ):
-            raise InvalidConfig(f"most_seconds: expected a number > 0, got {most_seconds!r}")
+        check_seconds(most_seconds=most_seconds)
         self._chunk = _bounds(chunk, most_tokens)
         self._scorer_name = scorer
-        self._scorer = make_scorer(scorer, scorer_options or {})
-        self._tasks = load_tasks(tasks, task_options or {})
+        self._scorer = make_scorer(scorer, {} if scorer_options is None else scorer_options)
+        self._tasks = load_tasks(tasks, {} if task_options is None else task_options)
         for task in self._tasks.known():
             self._scorer.check(task)
         self._most_chunks, self._most_seconds, self._expert = most_chunks, most_seconds, expert

@@ -20,7 +20,7 @@ import signal
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from math import inf, isclose, isfinite
 from types import FrameType
@@ -66,7 +66,7 @@ class Scorer(Protocol):
 
     @property
     def waits(self) -> bool:
-        """Whether scoring waits for another process."""
+        """Whether scoring waits for another process, whose time it limits itself."""
         ...
 
     def check(self, task: Task) -> None:
@@ -117,7 +117,8 @@ def checked_score(name: str, scorer: Scorer, task: Task, text: str, seconds: flo
         scorer: gives the score.
         task: what was to be written.
         text: what was written.
-        seconds: most seconds that scoring may take; held in the main thread, on code of Python.
+        seconds: most seconds that scoring may take, where the scorer has no limit of its own; held
+            in the main thread, on code of Python.
 
     Raises:
         EnvironmentFailed: if the scorer raises an error, takes longer, or gives anything else than
@@ -125,7 +126,7 @@ def checked_score(name: str, scorer: Scorer, task: Task, text: str, seconds: flo
     """
     where = f"scorer {name!r}, task {task.name}"
     try:
-        with _limited(seconds):
+        with nullcontext() if scorer.waits else _limited(seconds):
             score = scorer.score(task, text)
     except _TooLong:
         raise EnvironmentFailed(f"{where}: no score within {seconds:g} seconds") from None

@@ -117,7 +117,9 @@ class Task:
 
 
 def lacking(key: str, name: str, given: Given) -> InvalidConfig:
-    """The error of a task without a key that it must have."""
+    """The error of a task without a key that it must have, or with nothing in it."""
+    if key in given:
+        return InvalidConfig(f"{name}: {key}: expected some text, got {shortened(given[key])}")
     return InvalidConfig(f"{name}: expected the key {key!r}, got {sorted(map(str, given))}")
 
 
@@ -266,6 +268,8 @@ class FileTasks:
 def _json(line: str, name: str) -> object:
     try:
         return json.loads(line, object_pairs_hook=_object)
+    except json.JSONDecodeError as error:  # it would name a line of its own
+        raise InvalidConfig(f"{name}: expected JSON: {error.msg}, column {error.colno}") from error
     except (ValueError, RecursionError) as error:
         raise InvalidConfig(f"{name}: expected JSON: {one_line(error)}") from error
 
@@ -327,7 +331,8 @@ class ReasoningTasks:
         self._name = spec.removeprefix(REASONING)
         if self._name not in DATASETS:
             raise UnknownName("dataset of reasoning-gym", self._name, DATASETS)
-        known = {one.name for one in fields(DATASETS[self._name][1])} - {"seed", "size"}
+        self._defaults = {one.name: one.default for one in fields(DATASETS[self._name][1])}
+        known = self._defaults.keys() - {"seed", "size"}
         for option in options:
             if option not in known:
                 raise UnknownName(f"option of {spec}", str(option), known)
@@ -353,6 +358,13 @@ class ReasoningTasks:
         try:
             return self._create(self._name, seed=seed, size=1, **self._options)
         except Exception as error:  # whatever a dataset raises for its options
+            for option, value in self._options.items():
+                usual = self._defaults[option]
+                if isinstance(usual, (int, str)) and not isinstance(value, (type(usual), float)):
+                    raise InvalidConfig(
+                        f"task_options.{option}: expected a value such as {usual!r},"
+                        f" got {shortened(value)}"
+                    ) from error
             raise InvalidConfig(
                 f"task_options of {self._spec}: {dict(self._options)}: {one_line(error)}"
             ) from error

@@ -7,15 +7,16 @@ file knows one environment; `simulator.py` knows how the simulator is run.
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
 import gymnasium as gym
 from gymnasium import spaces
 
 from londi.envs.closest import closest
 from londi.envs.info import Told
-from londi.envs.options import check_counts, check_flags
+from londi.envs.options import check_counts, check_flags, check_seconds, checked_names
 from londi.envs.scienceworld.simulator import TIMEOUT, Simulator, SimulatorError, SimulatorLost
 from londi.envs.seeds import Split, split_of
 from londi.errors import InvalidConfig, UnknownName
@@ -109,7 +110,7 @@ class ScienceWorld(gym.Env[str, str]):
         split: the set of variations that episodes are drawn from; by default the seed of the
             episode decides, as laid out in `londi.envs.seeds`: `londi evaluate` plays test
             variations, and settings are chosen on development variations.
-        simplifications: comma-separated, of `SIMPLIFICATIONS`.
+        simplifications: of `SIMPLIFICATIONS`; a list, or a text with commas.
         limit: steps after which an episode is truncated.
         list_actions: list the valid actions at every step, which takes most of the time of a step.
         expert: give in `info["expert"]` the next action of the simulator's own solution, as long
@@ -119,7 +120,7 @@ class ScienceWorld(gym.Env[str, str]):
 
     Raises:
         UnknownName: if there is no such task, split or simplification; suggests the nearest.
-        InvalidConfig: if `limit` is no whole number >= 1.
+        InvalidConfig: if an option has a value of another kind, or out of its range.
         MissingExtra: if the simulator is not installed.
         SimulatorError: if there is no Java.
     """
@@ -135,22 +136,26 @@ class ScienceWorld(gym.Env[str, str]):
         self,
         tasks: str | Sequence[str] = TASKS,
         split: Split | None = None,
-        simplifications: str = "easy",
+        simplifications: str | Sequence[str] = "easy",
         limit: int = 100,
         list_actions: bool = False,
         expert: bool = False,
         timeout: float = TIMEOUT,
         render_mode: str | None = None,
     ) -> None:
-        tasks = [tasks] if isinstance(tasks, str) else tasks
-        _check("task", tasks, TASKS)
-        _check("split", [split] if split else [], _VARIATIONS)
-        _check("simplification", filter(None, simplifications.split(",")), SIMPLIFICATIONS)
+        self._tasks = checked_names("tasks", tasks, "ScienceWorld task", TASKS)
+        if not self._tasks:
+            raise InvalidConfig("tasks: expected one or more, got none")
+        if split is not None and split not in get_args(Split):
+            raise UnknownName("ScienceWorld split", str(split), get_args(Split))
+        simpler = checked_names(
+            "simplifications", simplifications, "ScienceWorld simplification", SIMPLIFICATIONS
+        )
         check_counts(limit=limit)
+        check_seconds(timeout=timeout)
         check_flags(list_actions=list_actions, expert=expert)
-        self._tasks = tuple(tasks)
         self._split = split
-        self._simplifications = simplifications
+        self._simplifications = ",".join(simpler)
         self._limit = limit
         self.list_actions = list_actions
         declared = {"lists_actions": list_actions, "horizon": limit}
@@ -172,7 +177,8 @@ class ScienceWorld(gym.Env[str, str]):
         super().reset(seed=seed)
         options = options or {}
         task = options.get("task") or self._tasks[int(self.np_random.integers(len(self._tasks)))]
-        _check("task", [task], TASKS)
+        if task not in TASKS:
+            raise UnknownName("ScienceWorld task", str(task), TASKS)
         # Drawn before anything can be lost, so that a second try is of the same episode.
         share = self.np_random.random()
         split = self._split or split_of(seed or 0)
@@ -272,10 +278,3 @@ class ScienceWorld(gym.Env[str, str]):
 
 _KNOWN: dict[tuple[str, Split], tuple[int, ...]] = {}
 """Variations by task and split, kept since asking the simulator takes time."""
-
-
-def _check(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
-    known = list(known)
-    for name in names:
-        if name not in known:
-            raise UnknownName(f"ScienceWorld {kind}", name, known)
