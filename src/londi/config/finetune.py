@@ -17,14 +17,14 @@ class FinetuneConfig(Settings):
     """Train a language model to act in an environment, by imitating the environment's expert."""
 
     env: str = BABYAI_MIX
-    """Environment whose expert is imitated, by its Gymnasium name."""
+    """Environment whose expert is imitated, by its Gymnasium name or `module:name`."""
     env_options: Values = field(default_factory=dict)
     """Options of the environment."""
     base: str = ""
     """Hugging Face model to start from, by name or path, `builtin:<name>`, `gguf:<file>` or
     `smollm2`; empty for a new T5."""
     seed: int = 0
-    """Seed for weights, episodes and batches."""
+    """Seed for weights, episodes and batches, from 0 to 48."""
     history: int = 3
     """Number of past observations kept in a prompt."""
     max_tokens: int = 1024
@@ -70,7 +70,7 @@ class FinetuneConfig(Settings):
     """Number of copies of each recorded episode in which the words of `exchanges` are exchanged at
     random, so that a model cannot learn a few worlds by heart."""
     rounds: int = 3
-    """Number of further rounds, in which the model plays and the expert labels (DAgger)."""
+    """Number of further rounds, in which the model plays and the expert labels (DAgger); at most 9."""
     round_episodes: int = 5_000
     """Number of episodes in each further round."""
     round_expert_share: float = 0.2
