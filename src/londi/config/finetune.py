@@ -70,7 +70,8 @@ class FinetuneConfig(Settings):
     """Number of copies of each recorded episode in which the words of `exchanges` are exchanged at
     random, so that a model cannot learn a few worlds by heart."""
     rounds: int = 3
-    """Number of further rounds, in which the model plays and the expert labels (DAgger); at most 9."""
+    """Number of further rounds, in which the model plays and the expert labels (DAgger); at most
+    9."""
     round_episodes: int = 5_000
     """Number of episodes in each further round."""
     round_expert_share: float = 0.2
