@@ -42,6 +42,18 @@ def check_seconds(**values: object) -> None:
             raise InvalidConfig(f"{name}: expected a number > 0, got {value!r}")
 
 
+def check_names(kind: str, names: Iterable[object], known: Iterable[str]) -> None:
+    """Check that each of these names is one of those that are known.
+
+    Raises:
+        UnknownName: if one is not; suggests the nearest.
+    """
+    known = list(known)
+    for name in names:
+        if name not in known:
+            raise UnknownName(kind, str(name), known)
+
+
 def checked_names(option: str, value: object, kind: str, known: Iterable[str]) -> tuple[str, ...]:
     """The names that an option gives: a text with commas, or a list of texts.
 
@@ -58,8 +70,6 @@ def checked_names(option: str, value: object, kind: str, known: Iterable[str]) -
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, (list, tuple)) or not all(isinstance(one, str) for one in names):
         raise InvalidConfig(f"{option}: expected a text or a list of texts, got {value!r}")
-    names, known = [one.strip() for one in names], list(known)
-    for name in names:
-        if name and name not in known:
-            raise UnknownName(kind, name, known)
-    return tuple(filter(None, names))
+    given = tuple(filter(None, (one.strip() for one in names)))
+    check_names(kind, given, known)
+    return given

@@ -16,10 +16,10 @@ from gymnasium import spaces
 
 from londi.envs.closest import closest
 from londi.envs.info import Told
-from londi.envs.options import check_counts, check_flags, check_seconds, checked_names
+from londi.envs.options import check_counts, check_flags, check_names, check_seconds, checked_names
 from londi.envs.scienceworld.simulator import TIMEOUT, Simulator, SimulatorError, SimulatorLost
 from londi.envs.seeds import Split, split_of
-from londi.errors import InvalidConfig, UnknownName
+from londi.errors import InvalidConfig
 from londi.types import Info
 
 TASKS = """
@@ -146,8 +146,7 @@ class ScienceWorld(gym.Env[str, str]):
         self._tasks = checked_names("tasks", tasks, "ScienceWorld task", TASKS)
         if not self._tasks:
             raise InvalidConfig("tasks: expected one or more, got none")
-        if split is not None and split not in get_args(Split):
-            raise UnknownName("ScienceWorld split", str(split), get_args(Split))
+        check_names("ScienceWorld split", [] if split is None else [split], get_args(Split))
         simpler = checked_names(
             "simplifications", simplifications, "ScienceWorld simplification", SIMPLIFICATIONS
         )
@@ -177,8 +176,7 @@ class ScienceWorld(gym.Env[str, str]):
         super().reset(seed=seed)
         options = options or {}
         task = options.get("task") or self._tasks[int(self.np_random.integers(len(self._tasks)))]
-        if task not in TASKS:
-            raise UnknownName("ScienceWorld task", str(task), TASKS)
+        check_names("ScienceWorld task", [task], TASKS)
         # Drawn before anything can be lost, so that a second try is of the same episode.
         share = self.np_random.random()
         split = self._split or split_of(seed or 0)

@@ -16,11 +16,11 @@ from gymnasium import spaces
 
 from londi.envs.closest import closest
 from londi.envs.info import Told
-from londi.envs.options import check_counts, check_flags
+from londi.envs.options import check_counts, check_flags, check_names
 from londi.envs.seeds import among_first
 from londi.envs.textworld.challenges import CHALLENGES
 from londi.envs.textworld.games import CACHE, GameId, check_cache
-from londi.errors import InvalidConfig, UnknownName, extras_named
+from londi.errors import InvalidConfig, extras_named
 from londi.types import Info
 
 if TYPE_CHECKING:  # without it TextWorld would be imported here
@@ -92,9 +92,7 @@ class TextWorld(gym.Env[str, str]):
             raise InvalidConfig(
                 f"challenges: expected the name of at least one, got {challenges!r}"
             )
-        for name in names:
-            if not isinstance(name, str) or name not in CHALLENGES:
-                raise UnknownName("TextWorld challenge", str(name), CHALLENGES)
+        check_names("TextWorld challenge", names, CHALLENGES)
         self._challenges = tuple(names)
         check_counts(games=games, limit=limit)
         check_flags(list_all=list_all, expert=expert)

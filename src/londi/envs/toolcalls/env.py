@@ -13,14 +13,14 @@ import gymnasium as gym
 from gymnasium import spaces
 
 from londi.envs.info import Told
-from londi.envs.options import check_counts, check_flags
+from londi.envs.options import check_counts, check_flags, check_names
 from londi.envs.seeds import Split, split_of
 from londi.envs.toolcalls.calls import IllFormed, read_call
 from londi.envs.toolcalls.expert import Expert
 from londi.envs.toolcalls.prompt import RESULT, USER, Docs, described
 from londi.envs.toolcalls.tasks import CATEGORIES, Task, check_installed, tasks
 from londi.envs.toolcalls.tools import Toolbox, passed
-from londi.errors import InvalidConfig, UnknownName
+from londi.errors import InvalidConfig
 from londi.types import Info
 
 _END = "The conversation is over."
@@ -113,9 +113,9 @@ class ToolCalls(gym.Env[str, str]):
         if not (category and isinstance(category, (str, list, tuple))):
             raise InvalidConfig(f"category: expected a name or a list of them, got {category!r}")
         categories = (category,) if isinstance(category, str) else tuple(category)
-        _check_names("category", categories, CATEGORIES)
-        _check_names("split", [] if split is None else [split], get_args(Split))
-        _check_names("docs", [docs], get_args(Docs))
+        check_names("category", categories, CATEGORIES)
+        check_names("split", [] if split is None else [split], get_args(Split))
+        check_names("docs", [docs], get_args(Docs))
         check_counts(turn_limit=turn_limit, limit=limit)
         check_flags(expert=expert)
         check_installed()
@@ -197,9 +197,3 @@ def _executed(tools: Toolbox, text: str) -> str:
     call = read_call(text, tools.names)
     assert call is not None
     return tools.execute(call)
-
-
-def _check_names(kind: str, given: Sequence[str], known: Sequence[str]) -> None:
-    for name in given:
-        if name not in known:
-            raise UnknownName(kind, str(name), known)
